@@ -1,0 +1,1 @@
+"""The bridge itself: everything but its triggers."""

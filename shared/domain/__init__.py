@@ -1,0 +1,1 @@
+"""The rules of the bridge: pure, without I/O and without a clock."""

@@ -1,0 +1,150 @@
+"""The resources of Customer Insights as the bridge sees them: what one poll reads, and nothing else.
+
+Enum values arrive here in one spelling (camelCase, `shared.insights.wire` sees to it); values nobody knew when this
+was written arrive as they came. Times are aware and in UTC; a time that the API leaves out is None.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+SUCCESSFUL = "successful"
+FAILED = "failed"
+TIMED_OUT = "timedOut"
+ABORTED = "aborted"
+SKIPPED = "skipped"
+DELETED = "deleted"
+
+INGESTION = "ingestion"
+MAP = "map"
+MATCH = "match"
+MERGE = "merge"
+ALL = "all"
+
+UPDATED = "updated"
+UPDATING = "updating"
+UPDATE_FAILED = "updateFailed"
+
+COMPLETED = "completed"
+COMPLETED_SUCCESS = "completedSuccess"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error as Customer Insights tells it (its `CIResult`)."""
+
+    code: str | None = None
+    message: str | None = None
+    culprit: str | None = None
+    severity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One environment of Customer Insights."""
+
+    id: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """A data source; `last_refresh` and `refresh_state` are its own account of its latest refresh."""
+
+    id: str
+    name: str | None = None
+    friendly_name: str | None = None
+    kind: str | None = None
+    refresh_state: str | None = None
+    last_refresh: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One step of a job; it names its object by `friendly_name` only."""
+
+    operation_type: str
+    status: str
+    id: str | None = None
+    friendly_name: str | None = None
+    job_ids: Sequence[str] = ()
+    ended_at: datetime | None = None
+    error: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run of the workflow; `tasks` is None where the API gave none."""
+
+    id: str
+    status: str
+    operation_type: str | None = None
+    submission_kind: str | None = None
+    mode: str | None = None
+    submitted_at: datetime | None = None
+    ended_at: datetime | None = None
+    tasks: Sequence[Task] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The state of one node of the workflow: how its latest run ended, and when it last succeeded."""
+
+    operation_type: str
+    identifier: str
+    status: str | None = None
+    friendly_name: str | None = None
+    job_ids: Sequence[str] = ()
+    ended_at: datetime | None = None
+    success_job_ids: Sequence[str] = ()
+    succeeded_at: datetime | None = None
+    error: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEvaluation:
+    """One evaluation of a segment: `count` members at `at`."""
+
+    status: str | None
+    at: datetime | None
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment with its latest evaluation and, where it was asked for, the earlier ones in any order."""
+
+    name: str
+    friendly_name: str | None = None
+    latest: SegmentEvaluation | None = None
+    history: Sequence[SegmentEvaluation] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureEvaluation:
+    """One evaluation of a measure and when it ended."""
+
+    state: str | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOutput:
+    """What an evaluation that started at `started_at` put out; None where it is not exactly one number."""
+
+    started_at: datetime | None
+    value: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure; only a scalar one (no dimension) has a value to compare. The histories may be in any order."""
+
+    name: str
+    display_name: str | None = None
+    scalar: bool = False
+    latest: MeasureEvaluation | None = None
+    output: MeasureOutput | None = None
+    evaluations: Sequence[MeasureEvaluation] = ()
+    outputs: Sequence[MeasureOutput] = ()

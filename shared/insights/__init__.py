@@ -1,0 +1,1 @@
+"""The Customer Insights API."""

@@ -1,0 +1,1 @@
+"""The functions: the only code that knows `azure.functions`."""
