@@ -1,0 +1,76 @@
+"""What happened in a tenant, as data: from it a demo or test works out the events to expect, without the bridge.
+
+The event types stand here a second time, so that a wrong name in the bridge cannot hide. Whether an evaluation crosses
+a threshold is for those who know the subscriptions to say.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+REFRESH_FAILED = "CustomerInsights.DataSource.RefreshFailed"
+REFRESH_SUCCEEDED = "CustomerInsights.DataSource.RefreshSucceeded"
+SEGMENT_CROSSED = "CustomerInsights.Segment.ThresholdCrossed"
+MEASURE_CROSSED = "CustomerInsights.Measure.ThresholdCrossed"
+SYSTEM_REFRESHED = "CustomerInsights.System.RefreshCompleted"
+UNIFIED = "CustomerInsights.Unification.RefreshCompleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A refresh or a run that ended: one event, whoever listens.
+
+    `outcome` is `succeeded`, `failed`, …; `submission_kind` is told for jobs.
+    """
+
+    event_type: str
+    subject: str
+    outcome: str
+    submission_kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A successful evaluation from one value to the next: an event for each threshold between them."""
+
+    event_type: str
+    subject: str
+    previous: Decimal
+    value: Decimal
+
+
+type Occurrence = Ended | Evaluated
+
+
+def refreshed(source_id: str, *, ok: bool, kind: str | None = None) -> Ended:
+    """Tell of the end of a data source's refresh."""
+    event_type, outcome = (REFRESH_SUCCEEDED, "succeeded") if ok else (REFRESH_FAILED, "failed")
+    return Ended(event_type, f"data-sources/{source_id}", outcome, kind)
+
+
+def system_refreshed(job_id: str, outcome: str, kind: str) -> Ended:
+    """Tell of the end of a full refresh."""
+    return Ended(SYSTEM_REFRESHED, f"jobs/{job_id}", outcome, kind)
+
+
+def unified(job_id: str, outcome: str, kind: str) -> Ended:
+    """Tell of the end of a job's unification part."""
+    return Ended(UNIFIED, f"jobs/{job_id}", outcome, kind)
+
+
+def segment_evaluated(name: str, previous: int, value: int) -> Evaluated:
+    """Tell of a segment's evaluation."""
+    return Evaluated(SEGMENT_CROSSED, f"segments/{name}", Decimal(previous), Decimal(value))
+
+
+def measure_evaluated(name: str, previous: Decimal, value: Decimal) -> Evaluated:
+    """Tell of a scalar measure's evaluation."""
+    return Evaluated(MEASURE_CROSSED, f"measures/{name}", previous, value)
+
+
+def fully_refreshed(
+    source_ids: Iterable[str], job_id: str, outcome: str, kind: str, evaluations: Iterable[Evaluated]
+) -> tuple[Occurrence, ...]:
+    """Tell of a full refresh whose ingestion and unification went well, in the order in which things ended."""
+    sources = (refreshed(source_id, ok=True) for source_id in source_ids)
+    return (*sources, unified(job_id, "succeeded", kind), *evaluations, system_refreshed(job_id, outcome, kind))

@@ -1,0 +1,80 @@
+"""What the storage adapters share: the account, names safe for table keys, and Azure's errors as the bridge's own."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from shared.errors import ConfigurationError, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+# The newest version of the storage API that the emulator and every Azure region know.
+API_VERSION = "2025-11-05"
+
+MISSING = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The storage account: a connection string, or an identity and where each service answers."""
+
+    connection_string: str | None = field(default=None, repr=False)
+    blob_url: str = ""
+    queue_url: str = ""
+    table_url: str = ""
+    credential: "AsyncTokenCredential | None" = None
+
+
+@asynccontextmanager
+async def named_errors(what: str) -> AsyncIterator[None]:
+    """Raise Azure's errors by what to do next; those of a lost race are the caller's to name."""
+    try:
+        yield
+    except ClientAuthenticationError as error:
+        raise ConfigurationError(_refused(what)) from error
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise TransientError(f"{what} cannot be reached") from error
+    except HttpResponseError as error:
+        status = error.status_code or 0
+        if status in {401, 403}:
+            raise ConfigurationError(_refused(what)) from error
+        if status in {408, 429} or status >= 500:  # noqa: PLR2004 - HTTP's class of server errors
+            raise TransientError(f"{what} answers {status}") from error
+        raise PermanentError(f"{what} answers {status} {getattr(error, 'error_code', '')}") from error
+
+
+def _refused(what: str) -> str:
+    return f"{what} refuses the bridge: check AzureWebJobsStorage and the identity's roles on the storage account"
+
+
+async def creating[T](call: Callable[[], Awaitable[T]], create: Callable[[], Awaitable[object]]) -> T:
+    """Make a call; where its table, queue or container is missing, create that and make the call again."""
+    try:
+        return await call()
+    except ResourceNotFoundError as error:
+        # The table SDK leaves the code of some errors in their message.
+        if getattr(error, "error_code", None) not in MISSING and not any(code in str(error) for code in MISSING):
+            raise
+    await create()
+    return await call()
+
+
+def key_of(*parts: str) -> str:
+    """Any texts as one table key, which may not hold slashes, `#`, `?` or control characters."""
+    return "|".join(quote(part, safe=" ").replace("%", "!") for part in parts)
+
+
+def parts_of(key: str) -> list[str]:
+    """The texts that `key_of` has joined."""
+    return [unquote(part.replace("!", "%")) for part in key.split("|")]

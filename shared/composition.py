@@ -1,0 +1,194 @@
+"""The one place that wires: settings -> adapters -> use cases.
+
+The bridge is built on first use, once per worker, and never at import: an app with broken settings is still indexed,
+and says at each call what is wrong with them. Azure's SDKs are imported here when they are first needed.
+"""
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shared import __version__
+from shared.errors import BridgeError, TransientError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AzureKeyCredential
+    from azure.core.credentials_async import AsyncTokenCredential
+
+    from shared.adapters.storage import Account
+    from shared.insights.client import InsightsClient
+    from shared.ports import SubscriptionStore
+    from shared.usecases.bury import Bury
+    from shared.usecases.deliver import Deliver
+    from shared.usecases.dispatch import Dispatch
+    from shared.usecases.poll import Poll
+    from shared.usecases.purge import Purge
+    from shared.usecases.subscribe import Subscribe, Unsubscribe
+
+USER_AGENT = f"customer-insights-event-bridge/{__version__}"
+HEALTH_TIMEOUT = 10
+
+
+def utc_now() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """The wired use cases."""
+
+    poll: "Poll"
+    dispatch: "Dispatch"
+    deliver: "Deliver"
+    bury: "Bury"
+    subscribe: "Subscribe"
+    unsubscribe: "Unsubscribe"
+    subscriptions: "SubscriptionStore"
+    purge: "Purge"
+    checks: Sequence[Callable[[], Awaitable[None]]]
+
+    async def check(self) -> None:
+        """Raise what keeps the storage from being used."""
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT):
+                await asyncio.gather(*(check() for check in self.checks))
+        except TimeoutError:
+            raise TransientError("storage does not answer") from None
+
+
+@functools.cache
+def bridge() -> Bridge:
+    """The worker's bridge. Raises `SettingsError` as long as the settings are wrong."""
+    # At their usual level the SDKs log every request.
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    return compose(Settings.load())
+
+
+async def is_healthy() -> bool:
+    """Whether settings and storage are usable; the log says why not."""
+    try:
+        await bridge().check()
+    except BridgeError:
+        logging.getLogger("bridge.health").exception("health.failed")
+        return False
+    return True
+
+
+def compose(settings: Settings) -> Bridge:
+    """Wire the bridge for these settings."""
+    from shared.adapters.callbacks import CallbackClient  # noqa: PLC0415 - heavy imports, on first use
+    from shared.adapters.checkpoint_blobs import CheckpointBlobs  # noqa: PLC0415
+    from shared.adapters.cipher import CallbackCipher  # noqa: PLC0415
+    from shared.adapters.delivery_queue import DeliveryMessages  # noqa: PLC0415
+    from shared.adapters.event_grid import EventGridTopic  # noqa: PLC0415
+    from shared.adapters.logs import DeadLetterTable, DeliveryTable, EventTable  # noqa: PLC0415
+    from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
+    from shared.domain.callbacks import CallbackPolicy  # noqa: PLC0415
+    from shared.usecases.bury import Bury  # noqa: PLC0415
+    from shared.usecases.deliver import Deliver, RetryPolicy  # noqa: PLC0415
+    from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
+    from shared.usecases.pace import Pace  # noqa: PLC0415
+    from shared.usecases.poll import Poll  # noqa: PLC0415
+    from shared.usecases.purge import Purge  # noqa: PLC0415
+    from shared.usecases.subscribe import Subscribe, Unsubscribe  # noqa: PLC0415
+
+    account = _account(settings)
+    checkpoints, queue = CheckpointBlobs(account), DeliveryMessages(account)
+    subscriptions, letters = SubscriptionTable(account), DeadLetterTable(account)
+    deliveries, events = DeliveryTable(account), EventTable(account)
+    insights = _insights(settings)
+    policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
+    callbacks = CallbackClient(policy, settings.callback_timeout.total_seconds())
+    cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
+    bury = Bury(letters=letters, clock=utc_now)
+    return Bridge(
+        poll=Poll(
+            insights=insights,
+            checkpoints=checkpoints,
+            subscriptions=subscriptions,
+            publisher=EventGridTopic(settings.topic_endpoint, _topic_credential(settings)),
+            clock=utc_now,
+            instances=settings.instances,
+        ),
+        dispatch=Dispatch(subscriptions=subscriptions, events=events, queue=queue, bury=bury, clock=utc_now),
+        deliver=Deliver(
+            subscriptions=subscriptions,
+            records=deliveries,
+            queue=queue,
+            callbacks=callbacks,
+            cipher=cipher,
+            bury=bury,
+            pace=Pace(settings.rate_per_second),
+            clock=utc_now,
+            policy=RetryPolicy(settings.retry_seconds, settings.max_age, settings.callback_timeout),
+            user_agent=USER_AGENT,
+        ),
+        bury=bury,
+        subscribe=Subscribe(
+            subscriptions=subscriptions,
+            insights=insights.hurried(),
+            callbacks=callbacks,
+            cipher=cipher,
+            clock=utc_now,
+            instances=settings.instances,
+        ),
+        unsubscribe=Unsubscribe(subscriptions=subscriptions),
+        subscriptions=subscriptions,
+        purge=Purge(logs=[deliveries, events], clock=utc_now, keep=settings.retention),
+        checks=[store.check for store in (checkpoints, queue, subscriptions, letters, deliveries, events)],
+    )
+
+
+def _insights(settings: Settings) -> "InsightsClient":
+    from shared.insights import auth  # noqa: PLC0415 - heavy imports, on first use
+    from shared.insights.client import InsightsClient  # noqa: PLC0415
+
+    tokens: auth.TokenSource
+    if settings.insights_access_token is not None:
+        tokens = auth.FixedToken(settings.insights_access_token)
+    elif (app := settings.app_registration) is not None:
+        tokens = auth.app_registration(
+            settings.insights_scope,
+            tenant_id=app.tenant_id,
+            client_id=app.client_id,
+            client_secret=app.client_secret,
+        )
+    else:
+        tokens = auth.default_identity(settings.insights_scope, managed_identity_client_id=settings.storage.client_id)
+    return InsightsClient(
+        endpoint=settings.insights_endpoint,
+        workflow=settings.workflow,
+        subscription_key=settings.insights_subscription_key,
+        tokens=tokens,
+    )
+
+
+def _identity(settings: Settings) -> "AsyncTokenCredential":
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - not needed where keys are given
+
+    if settings.storage.client_id is None:
+        return DefaultAzureCredential()
+    return DefaultAzureCredential(managed_identity_client_id=settings.storage.client_id)
+
+
+def _account(settings: Settings) -> "Account":
+    from shared.adapters.storage import Account  # noqa: PLC0415 - heavy imports, on first use
+
+    storage = settings.storage
+    if storage.connection_string is not None:
+        return Account(storage.connection_string)
+    return Account(None, storage.blob_url, storage.queue_url, storage.table_url, _identity(settings))
+
+
+def _topic_credential(settings: Settings) -> "AzureKeyCredential | AsyncTokenCredential":
+    if settings.topic_key is None:
+        return _identity(settings)
+    from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - heavy imports, on first use
+
+    return AzureKeyCredential(settings.topic_key)

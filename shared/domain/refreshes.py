@@ -1,0 +1,366 @@
+"""Data source refreshes: which have completed since the checkpoint, told by three feeds of which any may be missing?
+
+The feeds are the ingestion tasks of the jobs, the ingestion nodes of the workflow, and the data source's own account.
+Each completion that a feed shows is a sighting; sightings of one refresh are gathered into one; what is later than the
+checkpoint is news. What is remembered of a data source is its latest refresh, as each feed showed it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.domain import resources
+from shared.domain.events import DataSourceRefreshFailed, DataSourceRefreshSucceeded, Event
+from shared.domain.jobs import error_of, has_ended
+from shared.domain.resources import DataSource, Fault, Job, Node, Task
+
+type Feed = Literal["task", "node", "own"]
+type Outcome = Literal["succeeded", "failed"]
+
+OUTCOMES: dict[str, Outcome] = {
+    resources.SUCCESSFUL: "succeeded",
+    resources.FAILED: "failed",
+    resources.TIMED_OUT: "failed",
+}
+OWN_OUTCOMES: dict[str, Outcome] = {resources.UPDATED: "succeeded", resources.UPDATE_FAILED: "failed"}
+
+# Completions from different feeds that lie closer than this are one refresh.
+SAME_REFRESH = timedelta(seconds=60)
+# Assumption: a feed shows a completion at most so much later than `refreshState` turns.
+FEED_LAG = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one poll read; None where the API does not offer that feed."""
+
+    data_sources: Sequence[DataSource] | None
+    nodes: Sequence[Node] | None
+    jobs: Sequence[Job] | None
+
+
+class DataSourceMark(BaseModel):
+    """What is remembered of one data source.
+
+    `times` and `jobs` are those of its latest refresh, by feed; what completed up to `since` is old;
+    `turn_expected` says that a failure was told before `refresh_state` showed it; `untimed_at` is when a failure
+    without a time was observed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    times: dict[Feed, datetime] = {}
+    jobs: tuple[str, ...] = ()
+    since: datetime | None = None
+    refresh_state: str | None = None
+    turn_expected: bool = False
+    untimed_at: datetime | None = None
+
+
+class DataSourcesState(BaseModel):
+    """What is remembered of an instance's data sources; `horizon` is the latest time that any feed has shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    marks: dict[str, DataSourceMark] = {}
+    horizon: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    feed: Feed
+    at: datetime
+    outcome: Outcome | None
+    jobs: frozenset[str] = frozenset()
+    job: Job | None = None
+    task_id: str | None = None
+    fault: Fault | None = None
+
+
+@dataclass(slots=True)
+class _Refresh:
+    """The sightings of one refresh; `told` when it is the one that the checkpoint remembers."""
+
+    sightings: dict[Feed, _Sighting] = field(default_factory=dict)
+    told: bool = False
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        return frozenset().union(*(s.jobs for s in self.sightings.values()))
+
+    @property
+    def main(self) -> _Sighting:
+        """The sighting that speaks for it: the task's, else the node's; of two that disagree, the later."""
+        told = [s for feed in ("task", "node") if (s := self.sightings.get(feed)) is not None]
+        if len(told) > 1 and told[0].outcome != told[1].outcome:
+            return max(told, key=lambda s: s.at)
+        return told[0] if told else self.sightings["own"]
+
+    @property
+    def last_at(self) -> datetime:
+        return max(s.at for s in self.sightings.values())
+
+    def distance(self, at: datetime) -> timedelta:
+        return min(abs(s.at - at) for s in self.sightings.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Feeds:
+    """A snapshot sorted by data source."""
+
+    data_sources: Mapping[str, DataSource]
+    nodes: Mapping[str, Node]
+    tasks: Mapping[str, Sequence[_Sighting]]
+    jobs: Mapping[str, Job]
+    horizon: datetime | None
+
+
+def enough(state: DataSourcesState | None, jobs: Sequence[Job]) -> bool:
+    """Whether this list of the latest jobs reaches back to the time up to which everything is known."""
+    if state is None:
+        return True
+    return any((job.submitted_at or job.ended_at or state.horizon) <= state.horizon for job in jobs)
+
+
+def compare(
+    state: DataSourcesState | None, snapshot: Snapshot, instance_id: str, now: datetime
+) -> tuple[DataSourcesState, list[Event]]:
+    """Compare what a poll saw with what is remembered; gives what to remember, and the events in time order.
+
+    `now` is when the poll looked: the time of a failure for which no feed shows one. The very state comes back where
+    nothing changed. A data source that was not seen is remembered as it was.
+    """
+    feeds = _sort(snapshot)
+    if state is None:
+        marks = {ds_id: _baseline(ds, feeds) for ds_id, ds in feeds.data_sources.items()}
+        return DataSourcesState(marks=marks, horizon=feeds.horizon or now), []
+    marks, events = dict(state.marks), list[Event]()
+    for ds_id, ds in feeds.data_sources.items():
+        mark = state.marks.get(ds_id, DataSourceMark(since=state.horizon))
+        marks[ds_id], found = _follow(ds, mark, feeds, instance_id, now)
+        events += found
+    horizon = max(state.horizon, feeds.horizon or state.horizon)
+    if marks == state.marks and horizon == state.horizon:
+        return state, []
+    return DataSourcesState(marks=marks, horizon=horizon), sorted(events, key=lambda event: event.time)
+
+
+def _sort(snapshot: Snapshot) -> _Feeds:
+    nodes = {n.identifier.casefold(): n for n in snapshot.nodes or () if n.operation_type == resources.INGESTION}
+    data_sources = snapshot.data_sources
+    if data_sources is None:
+        data_sources = [DataSource(id=n.identifier, friendly_name=n.friendly_name) for n in nodes.values()]
+    jobs = {job.id: job for job in snapshot.jobs or ()}
+    times = [
+        at
+        for seen in (
+            *((ds.last_refresh,) for ds in data_sources),
+            *((n.ended_at, n.succeeded_at) for n in nodes.values()),
+            *((job.submitted_at, job.ended_at) for job in jobs.values()),
+        )
+        for at in seen
+        if at is not None
+    ]
+    return _Feeds(
+        data_sources={ds.id: ds for ds in data_sources},
+        nodes=nodes,
+        tasks=_tasks_by_data_source(data_sources, jobs.values()),
+        jobs=jobs,
+        horizon=max(times, default=None),
+    )
+
+
+def _tasks_by_data_source(data_sources: Sequence[DataSource], jobs: Iterable[Job]) -> Mapping[str, Sequence[_Sighting]]:
+    names = Counter(_shown_name(ds) for ds in data_sources)
+    owner = {name: ds.id for ds in data_sources if (name := _shown_name(ds)) is not None and names[name] == 1}
+    found: dict[str, dict[object, _Sighting]] = defaultdict(dict)
+    for job in jobs:
+        for position, task in enumerate(job.tasks or ()):
+            ds_id = owner.get(task.friendly_name or "")
+            sighting = _task_sighting(task, job) if task.operation_type == resources.INGESTION else None
+            if ds_id is not None and sighting is not None:
+                # A task that several jobs share is one task.
+                found[ds_id].setdefault(task.id or (job.id, position), sighting)
+    return {ds_id: sorted(by_task.values(), key=lambda s: s.at) for ds_id, by_task in found.items()}
+
+
+def _shown_name(ds: DataSource) -> str | None:
+    return ds.friendly_name or ds.name
+
+
+def _task_sighting(task: Task, job: Job) -> _Sighting | None:
+    outcome = OUTCOMES.get(task.status)
+    at = task.ended_at or (job.ended_at if has_ended(job) else None)
+    if outcome is None or at is None:
+        return None
+    return _Sighting("task", at, outcome, frozenset({job.id, *task.job_ids}), job, task.id, task.error)
+
+
+def _node_sightings(node: Node | None) -> list[_Sighting]:
+    if node is None:
+        return []
+    found = []
+    outcome = OUTCOMES.get(node.status or "")
+    if outcome is not None and node.ended_at is not None:
+        found.append(_Sighting("node", node.ended_at, outcome, frozenset(node.job_ids), fault=node.error))
+    if node.succeeded_at is not None and not (found and outcome == "succeeded"):
+        found.append(_Sighting("node", node.succeeded_at, "succeeded", frozenset(node.success_job_ids)))
+    return sorted(found, key=lambda s: s.at)
+
+
+def _own_sighting(ds: DataSource) -> list[_Sighting]:
+    if ds.last_refresh is None:
+        return []
+    return [_Sighting("own", ds.last_refresh, OWN_OUTCOMES.get(ds.refresh_state or ""))]
+
+
+def _gather(ds: DataSource, mark: DataSourceMark, feeds: _Feeds) -> list[_Refresh]:
+    """The refreshes of a data source that are not old, the remembered one included, as far as the feeds show them."""
+    remembered = _Refresh(
+        {feed: _Sighting(feed, at, None, frozenset(mark.jobs)) for feed, at in mark.times.items()}, told=True
+    )
+    refreshes = [remembered] if mark.times else []
+    known = max((*mark.times.values(), *((mark.since,) if mark.since else ())), default=None)
+    for feed_sightings in (
+        feeds.tasks.get(ds.id, ()),
+        _node_sightings(feeds.nodes.get(ds.id.casefold())),
+        _own_sighting(ds),
+    ):
+        for sighting in feed_sightings:
+            told_at = mark.times.get(sighting.feed)
+            if told_at is not None and sighting.at <= told_at:
+                continue
+            same = _same(refreshes, sighting)
+            if same is not None:
+                same.sightings[sighting.feed] = sighting
+            elif told_at is not None or known is None or sighting.at > known:
+                refreshes.append(_Refresh({sighting.feed: sighting}))
+    return refreshes
+
+
+def _same(refreshes: Sequence[_Refresh], sighting: _Sighting) -> _Refresh | None:
+    """The refresh that another feed has shown already: linked by a job, else closest within SAME_REFRESH."""
+    others = [r for r in refreshes if sighting.feed not in r.sightings]
+    linked = [r for r in others if r.jobs & sighting.jobs]
+    near = [r for r in others if r.distance(sighting.at) < SAME_REFRESH]
+    return min(linked or near, key=lambda r: r.distance(sighting.at), default=None)
+
+
+def _settled(refresh: _Refresh, refreshes: Sequence[_Refresh], ds: DataSource, feeds: _Feeds) -> bool:
+    """Whether a refresh is final: a failed attempt may still heal while its job runs."""
+    main = refresh.main
+    if main.outcome != "failed":
+        return main.outcome is not None
+    jobs = [feeds.jobs[job_id] for job_id in refresh.jobs if job_id in feeds.jobs]
+    if (main.job is not None and has_ended(main.job)) or (jobs and all(has_ended(job) for job in jobs)):
+        return True
+    if ds.refresh_state is None:
+        return not jobs
+    return ds.refresh_state != resources.UPDATING or any(_supersedes(other, refresh) for other in refreshes)
+
+
+def _supersedes(other: _Refresh, failed: _Refresh) -> bool:
+    """Whether a failed attempt was followed by a success, or by another job's attempt: it can heal no more."""
+    later = not other.told and other.main.at > failed.main.at
+    return later and (other.main.outcome == "succeeded" or other.jobs.isdisjoint(failed.jobs))
+
+
+def _latest(refreshes: Sequence[_Refresh], mark: DataSourceMark) -> DataSourceMark:
+    """The mark with the latest of these refreshes, and no feed's time moved back."""
+    if not refreshes:
+        return mark
+    latest = max(refreshes, key=lambda r: r.last_at)
+    times = {feed: s.at for feed, s in sorted(latest.sightings.items())}
+    for other in refreshes:
+        times.update({f: max(s.at, times[f]) for f, s in other.sightings.items() if f in times})
+    return mark.model_copy(update={"times": times, "jobs": tuple(sorted(latest.jobs))})
+
+
+def _baseline(ds: DataSource, feeds: _Feeds) -> DataSourceMark:
+    refreshes = _gather(ds, DataSourceMark(), feeds)
+    settled = [r for r in refreshes if _settled(r, refreshes, ds, feeds)]
+    mark = DataSourceMark(refresh_state=ds.refresh_state, since=None if settled else feeds.horizon)
+    return _latest(settled, mark)
+
+
+def _follow(
+    ds: DataSource, mark: DataSourceMark, feeds: _Feeds, instance_id: str, now: datetime
+) -> tuple[DataSourceMark, list[Event]]:
+    refreshes = _gather(ds, mark, feeds)
+    settled = [r for r in refreshes if r.told or _settled(r, refreshes, ds, feeds)]
+    news = sorted((r for r in settled if not r.told), key=lambda r: r.main.at)
+    mark = _latest(settled, mark)
+    events = [
+        _event(ds, refresh, feeds, instance_id)
+        for refresh in news
+        if not (refresh.main.outcome == "failed" and _told_without_time(mark, refresh.main.at))
+    ]
+    if news:
+        last_failed = news[-1].main.outcome == "failed"
+        expected = last_failed and ds.refresh_state != resources.UPDATE_FAILED
+        mark = mark.model_copy(update={"turn_expected": expected, "untimed_at": None})
+    told = mark.turn_expected or (bool(news) and news[-1].main.outcome == "failed")
+    if not told and _turned_without_time(ds, mark):
+        node = feeds.nodes.get(ds.id.casefold())
+        if node is not None and node.status == "running":
+            return mark, events  # its end, and with it the time, is about to show
+        events.append(_untimed_failure(ds, instance_id, now))
+        mark = mark.model_copy(update={"untimed_at": now})
+    return _with_state(ds, mark), events
+
+
+def _told_without_time(mark: DataSourceMark, at: datetime) -> bool:
+    return mark.untimed_at is not None and abs(mark.untimed_at - at) <= FEED_LAG
+
+
+def _turned_without_time(ds: DataSource, mark: DataSourceMark) -> bool:
+    """Whether `refreshState` has turned to failed: a failure of its own where no feed shows a time for it."""
+    return ds.refresh_state == resources.UPDATE_FAILED and mark.refresh_state not in {None, resources.UPDATE_FAILED}
+
+
+def _with_state(ds: DataSource, mark: DataSourceMark) -> DataSourceMark:
+    if ds.refresh_state is None:
+        return mark
+    expected = mark.turn_expected and ds.refresh_state != resources.UPDATE_FAILED
+    return mark.model_copy(update={"refresh_state": ds.refresh_state, "turn_expected": expected})
+
+
+def _untimed_failure(ds: DataSource, instance_id: str, now: datetime) -> Event:
+    data = DataSourceRefreshFailed(
+        instance_id=instance_id, data_source_id=ds.id, name=ds.name, friendly_name=ds.friendly_name, kind=ds.kind
+    )
+    return Event.of(data, time=now, occurrence=[ds.id, "turned", now.isoformat()])
+
+
+def _event(ds: DataSource, refresh: _Refresh, feeds: _Feeds, instance_id: str) -> Event:
+    main = refresh.main
+    job_id = _job_id(refresh, feeds)
+    job = feeds.jobs.get(job_id) if job_id else None
+    common = DataSourceRefreshSucceeded(
+        instance_id=instance_id,
+        data_source_id=ds.id,
+        name=ds.name,
+        friendly_name=ds.friendly_name,
+        kind=ds.kind,
+        completed_at=main.at,
+        job_id=job_id,
+        submission_kind=job.submission_kind if job else None,
+    )
+    occurrence = [ds.id, main.at.isoformat(), main.task_id or job_id or main.feed]
+    if main.outcome == "succeeded":
+        return Event.of(common, time=main.at, occurrence=occurrence)
+    fault = next((s.fault for s in (main, *refresh.sightings.values()) if s.fault is not None), None)
+    failed = DataSourceRefreshFailed(**common.model_dump(), error=error_of(fault))
+    return Event.of(failed, time=main.at, occurrence=occurrence)
+
+
+def _job_id(refresh: _Refresh, feeds: _Feeds) -> str | None:
+    main = refresh.main
+    if main.job is not None:
+        return main.job.id
+    listed = [job_id for job_id in feeds.jobs if job_id in refresh.jobs]
+    return listed[0] if listed else min(refresh.jobs, default=None)

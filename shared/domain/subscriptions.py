@@ -1,0 +1,253 @@
+"""Subscriptions: what a flow asks for, and which events are for it.
+
+A trigger ties an event type to the filters that its subscribers may set. Filters become a route: the place where an
+event's subscribers are found by reading nothing else.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Final, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic.alias_generators import to_camel
+
+from shared.domain.events import (
+    DataSourceRefreshFailed,
+    DataSourceRefreshSucceeded,
+    Event,
+    EventData,
+    MeasureThresholdCrossed,
+    Number,
+    Outcome,
+    SegmentThresholdCrossed,
+    SystemRefreshCompleted,
+    UnificationRefreshCompleted,
+)
+from shared.domain.thresholds import Rule
+
+ANY: Final = "any"
+
+type Status = Literal["active", "paused", "suspended"]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+JsonNumber = Annotated[Number, Field(strict=True, allow_inf_nan=False)]
+
+
+class Filters(BaseModel):
+    """What a subscriber of one trigger may ask for."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    def route(self) -> tuple[str, ...]:
+        """The values that an event's own must meet, in the order of `routes_of`."""
+        raise NotImplementedError
+
+    def rule(self, rule_id: str) -> Rule | None:
+        """The rule to watch for these filters, if they hold one."""
+        del rule_id
+        return None
+
+
+class DataSourceFilters(Filters):
+    """The data source to watch; none: any."""
+
+    data_source_id: Name | None = Field(default=None, description="The data source; any when absent.")
+
+    def route(self) -> tuple[str, ...]:
+        """The data source, or any."""
+        return (self.data_source_id or ANY,)
+
+
+class ThresholdFilters(Filters):
+    """The threshold to watch."""
+
+    threshold: JsonNumber = Field(description="The threshold.")
+    direction: Literal["above", "below", "either"] = Field(default="above", description="Which way to cross it.")
+    rearm_margin: Annotated[JsonNumber, Field(ge=0)] = Field(
+        default=Decimal(0), description="How far back the value must go before the same crossing counts again."
+    )
+
+    def route(self) -> tuple[str, ...]:
+        """Nothing: an event names the very rule it is for."""
+        return ()
+
+
+class SegmentFilters(ThresholdFilters):
+    """The segment and the threshold to watch."""
+
+    segment_name: Name = Field(description="The segment.")
+
+    def rule(self, rule_id: str) -> Rule:
+        """The rule on the segment."""
+        return Rule(rule_id, self.segment_name, self.threshold, self.direction, self.rearm_margin)
+
+
+class MeasureFilters(ThresholdFilters):
+    """The measure and the threshold to watch."""
+
+    measure_name: Name = Field(description="The measure.")
+
+    def rule(self, rule_id: str) -> Rule:
+        """The rule on the measure."""
+        return Rule(rule_id, self.measure_name, self.threshold, self.direction, self.rearm_margin)
+
+
+class RunFilters(Filters):
+    """The runs to hear of."""
+
+    outcome: Outcome | Literal["any"] = Field(default=ANY, description="How the run ended.")
+    submission_kind: Literal["any", "scheduled", "onDemand"] = Field(default=ANY, description="How it was started.")
+
+    def route(self) -> tuple[str, ...]:
+        """The outcome and the kind, either of which may be any."""
+        return (self.outcome, self.submission_kind)
+
+
+class Body(BaseModel):
+    """The part of a subscribe request's body that all triggers share."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    callback_url: Annotated[str, StringConstraints(min_length=1)] = Field(
+        repr=False, description="The flow's callback URL."
+    )
+    instance_id: Name = Field(description="The Customer Insights environment.")
+    label: Annotated[str, StringConstraints(max_length=200)] | None = Field(
+        default=None, description="A name for people to recognise the subscription by."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What a flow can subscribe to; `slug` names it in routes, `body` is what a flow sends to subscribe."""
+
+    slug: str
+    data: type[EventData]
+    filters: type[Filters]
+    body: type[Body]
+
+    @property
+    def event_type(self) -> str:
+        """The type of the events it brings."""
+        return self.data.event_type
+
+
+def _trigger(slug: str, data: type[EventData], filters: type[Filters]) -> Trigger:
+    bases = cast("tuple[type[Body], ...]", (Body, filters))
+    return Trigger(slug, data, filters, create_model(f"{data.__name__}Body", __base__=bases))
+
+
+TRIGGERS = {
+    trigger.slug: trigger
+    for trigger in (
+        _trigger("data-source-refresh-failed", DataSourceRefreshFailed, DataSourceFilters),
+        _trigger("data-source-refresh-succeeded", DataSourceRefreshSucceeded, DataSourceFilters),
+        _trigger("segment-threshold-crossed", SegmentThresholdCrossed, SegmentFilters),
+        _trigger("measure-threshold-crossed", MeasureThresholdCrossed, MeasureFilters),
+        _trigger("system-refresh-completed", SystemRefreshCompleted, RunFilters),
+        _trigger("unification-refresh-completed", UnificationRefreshCompleted, RunFilters),
+    )
+}
+TRIGGERS_BY_EVENT_TYPE = {trigger.event_type: trigger for trigger in TRIGGERS.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where subscriptions to an event stand: a partition, and in it all rows or, for a rule's event, its own."""
+
+    partition: tuple[str, ...]
+    row: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A flow's wish to be called; the callback URL is sealed and stays so until it is called.
+
+    `fingerprint` tells whether the same callback asks for the same again; `tokens` are hashes of the capabilities that
+    may end it.
+    """
+
+    id: str
+    trigger: Trigger
+    instance_id: str
+    filters: Filters
+    callback: bytes = field(repr=False)
+    callback_host: str
+    fingerprint: str
+    rule_id: str
+    created_at: datetime
+    updated_at: datetime
+    label: str | None = None
+    status: Status = "active"
+    status_reason: str | None = None
+    tokens: Sequence[str] = field(default=(), repr=False)
+
+    @property
+    def route(self) -> Route:
+        """The one place where a matching event finds it."""
+        partition = (self.trigger.slug, self.instance_id, *self.filters.route())
+        return Route(partition, self.rule_id if self.rule else self.id)
+
+    @property
+    def has_chosen_id(self) -> bool:
+        """Whether a caller chose the id."""
+        return self.id != derived_id(self.fingerprint)
+
+    @property
+    def rule(self) -> Rule | None:
+        """The threshold it has the poll watch."""
+        return self.filters.rule(self.rule_id)
+
+    def wants(self, event: Event) -> bool:
+        """Whether an event is for it."""
+        mine = self.route
+        return any(route.partition == mine.partition and route.row in {None, mine.row} for route in routes_of(event))
+
+
+def derived_id(fingerprint: str) -> str:
+    """The id of a subscription for which nobody chose one."""
+    return fingerprint[:32]
+
+
+def rules_partition(trigger: Trigger, instance_id: str) -> tuple[str, ...]:
+    """Where all rules of a threshold trigger stand."""
+    return (trigger.slug, instance_id)
+
+
+def routes_of(event: Event) -> Sequence[Route]:
+    """All places where subscriptions to an event can stand; none for a type that is no trigger's."""
+    trigger = TRIGGERS_BY_EVENT_TYPE.get(event.type)
+    if trigger is None:
+        return ()
+    start = (trigger.slug, event.instance_id)
+    if issubclass(trigger.filters, ThresholdFilters):
+        return (Route(start, str(event.data.get("ruleId"))),)
+    keys = ("dataSourceId",) if trigger.filters is DataSourceFilters else ("outcome", "submissionKind")
+    values = [(str(event.data.get(key, ANY)), ANY) for key in keys]
+    return tuple(Route((*start, *combination)) for combination in dict.fromkeys(itertools.product(*values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a flow asks for when it subscribes."""
+
+    trigger: Trigger
+    instance_id: str
+    filters: Filters
+    callback_url: str = field(repr=False)
+    label: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same callback, trigger, instance and filters; tells nothing of the callback."""
+        asked = [
+            self.trigger.slug,
+            self.instance_id,
+            self.filters.model_dump_json(by_alias=True),
+            self.callback_url,
+        ]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

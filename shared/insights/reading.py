@@ -1,0 +1,200 @@
+"""Reads the API's answers item by item: bytes in, resources out, and one bad item never costs the others.
+
+The fast way parses and checks a whole answer in one go. Only when that fails is the answer taken apart: the smallest
+list element around each wrong value is left out (a task of a job, or the job itself) and named in a warning, once.
+Nothing here knows what the fields mean, nor HTTP.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+_logger = logging.getLogger(__name__)
+
+type _Location = tuple[int | str, ...]
+
+
+class MalformedAnswerError(ValueError):
+    """An answer as a whole is not what was asked for: no JSON, cut off, or an object in place of a list."""
+
+
+class Omissions:
+    """Warns of what was left out of an answer: of each item once, not at every poll.
+
+    Remembers the latest `limit` warnings; safe to share between threads.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._known: dict[Hashable, None] = {}
+        self._lock = threading.Lock()
+
+    def warn(self, source: str, item: str, reason: str) -> None:
+        """Log that `item` of `source` is left out and why, unless that has been said."""
+        if self._is_news((source, item, reason)):
+            _logger.warning("Customer Insights, %s: %s is left out: %s", source, item, reason)
+
+    def _is_news(self, omission: Hashable) -> bool:
+        with self._lock:
+            if omission in self._known:
+                return False
+            if len(self._known) >= self._limit:
+                del self._known[next(iter(self._known))]
+            self._known[omission] = None
+            return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Flaw:
+    """A wrong value: the smallest list element around it (empty: the item itself), the field, and what is wrong."""
+
+    element: _Location
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class Reader[Wire: BaseModel, Resource]:
+    """Reads one kind of resource.
+
+    `resource` turns the wire model into ours, or into None for an item that is none of our business. No two items of a
+    list have the same `identity`. `names` are the keys (dots lead into nested objects) that name an item in a warning.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        model: type[Wire],
+        resource: Callable[[Wire], Resource | None],
+        identity: Callable[[Resource], Hashable],
+        names: Sequence[str],
+    ) -> None:
+        self.kind = kind
+        self._resource = resource
+        self._identity = identity
+        self._names = names
+        self._item = TypeAdapter(model)
+        self._list = TypeAdapter(list[model])  # type: ignore[valid-type]  # a type only known at run time
+
+    def all(self, body: bytes, source: str, omissions: Omissions) -> list[Resource]:
+        """Read a list. Raises `MalformedAnswerError` when it is none."""
+        try:
+            items = self._list.validate_json(body)
+        except ValidationError:
+            items = self._readable(_decoded(body, list), source, omissions)
+        return self._distinct(items, source, omissions)
+
+    def one(self, body: bytes, source: str, omissions: Omissions) -> Resource | None:
+        """Read one item; None where it is unreadable. Raises `MalformedAnswerError` when it is no object."""
+        try:
+            item: Wire | None = self._item.validate_json(body)
+        except ValidationError:
+            item = self._salvaged(_decoded(body, dict), "the only one", source, omissions)
+        return None if item is None else self._resource(item)
+
+    def _readable(self, document: list[Any], source: str, omissions: Omissions) -> list[Wire]:
+        salvaged = (
+            self._salvaged(item, f"number {position}", source, omissions)
+            for position, item in enumerate(document, start=1)
+        )
+        return [item for item in salvaged if item is not None]
+
+    def _salvaged(self, document: object, place: str, source: str, omissions: Omissions) -> Wire | None:
+        """Read an item without its unreadable parts; each round takes away at least one, so there is an end."""
+        label = f"{self.kind} {_name(document, self._names) or place}"
+        while True:
+            try:
+                return self._item.validate_json(_encoded(document))
+            except ValidationError as error:
+                flaws = _flaws(error, document)
+            for element, flaw in flaws.items():
+                omissions.warn(source, f"{_path(element)} of {label}" if element else label, str(flaw))
+            if () in flaws:
+                return None
+            _take_away(document, flaws)
+
+    def _distinct(self, items: list[Wire], source: str, omissions: Omissions) -> list[Resource]:
+        """Convert the items; of those with the same identity the first counts."""
+        resources: dict[Hashable, Resource] = {}
+        for item in items:
+            resource = self._resource(item)
+            if resource is None:
+                continue
+            identity = self._identity(resource)
+            if identity in resources:
+                omissions.warn(source, f"a second {self.kind} {identity!r}", "the first one of that name counts")
+            else:
+                resources[identity] = resource
+        return list(resources.values())
+
+
+def _decoded[Shape: (list[Any], dict[str, Any])](body: bytes, shape: type[Shape]) -> Shape:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        # The decoder's own message would quote nothing of use to an operator, but could quote data.
+        raise MalformedAnswerError("it is not JSON, or it is cut off") from None
+    if not isinstance(document, shape):
+        raise MalformedAnswerError(f"it is JSON, but not a {shape.__name__}")
+    return document
+
+
+def _encoded(document: object) -> bytes:
+    """Encode one item again. Half of a surrogate pair, which no UTF-8 can hold, becomes a question mark."""
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _flaws(error: ValidationError, document: object) -> dict[_Location, _Flaw]:
+    """Return the first flaw of each element that has to go."""
+    flaws: dict[_Location, _Flaw] = {}
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        location = _existing(detail["loc"], document, missing=detail["type"] == "missing")
+        depth = max((depth for depth, key in enumerate(location, start=1) if isinstance(key, int)), default=0)
+        flaw = _Flaw(location[:depth], _path(location[depth:]), detail["msg"])
+        flaws.setdefault(flaw.element, flaw)
+    return flaws
+
+
+def _existing(location: _Location, document: Any, *, missing: bool) -> _Location:  # noqa: ANN401 - decoded JSON
+    """Cut off what Pydantic adds to a location to tell the members of a union apart."""
+    if missing:
+        return location
+    for depth, key in enumerate(location):
+        try:
+            document = document[key]
+        except (KeyError, IndexError, TypeError):
+            return location[:depth]
+    return location
+
+
+def _path(location: _Location) -> str:
+    """Write a location the way one reads it: tasks[2].endTimestamp."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location).lstrip(".")
+
+
+def _take_away(document: Any, elements: dict[_Location, _Flaw]) -> None:  # noqa: ANN401 - decoded JSON
+    """Delete list elements; the deepest and last first, so that the places of the others stay what they were."""
+    for *path, index in sorted(elements, key=lambda element: (len(element), element[-1]), reverse=True):
+        container = document
+        for key in path:
+            container = container[key]
+        del container[index]
+
+
+def _name(document: object, names: Sequence[str]) -> str | None:
+    """Return the first of the names that the item has, quoted."""
+    for name in names:
+        value = document
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, str | int) and value != "":
+            return repr(value)
+    return None

@@ -1,0 +1,258 @@
+"""Asks the API: one call with its headers, time limits and repetitions, and the only table of what its failures mean.
+
+The only module that names the exceptions of requests. Nothing here knows what the answers say. It reads no environment
+and follows no redirect: requests would take the subscription key along to another host.
+"""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from typing import Final, Protocol, Self
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from shared.errors import AccessError, BridgeError, ConfigurationError, NotFoundError, PermanentError, TransientError
+from shared.insights.auth import TokenSource
+from shared.insights.reading import MalformedAnswerError
+
+# As many calls as are made at once; a ninth would open a connection and close it again.
+_POOL_SIZE: Final = 8
+_CHUNK_BYTES: Final = 64 * 1024
+_LONGEST_MESSAGE: Final = 300
+_AGAIN: Final = "the next attempt may succeed"
+
+# Seconds. No server means more by Retry-After, and what is passed on must stay a number one can wait.
+_LONGEST_WAIT: Final = 86_400.0
+
+# Seconds before the second attempt; doubled before each further one, and spread so that callers do not march in step.
+_FIRST_WAIT: Final = 0.5
+_SPREAD: Final = (0.75, 1.25)
+
+
+class Clock(Protocol):
+    """Time as the standard module `time` tells it, in seconds."""
+
+    def monotonic(self) -> float:
+        """Return a time that never goes back."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Let the time pass."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a call may take with all its attempts, and how many those may be; timeouts of one attempt in seconds."""
+
+    patience: timedelta
+    attempts: int
+    connect_timeout: float
+    read_timeout: float
+
+    @classmethod
+    def patient(cls, patience: timedelta) -> Self:
+        """For polls: nobody waits, and an answer may be large."""
+        return cls(patience, attempts=3, connect_timeout=5, read_timeout=30)
+
+    @classmethod
+    def hurried(cls, patience: timedelta) -> Self:
+        """For a caller who waits: one attempt."""
+        return cls(patience, attempts=1, connect_timeout=3, read_timeout=30)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def new_session() -> requests.Session:
+    """Make a session that many threads may share: it keeps connections, but no cookies, and reads no environment."""
+    session = requests.Session()
+    session.trust_env = False  # a .netrc on the machine would replace the bearer token
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    adapter = HTTPAdapter(pool_maxsize=_POOL_SIZE)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Transport:
+    """Calls the API below `endpoint` with the bridge's key and token, as often and as long as its `pace` allows."""
+
+    endpoint: str
+    subscription_key: str
+    tokens: TokenSource
+    session: requests.Session
+    pace: Pace
+    clock: Clock
+
+    def paced(self, pace: Pace) -> Self:
+        """Return a transport over the same connections with another pace."""
+        return replace(self, pace=pace)
+
+    def deadline(self) -> float:
+        """Return the moment on the clock at which a call that starts now must be over."""
+        return self.clock.monotonic() + self.pace.patience.total_seconds()
+
+    def get[T](self, path: str, query: Mapping[str, str], read: Callable[[bytes], T], deadline: float) -> T:
+        """Ask, and return what `read` makes of the answer's bytes.
+
+        Raises `TransientError`, `ConfigurationError` (`AccessError` among them) or `PermanentError` (`NotFoundError`).
+        An answer that `read` rejects with `MalformedAnswerError` is asked for again like one that never came.
+        """
+        attempt = 1
+        while True:
+            try:
+                return self._attempt(path, query, read, deadline)
+            except TransientError as error:
+                wait = max(_backoff(attempt), error.retry_after or 0)
+                if attempt == self.pace.attempts or self.clock.monotonic() + wait >= deadline:
+                    raise
+            self.clock.sleep(wait)
+            attempt += 1
+
+    def _attempt[T](self, path: str, query: Mapping[str, str], read: Callable[[bytes], T], deadline: float) -> T:
+        call = f"GET {path}"
+        answer, token = self._authorised(call, path, query, deadline)
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise _refusal(
+                call, answer.status, _own_words(answer.body, self.subscription_key, token), _retry_after(answer.headers)
+            )
+        try:
+            return read(answer.body)
+        except MalformedAnswerError as error:
+            raise TransientError(f"The answer of Customer Insights to {call} is unreadable: {error}.") from error
+
+    def _authorised(self, call: str, path: str, query: Mapping[str, str], deadline: float) -> tuple[_Answer, str]:
+        """Send with the token at hand, once more with a new one if the API rejects it; return the one that counted."""
+        token = self.tokens.token()
+        answer = self._request(call, path, query, token, deadline)
+        if answer.status == HTTPStatus.UNAUTHORIZED and self.tokens.renew(token):
+            token = self.tokens.token()
+            answer = self._request(call, path, query, token, deadline)
+        return answer, token
+
+    def _request(self, call: str, path: str, query: Mapping[str, str], token: str, deadline: float) -> _Answer:
+        """Send one request. Nothing else touches requests or sees its exceptions."""
+        left = deadline - self.clock.monotonic()
+        if left <= 0:
+            raise _late(call)
+        try:
+            with self.session.get(
+                self.endpoint + path,
+                params=query,
+                headers=self._headers(token),
+                timeout=(min(self.pace.connect_timeout, left), min(self.pace.read_timeout, left)),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return _Answer(response.status_code, response.headers, self._body(call, response, deadline))
+        except requests.Timeout as error:
+            raise _late(call) from error
+        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
+            raise ConfigurationError("CUSTOMER_INSIGHTS_ENDPOINT is not a URL that can be called.") from None
+        except requests.RequestException as error:
+            raise TransientError(
+                f"The connection to Customer Insights failed at {call} ({type(error).__name__}); {_AGAIN}."
+            ) from error
+
+    def _body(self, call: str, response: requests.Response, deadline: float) -> bytes:
+        """Read the answer, but no longer than the deadline: a timeout only limits the pauses between its pieces."""
+        chunks = []
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            chunks.append(chunk)
+            if self.clock.monotonic() > deadline:
+                raise _late(call)
+        return b"".join(chunks)
+
+    def _headers(self, token: str) -> dict[str, str]:
+        secrets = {"CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY": self.subscription_key, "The access token": token}
+        for name, secret in secrets.items():
+            # Checked here because the error that requests raises for such a header quotes it.
+            if not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
+                raise AccessError(f"{name} holds characters (spaces, line breaks, accents) that no header can carry.")
+        return {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Authorization": f"Bearer {token}",
+            "Ocp-Apim-Subscription-Key": self.subscription_key,
+        }
+
+
+_MEANINGS: Final[Mapping[int, tuple[type[BridgeError], str]]] = {
+    401: (
+        AccessError,
+        "it refuses the key or the token; check CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY and the bridge's identity",
+    ),
+    403: (
+        AccessError,
+        "the bridge's identity may not do this; give it a role in Customer Insights under Settings > Permissions",
+    ),
+    404: (NotFoundError, "it does not exist"),
+    408: (TransientError, _AGAIN),
+    429: (TransientError, _AGAIN),
+}
+
+
+def _meaning(status: int) -> tuple[type[BridgeError], str]:
+    """Say what an answer that is no success means, and what to do: the table of all of them."""
+    if status in _MEANINGS:
+        return _MEANINGS[status]
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TransientError, _AGAIN
+    if status >= HTTPStatus.BAD_REQUEST:
+        return PermanentError, "the same request will never succeed"
+    return ConfigurationError, "it leads elsewhere, and the key must not follow; check CUSTOMER_INSIGHTS_ENDPOINT"
+
+
+def _refusal(call: str, status: int, words: str, retry_after: float | None) -> BridgeError:
+    error, advice = _meaning(status)
+    quote = f' ("{words}")' if words else ""
+    message = f"Customer Insights answered {call} with {status}{quote}: {advice}."
+    return TransientError(message, retry_after=retry_after) if error is TransientError else error(message)
+
+
+def _own_words(body: bytes, *secrets: str) -> str:
+    """Return the message in the body of an error, short and on one line, without our secrets should it quote them."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    message = document.get("message") if isinstance(document, dict) else None
+    if not isinstance(message, str):
+        return ""
+    for secret in filter(None, secrets):
+        message = message.replace(secret, "***")
+    return " ".join(message.split())[:_LONGEST_MESSAGE]
+
+
+def _late(call: str) -> TransientError:
+    return TransientError(f"Customer Insights did not answer {call} in time; {_AGAIN}.")
+
+
+def _backoff(attempt: int) -> float:
+    spread = random.uniform(*_SPREAD)  # noqa: S311 - nothing is kept secret by it
+    return _FIRST_WAIT * 2.0 ** (attempt - 1) * spread
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the answer asks to wait: it gives a number of them or a date (RFC 9110, 10.2.3)."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), _LONGEST_WAIT)
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    moment = date.replace(tzinfo=date.tzinfo or UTC)
+    return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), _LONGEST_WAIT)

@@ -1,0 +1,238 @@
+"""Poll: read an instance's resources, compare them with the checkpoint, save, publish.
+
+State and outbox are saved in one conditional write first, the outbox is published second, and cleared third: whoever
+loses the race for the write throws its result away unpublished, and a poll that dies after the write is finished by
+the next. A family that fails holds up no other family and no other instance.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from shared.domain import jobs, refreshes, thresholds
+from shared.domain.checkpoints import Checkpoint, Family, State
+from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed
+from shared.domain.jobs import JobsState
+from shared.domain.refreshes import DataSourcesState, Snapshot
+from shared.domain.resources import Instance, Job, Measure, Segment
+from shared.domain.subscriptions import TRIGGERS_BY_EVENT_TYPE
+from shared.domain.thresholds import Rule, ValuesState, Watched
+from shared.errors import BridgeError, ConfigurationError, LostRaceError, NotFoundError
+from shared.ports import CheckpointStore, Clock, Insights, Publisher, SubscriptionStore
+
+REFRESHES = (Family.JOBS, Family.DATA_SOURCES)
+THRESHOLDS = (Family.SEGMENTS, Family.MEASURES)
+
+# How many of the latest jobs are read at first, by how much more each time, and at most.
+FIRST_JOBS, MORE_JOBS, MAX_JOBS = 20, 5, 2_500
+INSTANCES_AT_ONCE = 8
+
+log = logging.getLogger("bridge.poll")
+
+
+class PollFailedError(ExceptionGroup[Exception]):
+    """Some families of some instances could not be polled; the others were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What to remember after comparing, what is news, and what could not be read meanwhile."""
+
+    state: State
+    events: Sequence[Event]
+    failures: Sequence[BridgeError] = ()
+
+
+class JobFeed:
+    """The latest jobs of an instance, read once for all families of a poll, and as far back as each needs."""
+
+    def __init__(self, insights: Insights, instance_id: str) -> None:
+        self._insights = insights
+        self._instance_id = instance_id
+        self._top = 0
+        self._jobs: Sequence[Job] = ()
+
+    async def read(self, enough: Callable[[Sequence[Job]], bool]) -> Sequence[Job]:
+        """The latest jobs, newest first, as many as are `enough`, or all that the API shows."""
+        while self._top == 0 or (not enough(self._jobs) and self._top < MAX_JOBS):
+            count = len(self._jobs)
+            self._top = self._top * MORE_JOBS or FIRST_JOBS
+            self._jobs = await self._insights.jobs(self._instance_id, self._top)
+            if len(self._jobs) <= count:
+                break
+        return self._jobs
+
+
+class Poll:
+    """Polls instances for changes; `instances` empty means all that the API lists."""
+
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
+        self,
+        *,
+        insights: Insights,
+        checkpoints: CheckpointStore,
+        subscriptions: SubscriptionStore,
+        publisher: Publisher,
+        clock: Clock,
+        instances: Sequence[str] = (),
+    ) -> None:
+        self._insights = insights
+        self._checkpoints = checkpoints
+        self._subscriptions = subscriptions
+        self._publisher = publisher
+        self._clock = clock
+        self._instances = instances
+        self._failing: set[tuple[str, Family]] = set()
+
+    async def __call__(self, families: Sequence[Family]) -> None:
+        """Poll these families of all instances. Raises `PollFailedError` at the end when some could not be polled."""
+        at_once = asyncio.Semaphore(INSTANCES_AT_ONCE)
+
+        async def poll(instance: Instance) -> list[Exception]:
+            async with at_once:
+                return await self._poll_instance(instance.id, families)
+
+        failures = await asyncio.gather(*(poll(instance) for instance in await self._polled()))
+        if errors := [error for found in failures for error in found]:
+            raise PollFailedError(f"{len(errors)} failures while polling", errors)
+
+    async def _polled(self) -> Sequence[Instance]:
+        if self._instances:
+            return [Instance(instance_id) for instance_id in self._instances]
+        return await self._insights.instances()
+
+    async def _poll_instance(self, instance_id: str, families: Sequence[Family]) -> list[Exception]:
+        feed = JobFeed(self._insights, instance_id)
+        failures: list[Exception] = []
+        for family in families:
+            found: Sequence[Exception]
+            try:
+                found = await self._poll_family(instance_id, family, feed)
+            except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
+                found = [error]
+            self._log(instance_id, family, found)
+            failures += found
+        return failures
+
+    def _log(self, instance_id: str, family: Family, failures: Sequence[Exception]) -> None:
+        """Log the first failure and the recovery, not every tick."""
+        key = (instance_id, family)
+        if failures and key not in self._failing:
+            self._failing.add(key)
+            log.error("poll.failed instance=%s family=%s: %s", instance_id, family, "; ".join(map(str, failures)))
+        elif not failures and key in self._failing:
+            self._failing.remove(key)
+            log.info("poll.recovered instance=%s family=%s", instance_id, family)
+
+    async def _poll_family(self, instance_id: str, family: Family, feed: JobFeed) -> list[BridgeError]:
+        checkpoint, version = await self._checkpoints.load(instance_id, family)
+        failures: list[BridgeError] = []
+        try:
+            compared = await self._compare(instance_id, family, checkpoint.state, feed)
+        except BridgeError as error:
+            # What an earlier poll found is published all the same.
+            failures.append(error)
+        else:
+            failures += compared.failures
+            if compared.events or compared.state is not checkpoint.state:
+                outbox = [*checkpoint.outbox, *(event.raw for event in compared.events)]
+                checkpoint = Checkpoint(compared.state, outbox)
+                try:
+                    version = await self._checkpoints.save(instance_id, family, checkpoint, version)
+                except LostRaceError:
+                    log.info("poll.superseded instance=%s family=%s", instance_id, family)
+                    return failures
+        if checkpoint.outbox:
+            await self._publish(instance_id, family, checkpoint, version)
+        return failures
+
+    async def _publish(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> None:
+        await self._publisher.publish(checkpoint.outbox)
+        for event in checkpoint.outbox:
+            log.info("event.published type=%s id=%s subject=%s", event["type"], event["id"], event.get("subject"))
+        try:
+            await self._checkpoints.save(instance_id, family, replace(checkpoint, outbox=()), version)
+        except LostRaceError:
+            # Another poll has taken the outbox over and publishes it again, under the same ids.
+            log.info("poll.superseded instance=%s family=%s", instance_id, family)
+
+    async def _compare(self, instance_id: str, family: Family, state: State | None, feed: JobFeed) -> Compared:
+        match family, state:
+            case Family.JOBS, JobsState() | None:
+                return await self._compare_jobs(instance_id, state, feed)
+            case Family.DATA_SOURCES, DataSourcesState() | None:
+                return await self._compare_data_sources(instance_id, state, feed)
+            case Family.SEGMENTS, ValuesState() | None:
+                return await self._compare_segments(instance_id, state)
+            case Family.MEASURES, ValuesState() | None:
+                return await self._compare_measures(instance_id, state)
+        raise TypeError(f"the state of {family} is a {type(state).__name__}")
+
+    async def _compare_jobs(self, instance_id: str, state: JobsState | None, feed: JobFeed) -> Compared:
+        listed = await feed.read(lambda found: jobs.enough(state, found))
+        return Compared(*jobs.compare(state, listed, instance_id, self._clock()))
+
+    async def _compare_data_sources(self, instance_id: str, state: DataSourcesState | None, feed: JobFeed) -> Compared:
+        # The data sources are read first: what their `refreshState` tells, the other feeds then show as well.
+        snapshot = Snapshot(
+            data_sources=await _if_offered(self._insights.data_sources(instance_id)),
+            nodes=await _if_offered(self._insights.nodes(instance_id)),
+            jobs=await _if_offered(feed.read(lambda found: refreshes.enough(state, found))),
+        )
+        if snapshot.data_sources is None and snapshot.nodes is None:
+            raise ConfigurationError(
+                f"Customer Insights shows no data sources of instance {instance_id}: "
+                "check CUSTOMER_INSIGHTS_INSTANCES and CUSTOMER_INSIGHTS_WORKFLOW"
+            )
+        return Compared(*refreshes.compare(state, snapshot, instance_id, self._clock()))
+
+    async def _compare_segments(self, instance_id: str, state: ValuesState | None) -> Compared:
+        rules = await self._rules(SegmentThresholdCrossed, instance_id)
+        segments = await self._insights.segments(instance_id)
+        watched = [thresholds.watch_segment(segment) for segment in segments]
+        if state is not None and (moved := thresholds.moved(state, watched, rules)):
+            days = thresholds.history_days(state, [w.name for w in moved], self._clock())
+            segments = await self._insights.segments(instance_id, days)
+            watched = [thresholds.watch_segment(segment) for segment in segments]
+        return _compared(instance_id, state, watched, rules, [])
+
+    async def _compare_measures(self, instance_id: str, state: ValuesState | None) -> Compared:
+        rules = await self._rules(MeasureThresholdCrossed, instance_id)
+        watched = {m.name: thresholds.watch_measure(m) for m in await self._insights.measures(instance_id)}
+        failures: list[BridgeError] = []
+        for moved in thresholds.moved(state, watched.values(), rules):
+            try:
+                watched[moved.name] = thresholds.watch_measure(await self._insights.measure(instance_id, moved.name))
+            except NotFoundError:
+                del watched[moved.name]  # deleted since it was listed
+            except BridgeError as error:
+                del watched[moved.name]  # it stays as remembered, and the next poll catches up
+                failures.append(error)
+        return _compared(instance_id, state, list(watched.values()), rules, failures)
+
+    async def _rules(
+        self, data: type[SegmentThresholdCrossed | MeasureThresholdCrossed], instance_id: str
+    ) -> Sequence[Rule]:
+        return await self._subscriptions.rules(TRIGGERS_BY_EVENT_TYPE[data.event_type], instance_id)
+
+
+async def _if_offered[T](call: Awaitable[T]) -> T | None:
+    """What a feed shows, or None where the API does not offer it."""
+    try:
+        return await call
+    except NotFoundError:
+        return None
+
+
+def _compared(
+    instance_id: str,
+    state: ValuesState | None,
+    watched: Sequence[Watched],
+    rules: Sequence[Rule],
+    failures: Sequence[BridgeError],
+) -> Compared:
+    after, crossings = thresholds.compare(state, watched, rules)
+    resources: dict[str, Segment | Measure] = {w.name: w.resource for w in watched}
+    events = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
+    return Compared(after, events, failures)

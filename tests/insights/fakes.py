@@ -1,0 +1,52 @@
+"""What the tests of the client share: a client against a faked API, and a clock that passes without waiting."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from shared.insights.auth import FixedToken, TokenSource
+from shared.insights.client import InsightsClient
+
+ENDPOINT = "https://api.example.com/v1"
+KEY = "sub-key-9a77"
+TOKEN = "tenant-token-5f1c"
+
+
+@dataclass
+class FakeClock:
+    """Time passes only while somebody sleeps."""
+
+    now: float = 1000.0
+    waits: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float, /) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+
+class FakeTokens:
+    """A token source that has a few tokens, one after the other."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.left = list(tokens)
+
+    def token(self) -> str:
+        return self.left[0]
+
+    def renew(self, rejected: str) -> bool:
+        if self.left[0] == rejected and len(self.left) > 1:
+            del self.left[0]
+        return self.left[0] != rejected
+
+
+def client(clock: FakeClock | None = None, tokens: TokenSource | None = None, **settings: Any) -> InsightsClient:  # noqa: ANN401 - any setting
+    defaults: dict[str, Any] = {
+        "endpoint": ENDPOINT,
+        "workflow": "main",
+        "subscription_key": KEY,
+        "patience": timedelta(seconds=45),
+    }
+    return InsightsClient(tokens=tokens or FixedToken(TOKEN), clock=clock or FakeClock(), **(defaults | settings))

@@ -1,0 +1,181 @@
+import copy
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.domain.resources import Job, Segment
+from shared.insights import wire
+from shared.insights.reading import MalformedAnswerError, Omissions, Reader
+
+FAULT = {"errorCode": "E1", "message": "m", "exceptionCulprit": "user", "ciResults": []}
+TASK = {"taskId": "t1", "taskStatus": "failed", "operationType": "merge", "jobIds": ["j1"], "ciErrors": [FAULT]}
+TIME = "2026-08-01T01:02:03.1234567Z"
+RESULT = {"jobStatus": "CompletedSuccess", "evaluationDate": TIME, "entityCount": 5}
+OUTPUT = {"values": {"Total": "1"}, "evaluationTime": TIME}
+
+ITEMS: list[tuple[Reader[Any, Any], dict[str, Any]]] = [
+    (wire.INSTANCES, {"instanceId": "a", "name": "A"}),
+    (wire.DATA_SOURCES, {"dataSourceMetadata": {"dataSourceId": "a", "name": "A", "lastRefresh": TIME}}),
+    (wire.NODES, {"operationType": "merge", "identifier": "a", "jobIds": ["j1"], "ciError": FAULT}),
+    (wire.JOBS, {"jobId": "a", "jobStatus": "failed", "submittedTimestamp": TIME, "tasks": [TASK, TASK]}),
+    (wire.SEGMENTS, {"name": "a", "evaluationStatus": RESULT, "evaluationStatusHistory": [RESULT, RESULT]}),
+    (wire.MEASURES, {"name": "a", "definition": {"dimensions": [1]}, "output": OUTPUT, "outputHistory": [OUTPUT]}),
+]
+# What names the item, so that neighbours differ from it.
+IDS = {"instanceId", "dataSourceId", "identifier", "jobId", "name"}
+
+
+def renamed(item: Any, name: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the item under another name, at the top or one level down."""
+    return {
+        key: name if key in IDS else renamed(value, name) if key == "dataSourceMetadata" else copy.deepcopy(value)
+        for key, value in item.items()
+    }
+
+
+def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - JSON
+    """Return the path of every value in a document, its own first."""
+    children = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    return [path, *(place for key, child in children for place in places(child, (*path, key)))]
+
+
+def with_value(document: Any, path: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401 - JSON
+    if not path:
+        return value
+    changed = copy.deepcopy(document)
+    container = changed
+    for key in path[:-1]:
+        container = container[key]
+    container[path[-1]] = value
+    return changed
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(kind=st.sampled_from(ITEMS), value=JSON, data=st.data())
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_one_value_of_one_item_becomes_the_others_count(
+    kind: tuple[Reader[Any, Any], dict[str, Any]], value: object, data: st.DataObject
+) -> None:
+    reader, item = kind
+    mutated = with_value(item, data.draw(st.sampled_from(places(item))), value)
+    before, after = renamed(item, "before"), renamed(item, "after")
+    intact = reader.all(json.dumps([before, after]).encode(), "test", Omissions())
+    read = reader.all(json.dumps([before, mutated, after]).encode(), "test", Omissions())
+    assert len(intact) == 2
+    assert [resource for resource in intact if resource not in read] == []
+    assert len(read) <= 3
+    if isinstance(mutated, dict):
+        reader.one(json.dumps(mutated).encode(), "test", Omissions())
+
+
+@given(st.binary())
+def test_bytes_that_are_no_list_are_one_kind_of_error(body: bytes) -> None:
+    try:
+        read = wire.JOBS.all(body, "test", Omissions())
+    except MalformedAnswerError:
+        return
+    assert read == []
+
+
+def jobs(*items: object) -> list[Job]:
+    return wire.JOBS.all(json.dumps(items).encode(), "instance i1", Omissions())
+
+
+@pytest.mark.parametrize(
+    ("flawed", "warning"),
+    [
+        (5, "job number 2 is left out: Input should be an object"),
+        (None, "job number 2 is left out: Input should be an object"),
+        ({}, "job number 2 is left out: jobId: Field required"),
+        ({"jobId": ""}, "job number 2 is left out: jobId: String should have at least 1 character"),
+        ({"jobId": 7}, "job 7 is left out: jobId: Input should be a valid string"),
+        ({"jobId": "x", "tasks": {}}, "job 'x' is left out: tasks: Input should be a valid array"),
+        ({"jobId": "x", "jobStatus": []}, "job 'x' is left out: jobStatus: Input should be a valid string"),
+        ({"jobId": "x", "endTimestamp": 1}, "job 'x' is left out: endTimestamp: Input should be a valid datetime"),
+    ],
+)
+def test_an_unreadable_item_is_named_and_the_others_count(
+    caplog: pytest.LogCaptureFixture, flawed: object, warning: str
+) -> None:
+    assert [job.id for job in jobs({"jobId": "a"}, flawed, {"jobId": "b"})] == ["a", "b"]
+    assert caplog.messages == [f"Customer Insights, instance i1: {warning}"]
+
+
+def test_an_unreadable_task_costs_neither_its_job_nor_the_other_tasks(caplog: pytest.LogCaptureFixture) -> None:
+    tasks = [TASK, TASK | {"taskStatus": 5}, None, TASK | {"taskId": "t2", "ciErrors": [FAULT, "no fault"]}]
+    (job,) = jobs({"jobId": "a", "tasks": tasks})
+    assert [task.id for task in job.tasks or ()] == ["t1", "t2"]
+    assert [message.split(": ", 1)[1] for message in caplog.messages] == [
+        "tasks[1] of job 'a' is left out: taskStatus: Input should be a valid string",
+        "tasks[2] of job 'a' is left out: Input should be an object",
+        "tasks[3].ciErrors[1] of job 'a' is left out: Input should be an object",
+    ]
+
+
+def test_an_unreadable_evaluation_costs_only_itself() -> None:
+    history = [RESULT, RESULT | {"entityCount": "many"}, RESULT]
+    body = json.dumps([{"name": "s", "evaluationStatusHistory": history}]).encode()
+    (segment,) = wire.SEGMENTS.all(body, "test", Omissions())
+    assert [evaluation.count for evaluation in segment.history] == [5, 5]
+
+
+def test_of_two_items_with_one_id_the_first_counts(caplog: pytest.LogCaptureFixture) -> None:
+    assert [job.mode for job in jobs({"jobId": "a", "jobType": "full"}, {"jobId": "a"})] == ["full"]
+    assert "a second job 'a'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'[{"name":"a"},{"name":"b","description":"\\ud800"}]', id="half a surrogate pair"),
+        pytest.param(b'\xef\xbb\xbf[{"name":"a"},{"name":"b"}]', id="byte order mark"),
+        pytest.param(b'[{"name":"a"},{"name":"b","x":NaN}]', id="not a number"),
+    ],
+)
+def test_what_the_fast_parser_refuses_is_read_all_the_same(body: bytes) -> None:
+    assert wire.SEGMENTS.all(body, "test", Omissions()) == [Segment("a"), Segment("b")]
+
+
+def test_an_item_too_deep_to_read_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    deep = '{"name":"deep","x":' + "[" * 300 + "]" * 300 + "}"
+    assert wire.SEGMENTS.all(f'[{{"name":"a"}},{deep}]'.encode(), "test", Omissions()) == [Segment("a")]
+    assert "segment 'deep'" in caplog.text
+
+
+@pytest.mark.parametrize("body", [b"", b"nothing", b"[", b'[{"name"', b"{}", b"null", b"5", b"[" * 100_000])
+def test_an_answer_that_is_no_list_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedAnswerError):
+        wire.SEGMENTS.all(body, "test", Omissions())
+
+
+def test_an_answer_that_is_no_object_is_malformed() -> None:
+    with pytest.raises(MalformedAnswerError):
+        wire.MEASURES.one(b"[]", "test", Omissions())
+
+
+def test_of_one_item_the_readable_parts_count() -> None:
+    body = json.dumps({"name": "m", "outputHistory": [OUTPUT, 5]}).encode()
+    measure = wire.MEASURES.one(body, "test", Omissions())
+    assert measure is not None
+    assert len(measure.outputs) == 1
+    assert wire.MEASURES.one(b"{}", "test", Omissions()) is None
+
+
+def test_omissions_are_told_once_in_bounded_memory(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    omissions = Omissions(limit=2)
+    for item in ("a", "a", "b", "a", "c", "b", "a"):
+        omissions.warn("test", item, "why")
+    assert [message.split()[3] for message in caplog.messages] == ["a", "b", "c", "a"]

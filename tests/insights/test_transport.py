@@ -1,0 +1,225 @@
+import gzip
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+import responses
+from responses import RequestsMock
+
+from shared.errors import (
+    AccessError,
+    BridgeError,
+    ConfigurationError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+)
+from shared.insights.transport import new_session
+from tests.insights.fakes import ENDPOINT, KEY, TOKEN, FakeClock, FakeTokens, client
+
+INSTANCES = f"{ENDPOINT}/instances"
+MESSAGE = '{"message": "Because  of\\nthis"}'
+
+
+@pytest.fixture
+def api() -> Iterator[RequestsMock]:
+    with RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (200, "", TransientError, "unreadable"),
+        (200, "<html>", TransientError, "unreadable"),
+        (200, "null", TransientError, "not a list"),
+        (200, '{"value": []}', TransientError, "not a list"),
+        (200, '[{"instanceId": "i1"}', TransientError, "cut off"),
+        (204, "", TransientError, "unreadable"),
+        (302, "", ConfigurationError, "CUSTOMER_INSIGHTS_ENDPOINT"),
+        (400, MESSAGE, PermanentError, "Because of this"),
+        (401, MESSAGE, AccessError, "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY"),
+        (403, "", AccessError, "Settings > Permissions"),
+        (404, MESSAGE, NotFoundError, "Because of this"),
+        (404, "[]", NotFoundError, "does not exist"),
+        (404, '{"message": 5}', NotFoundError, "does not exist"),
+        (406, "not JSON", PermanentError, "406"),
+        (408, "", TransientError, "408"),
+        (409, "", PermanentError, "409"),
+        (429, MESSAGE, TransientError, "Because of this"),
+        (500, MESSAGE, TransientError, "Because of this"),
+        (503, "", TransientError, "503"),
+        (599, "", TransientError, "599"),
+        (None, requests.ConnectionError("refused"), TransientError, "ConnectionError"),
+        (None, requests.ConnectTimeout(), TransientError, "in time"),
+        (None, requests.ReadTimeout(), TransientError, "in time"),
+        (None, requests.exceptions.ChunkedEncodingError(), TransientError, "ChunkedEncodingError"),
+        (None, requests.exceptions.SSLError(), TransientError, "SSLError"),
+    ],
+)
+async def test_what_each_answer_means(
+    api: RequestsMock, status: int | None, body: str | Exception, error: type[BridgeError], words: str
+) -> None:
+    api.get(INSTANCES, status=status or 200, body=body, headers={"Location": "https://elsewhere.example.com/"})
+    with pytest.raises(BridgeError) as caught:
+        await client().instances()
+    assert type(caught.value) is error
+    assert words in str(caught.value)
+    assert "GET /instances" in str(caught.value)
+    assert len(api.calls) == (3 if error is TransientError else 1)
+
+
+async def test_backs_off_a_little_longer_each_time_and_then_succeeds(api: RequestsMock) -> None:
+    api.get(INSTANCES, status=500)
+    api.get(INSTANCES, body=requests.ConnectionError())
+    api.get(INSTANCES, json=[])
+    clock = FakeClock()
+    assert await client(clock).instances() == []
+    first, second = clock.waits
+    assert 0.3 < first < 0.7
+    assert 0.7 < second < 1.3
+
+
+@pytest.mark.parametrize("seconds", [0, 20])
+async def test_waits_as_long_as_the_api_asks(api: RequestsMock, seconds: int) -> None:
+    api.get(INSTANCES, status=429, headers={"Retry-After": str(seconds)})
+    api.get(INSTANCES, json=[])
+    clock = FakeClock()
+    await client(clock).instances()
+    assert clock.waits == [pytest.approx(max(seconds, 0.5), abs=0.2)]
+
+
+async def test_waits_until_the_date_the_api_names(api: RequestsMock) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    api.get(INSTANCES, status=503, headers={"Retry-After": date})
+    api.get(INSTANCES, json=[])
+    clock = FakeClock()
+    await client(clock).instances()
+    assert clock.waits == [pytest.approx(20, abs=3)]
+
+
+async def test_passes_a_wait_beyond_its_patience_on_at_once(api: RequestsMock) -> None:
+    api.get(INSTANCES, status=429, headers={"Retry-After": "60"})
+    clock = FakeClock()
+    with pytest.raises(TransientError) as caught:
+        await client(clock).instances()
+    assert caught.value.retry_after == 60
+    assert clock.waits == []
+
+
+async def test_what_it_passes_on_is_a_wait_of_a_day_at_most(api: RequestsMock) -> None:
+    api.get(INSTANCES, status=503, headers={"Retry-After": "9" * 400})
+    with pytest.raises(TransientError) as caught:
+        await client().instances()
+    assert caught.value.retry_after == 86_400
+
+
+async def test_patience_counts_for_all_attempts_together(api: RequestsMock) -> None:
+    api.get(INSTANCES, status=429, headers={"Retry-After": "30"})
+    clock = FakeClock()
+    with pytest.raises(TransientError):
+        await client(clock).instances()
+    assert clock.waits == [30]
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", "-5", "1e9", "nan", "", "Fri, 99 Foo 2026", "Fri, 20 Nov 99999999999999 00:00:00 GMT"]
+)
+async def test_a_retry_after_that_says_nothing_is_ignored(api: RequestsMock, value: str) -> None:
+    api.get(INSTANCES, status=503, headers={"Retry-After": value})
+    clock = FakeClock()
+    with pytest.raises(TransientError) as caught:
+        await client(clock).instances()
+    assert caught.value.retry_after is None
+    assert len(clock.waits) == 2
+
+
+async def test_an_answer_that_trickles_in_ends_with_the_patience(api: RequestsMock) -> None:
+    clock = FakeClock()
+
+    def slowly(_: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
+        clock.now += 46
+        return 200, {}, b"[]"
+
+    api.add_callback(responses.GET, INSTANCES, slowly)
+    with pytest.raises(TransientError, match="in time"):
+        await client(clock).instances()
+    assert len(api.calls) == 1
+
+
+async def test_renews_a_rejected_token_once(api: RequestsMock) -> None:
+    api.get(INSTANCES, status=401)
+    api.get(INSTANCES, json=[])
+    assert await client(tokens=FakeTokens("old", "new")).instances() == []
+    sent = [call.request.headers["Authorization"] for call in api.calls]
+    assert sent == ["Bearer old", "Bearer new"]
+
+
+async def test_a_second_rejection_is_final(api: RequestsMock) -> None:
+    api.get(INSTANCES, status=401)
+    with pytest.raises(AccessError):
+        await client(tokens=FakeTokens("old", "new", "newer")).instances()
+    assert len(api.calls) == 2
+
+
+async def test_follows_no_redirect_with_the_key(api: RequestsMock) -> None:
+    api.get(INSTANCES, status=307, headers={"Location": "https://elsewhere.example.com/"})
+    elsewhere = api.get("https://elsewhere.example.com/", json=[])
+    with pytest.raises(ConfigurationError):
+        await client().instances()
+    assert elsewhere.call_count == 0
+
+
+async def test_reads_compressed_answers_and_rejects_broken_ones(api: RequestsMock) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    api.get(INSTANCES, body=gzip.compress(b"[]")[:-12] + b"x" * 12, headers=headers)
+    api.get(INSTANCES, body=gzip.compress(b"[]"), headers=headers)
+    assert await client().instances() == []
+    assert len(api.calls) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+async def test_no_error_holds_a_secret_even_where_the_api_repeats_it(api: RequestsMock, status: int) -> None:
+    api.get(INSTANCES, status=status, json={"message": f"bad key {KEY}, bad token {TOKEN}"})
+    insights = client()
+    with pytest.raises(BridgeError) as caught:
+        await insights.instances()
+    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(vars(insights))
+    assert KEY not in told
+    assert TOKEN not in told
+
+
+@pytest.mark.parametrize("secret", ["hush-7c1\n", " hush-7c1", "hüsh-7c1", "hush\x007c1"])
+async def test_a_secret_that_no_header_can_carry_is_not_shown(secret: str) -> None:
+    for insights in (client(subscription_key=secret), client(tokens=FakeTokens(secret))):
+        with pytest.raises(AccessError) as caught:
+            await insights.instances()
+        assert secret.strip() not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("endpoint", ["no-url", "ftp://example.com", "https://"])
+async def test_an_endpoint_that_is_no_url_is_a_matter_of_configuration(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match="CUSTOMER_INSIGHTS_ENDPOINT"):
+        await client(endpoint=endpoint).instances()
+
+
+async def test_uses_the_session_it_is_given_and_closes_it(api: RequestsMock) -> None:
+    api.get(INSTANCES, json=[])
+    session = requests.Session()
+    session.headers["X-Mine"] = "yes"
+    insights = client(session=session)
+    await insights.instances()
+    insights.close()
+    assert api.calls[0].request.headers["X-Mine"] == "yes"
+
+
+def test_its_own_session_keeps_no_cookies_and_reads_no_environment() -> None:
+    session = new_session()
+    assert not session.trust_env
+    with RequestsMock() as api:
+        api.get(INSTANCES, headers={"Set-Cookie": "a=b"})
+        session.get(INSTANCES)
+    assert not session.cookies

@@ -1,0 +1,30 @@
+"""The timers: poll Customer Insights, and let the logs forget."""
+
+import azure.functions as func
+
+from shared.composition import bridge
+from shared.settings import schedule
+from shared.usecases.poll import REFRESHES, THRESHOLDS
+
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule=schedule("POLL_REFRESHES_SCHEDULE"), run_on_startup=False)
+async def poll_refreshes(timer: func.TimerRequest) -> None:
+    """Poll jobs and data sources."""
+    del timer
+    await bridge().poll(REFRESHES)
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule=schedule("POLL_THRESHOLDS_SCHEDULE"), run_on_startup=False)
+async def poll_thresholds(timer: func.TimerRequest) -> None:
+    """Poll segments and measures."""
+    del timer
+    await bridge().poll(THRESHOLDS)
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="0 30 3 * * *", run_on_startup=False)
+async def purge_logs(timer: func.TimerRequest) -> None:
+    """Remove what the event and delivery logs have kept long enough."""
+    del timer
+    await bridge().purge()

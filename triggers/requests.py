@@ -1,0 +1,34 @@
+"""HTTP requests: their bodies as JSON objects, checked against a model."""
+
+import json
+from decimal import Decimal
+from typing import NoReturn
+
+from pydantic import BaseModel, ValidationError
+
+from shared.errors import InvalidInputError
+
+BODY = "body"
+
+
+def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
+    """A body as the model. Raises `InvalidInputError` naming each field that is wrong.
+
+    Numbers are read as decimals, never as binary floats.
+    """
+    try:
+        value = json.loads(content, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
+    except (ValueError, ArithmeticError, RecursionError):
+        raise InvalidInputError({BODY: "is not JSON"}) from None
+    if not isinstance(value, dict):
+        raise InvalidInputError({BODY: "is not a JSON object"})
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False, include_context=False)
+        fields = {".".join(str(part) for part in one["loc"]) or BODY: one["msg"] for one in wrong}
+        raise InvalidInputError(fields) from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
