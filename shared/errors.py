@@ -5,7 +5,8 @@
     ├── PermanentError         the same request will never succeed
     │   ├── NotFoundError      what was asked for does not exist
     │   ├── InvalidInputError  a caller's input is wrong: each field with its message
-    │   └── ConflictError      the caller's input clashes with what exists
+    │   ├── ConflictError      the caller's input clashes with what exists
+    │   └── TooLargeError      it does not fit where it must go
     ├── ConfigurationError     somebody must act: the message says where and how
     │   ├── SettingsError      settings are missing or malformed: all of them in one message
     │   ├── AccessError        Customer Insights refuses the bridge's own key, token or role
@@ -48,6 +49,10 @@ class InvalidInputError(PermanentError):
 
 class ConflictError(PermanentError):
     """The caller's input clashes with what exists."""
+
+
+class TooLargeError(PermanentError):
+    """Something does not fit where it must go."""
 
 
 class ConfigurationError(BridgeError):

@@ -122,7 +122,7 @@ class DeliveryQueue(Protocol):
     """The queue `deliveries`."""
 
     async def send(self, delivery: Delivery, delay: timedelta = timedelta(0)) -> None:
-        """Add a delivery; it shows after the delay. Raises `PermanentError` when it is too large for a message."""
+        """Add a delivery; it shows after the delay. Raises `TooLargeError` when no message holds it."""
         ...
 
 

@@ -8,7 +8,7 @@ from azure.storage.queue.aio import QueueClient
 
 from shared.adapters.storage import API_VERSION, Account, creating, named_errors
 from shared.domain.deliveries import Delivery
-from shared.errors import PermanentError
+from shared.errors import TooLargeError
 
 QUEUE = "deliveries"
 # A message holds 64 KiB, and base64 makes four bytes of three.
@@ -33,7 +33,7 @@ class DeliveryMessages:
         """Add a delivery; it shows after the delay, in whole seconds rounded up."""
         text = delivery.encode()
         if len(text.encode()) > MAX_BYTES:
-            raise PermanentError(f"the event is too large for a message of the queue {QUEUE}")
+            raise TooLargeError(f"the event is too large for a message of the queue {QUEUE}")
         seconds = max(0, math.ceil(delay.total_seconds()))
         async with named_errors("queue storage"):
             await creating(

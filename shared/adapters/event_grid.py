@@ -1,8 +1,8 @@
 """Publishing to an Event Grid custom topic through its SDK, with what the SDK lacks around it.
 
 Measured of azure-eventgrid 4.22.1: it never splits a batch, it retries neither 408, 502 nor a 429 without Retry-After,
-and it drops options given to its constructor. So requests are cut to Event Grid's limits here, the SDK's own retries
-are switched off at each call, and ours are bounded.
+and it complains in the log of every option given to `send`. So requests are cut to Event Grid's limits here, the SDK's
+own retries are switched off in its constructor, and ours are bounded.
 """
 
 import asyncio
@@ -58,7 +58,9 @@ class EventGridTopic:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._client = EventGridPublisherClient(endpoint, credential)
+        self._client = EventGridPublisherClient(
+            endpoint, credential, retry_total=0, connection_timeout=TIMEOUT, read_timeout=TIMEOUT
+        )
         self._sleep = sleep
 
     async def publish(self, events: Sequence[CloudEvent]) -> None:
@@ -84,12 +86,7 @@ class EventGridTopic:
 
     async def _send(self, chunk: list[CloudEvent]) -> None:
         try:
-            await self._client.send(
-                [dict(event) for event in chunk],
-                retry_total=0,
-                connection_timeout=TIMEOUT,
-                read_timeout=TIMEOUT,
-            )
+            await self._client.send([dict(event) for event in chunk])
         except HttpResponseError as error:
             raise _named(error) from error
         except AzureError as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 API_VERSION = "2025-11-05"
 
 MISSING = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
+EXISTING = {"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,19 @@ async def creating[T](call: Callable[[], Awaitable[T]], create: Callable[[], Awa
     try:
         return await call()
     except ResourceNotFoundError as error:
-        # The table SDK leaves the code of some errors in their message.
-        if getattr(error, "error_code", None) not in MISSING and not any(code in str(error) for code in MISSING):
+        if not _names(error, MISSING):
             raise
-    await create()
+    try:
+        await create()
+    except HttpResponseError as error:
+        if not _names(error, EXISTING):  # somebody else was quicker
+            raise
     return await call()
+
+
+def _names(error: HttpResponseError, codes: set[str]) -> bool:
+    """Whether an error has one of these codes; the table SDK leaves some in the message."""
+    return getattr(error, "error_code", None) in codes or any(code in str(error) for code in codes)
 
 
 def key_of(*parts: str) -> str:

@@ -9,7 +9,7 @@ import logging
 from shared.domain.deliveries import Delivery, plain
 from shared.domain.events import Event
 from shared.domain.subscriptions import routes_of
-from shared.errors import PermanentError
+from shared.errors import TooLargeError
 from shared.ports import Clock, DeliveryQueue, EventLog, SubscriptionStore
 from shared.usecases.bury import Bury
 
@@ -54,5 +54,5 @@ class Dispatch:
     async def _send(self, delivery: Delivery) -> None:
         try:
             await self._queue.send(delivery)
-        except PermanentError as error:
+        except TooLargeError as error:
             await self._bury.delivery(delivery, str(error))
