@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from shared.errors import InvalidInputError
 
@@ -23,11 +24,16 @@ def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
     if not isinstance(value, dict):
         raise InvalidInputError({BODY: "is not a JSON object"})
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False, include_context=False)
-        fields = {".".join(str(part) for part in one["loc"]) or BODY: one["msg"] for one in wrong}
+        fields = {".".join(str(part) for part in one["loc"]) or BODY: _message(one) for one in wrong}
         raise InvalidInputError(fields) from None
+
+
+def _message(wrong: ErrorDetails) -> str:
+    # Numbers are decimals in here, which is nothing that a caller knows.
+    return "Input should be a number" if wrong["type"] == "is_instance_of" else wrong["msg"]
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -34,7 +34,9 @@ ANY: Final = "any"
 
 type Status = Literal["active", "paused", "suspended"]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-JsonNumber = Annotated[Number, Field(strict=True, allow_inf_nan=False)]
+# Far beyond any count or amount, and near enough for exact arithmetic.
+LIMIT = Decimal(10) ** 24
+JsonNumber = Annotated[Number, Field(strict=True, allow_inf_nan=False, ge=-LIMIT, le=LIMIT)]
 
 
 class Filters(BaseModel):
@@ -67,7 +69,7 @@ class ThresholdFilters(Filters):
 
     threshold: JsonNumber = Field(description="The threshold.")
     direction: Literal["above", "below", "either"] = Field(default="above", description="Which way to cross it.")
-    rearm_margin: Annotated[JsonNumber, Field(ge=0)] = Field(
+    rearm_margin: Annotated[Number, Field(strict=True, allow_inf_nan=False, ge=0, le=LIMIT)] = Field(
         default=Decimal(0), description="How far back the value must go before the same crossing counts again."
     )
 

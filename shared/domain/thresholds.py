@@ -123,7 +123,17 @@ def _readings(measure: Measure) -> list[Reading]:
         position = bisect_left(ends, started_at)
         if position < len(ends):
             found[ends[position]] = Reading(ends[position], value)
-    return list(found.values())
+    current, ended_at = measure.output, measure.latest.ended_at if measure.latest else None
+    if (
+        current
+        and current.started_at is None
+        and current.value is not None
+        and ended_at is not None
+        and ended_at in ends
+    ):
+        # An output without a start is taken for that of the latest evaluation.
+        found.setdefault(ended_at, Reading(ended_at, current.value))
+    return [found[at] for at in sorted(found)]
 
 
 def moved(state: ValuesState | None, watched: Iterable[Watched], rules: Sequence[Rule]) -> list[Watched]:
