@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed
+from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed, ThresholdCrossed
 from shared.domain.resources import COMPLETED, COMPLETED_SUCCESS, Measure, Segment
 
 type Direction = Literal["above", "below"]
@@ -240,30 +240,20 @@ def _crossed(rule: Rule, previous: Decimal, value: Decimal) -> Direction | None:
 def event(instance_id: str, crossing: Crossing, resource: Segment | Measure) -> Event:
     """The event of a crossing."""
     rule, reading = crossing.rule, crossing.reading
+    told: dict[str, Any] = {
+        "instance_id": instance_id,
+        "direction": crossing.direction,
+        "threshold": rule.threshold,
+        "previous_value": crossing.previous,
+        "value": reading.value,
+        "evaluated_at": reading.at,
+        "rule_id": rule.id,
+    }
+    data: ThresholdCrossed
     if isinstance(resource, Segment):
-        data: SegmentThresholdCrossed | MeasureThresholdCrossed = SegmentThresholdCrossed(
-            instance_id=instance_id,
-            segment_name=resource.name,
-            friendly_name=resource.friendly_name,
-            direction=crossing.direction,
-            threshold=rule.threshold,
-            previous_value=crossing.previous,
-            value=reading.value,
-            evaluated_at=reading.at,
-            rule_id=rule.id,
-        )
+        data = SegmentThresholdCrossed(segment_name=resource.name, friendly_name=resource.friendly_name, **told)
     else:
-        data = MeasureThresholdCrossed(
-            instance_id=instance_id,
-            measure_name=resource.name,
-            display_name=resource.display_name,
-            direction=crossing.direction,
-            threshold=rule.threshold,
-            previous_value=crossing.previous,
-            value=reading.value,
-            evaluated_at=reading.at,
-            rule_id=rule.id,
-        )
+        data = MeasureThresholdCrossed(measure_name=resource.name, display_name=resource.display_name, **told)
     return Event.of(
         data, time=reading.at, occurrence=[resource.name, rule.id, crossing.direction, reading.at.isoformat()]
     )
