@@ -5,12 +5,12 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from shared.domain.callbacks import Answer
-from shared.domain.events import Event
+from shared.domain.events import Event, in_utc
 
 # What a flow's answer names when the flow is switched off, deleted or gone.
 DEAD_FLOW = ("WorkflowTriggerIsNotEnabled", "WorkflowNotFound")
@@ -21,15 +21,17 @@ MAX_RETRY_AFTER = timedelta(hours=12)
 JITTER = 0.2
 
 
-def plain(message: str) -> str:
-    """The JSON text of a queue message, which may come as base64 of it; raises ValueError for neither."""
+def parse(message: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
+    """The JSON value in a queue message, plain or as base64 of it; raises ValueError where there is none."""
     text = message.strip()
-    if text.startswith("{"):
-        return text
     try:
-        return base64.b64decode(text, validate=True).decode()
+        if not text.startswith("{"):
+            text = base64.b64decode(text, validate=True).decode()
+        return json.loads(text)
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("neither JSON nor base64 of JSON") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 class Verdict(StrEnum):
@@ -109,16 +111,16 @@ class Delivery:
     @classmethod
     def decode(cls, text: str) -> Self:
         """Read a message, base64 or plain; raises ValueError saying what is wrong with it."""
-        message = json.loads(plain(text))
+        message = parse(text)
         try:
             subscription_id, attempt = message["subscriptionId"], message["attempt"]
-            dispatched_at = datetime.fromisoformat(message["dispatchedAt"])
+            dispatched_at = in_utc(datetime.fromisoformat(message["dispatchedAt"]))
             event = Event.parse(message["event"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a delivery: {error}") from None
         if not isinstance(subscription_id, str) or not isinstance(attempt, int) or attempt < 1:
             raise ValueError("not a delivery: subscriptionId or attempt is wrong")
-        return cls(subscription_id, event, dispatched_at.astimezone(UTC), attempt)
+        return cls(subscription_id, event, dispatched_at, attempt)
 
 
 class Stage(StrEnum):

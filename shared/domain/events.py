@@ -47,6 +47,14 @@ def json_number(value: Decimal) -> int | float:
     return min(max(float(value), -sys.float_info.max), sys.float_info.max)
 
 
+def in_utc(at: datetime) -> datetime:
+    """A time in UTC; raises ValueError where that is before or after all time."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time out of range") from None
+
+
 Number = Annotated[
     Decimal,
     PlainSerializer(json_number, when_used="json"),
@@ -344,7 +352,7 @@ class Event:
             where = ".".join(str(part) for part in wrong["loc"]) or "event"
             raise ValueError(f"not a CloudEvent of the bridge: {where}: {wrong['msg']}") from None
         assert isinstance(raw, Mapping)  # noqa: S101 - tells the type checker what the model has just shown
-        return cls(raw, envelope.id, envelope.type, envelope.data.instanceId, envelope.time.astimezone(UTC))
+        return cls(raw, envelope.id, envelope.type, envelope.data.instanceId, in_utc(envelope.time))
 
 
 class _Instance(BaseModel):

@@ -28,7 +28,7 @@ from shared.domain.events import (
     SystemRefreshCompleted,
     UnificationRefreshCompleted,
 )
-from shared.domain.thresholds import Rule
+from shared.domain.thresholds import EXACT, Rule
 
 ANY: Final = "any"
 
@@ -249,7 +249,12 @@ class Wish:
         asked = [
             self.trigger.slug,
             self.instance_id,
-            self.filters.model_dump_json(by_alias=True),
+            {key: _exact(value) for key, value in self.filters.model_dump(by_alias=True).items()},
             self.callback_url,
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _exact(value: object) -> object:
+    """A filter's value as JSON; equal numbers have one spelling, whatever zeros they came with."""
+    return str(value.normalize(EXACT)) if isinstance(value, Decimal) else value

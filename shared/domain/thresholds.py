@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +19,8 @@ from shared.domain.resources import COMPLETED, COMPLETED_SUCCESS, Measure, Segme
 
 type Direction = Literal["above", "below"]
 
+# More digits than Python's own context keeps, and nothing that a rule holds raises.
+EXACT = Context(prec=100, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 # Unused segments and measures are deleted after 45 days; what was not evaluated for so long before the latest
 # evaluation and is listed no more, is forgotten.
 FORGET_AFTER = timedelta(days=45)
@@ -221,9 +223,9 @@ def _walk(
             crossings.append(Crossing(rule, direction, previous, reading))
             if rule.rearm_margin:
                 disarmed.add(direction)
-        if value <= rule.threshold - rule.rearm_margin:
+        if value <= EXACT.subtract(rule.threshold, rule.rearm_margin):
             disarmed.discard("above")
-        if value >= rule.threshold + rule.rearm_margin:
+        if value >= EXACT.add(rule.threshold, rule.rearm_margin):
             disarmed.discard("below")
         previous = value
     return crossings, tuple(sorted(disarmed))

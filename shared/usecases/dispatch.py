@@ -3,10 +3,9 @@
 It may run twice for one event: the deliveries it sends again are recognised when they are made.
 """
 
-import json
 import logging
 
-from shared.domain.deliveries import Delivery, plain
+from shared.domain.deliveries import Delivery, parse
 from shared.domain.events import Event
 from shared.domain.subscriptions import routes_of
 from shared.errors import TooLargeError
@@ -18,7 +17,7 @@ log = logging.getLogger("bridge.dispatch")
 
 def read_event(message: str) -> Event:
     """The event in a message, base64 or plain; raises ValueError saying what is wrong with it."""
-    event = Event.parse(json.loads(plain(message)))
+    event = Event.parse(parse(message))
     if not routes_of(event):
         raise ValueError(f"no trigger brings events of type {event.type}")
     return event

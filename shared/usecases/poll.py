@@ -56,9 +56,9 @@ class JobFeed:
     async def read(self, enough: Callable[[Sequence[Job]], bool]) -> Sequence[Job]:
         """The latest jobs, newest first, as many as are `enough`, or all that the API shows."""
         while self._top == 0 or (not enough(self._jobs) and self._top < MAX_JOBS):
-            count = len(self._jobs)
-            self._top = self._top * MORE_JOBS or FIRST_JOBS
-            self._jobs = await self._insights.jobs(self._instance_id, self._top)
+            count, top = len(self._jobs), self._top * MORE_JOBS or FIRST_JOBS
+            self._jobs = await self._insights.jobs(self._instance_id, top)
+            self._top = top
             if len(self._jobs) <= count:
                 break
         return self._jobs
