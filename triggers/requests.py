@@ -27,7 +27,8 @@ def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
         return model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False, include_context=False)
-        fields = {".".join(str(part) for part in one["loc"]) or BODY: _message(one) for one in wrong}
+        # All bodies are flat: what follows a key in a location is the model's own affair.
+        fields = {str(one["loc"][0]) if one["loc"] else BODY: _message(one) for one in wrong}
         raise InvalidInputError(fields) from None
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob.aio import BlobClient, BlobServiceClient
+from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from shared.adapters.storage import API_VERSION, Account, creating, named_errors
 from shared.domain import checkpoints
@@ -22,10 +22,11 @@ class CheckpointBlobs:
 
     def __init__(self, account: Account) -> None:
         if account.connection_string is not None:
-            service = BlobServiceClient.from_connection_string(account.connection_string, api_version=API_VERSION)
+            self._container = ContainerClient.from_connection_string(
+                account.connection_string, CONTAINER, api_version=API_VERSION
+            )
         else:
-            service = BlobServiceClient(account.blob_url, account.credential, api_version=API_VERSION)
-        self._container = service.get_container_client(CONTAINER)
+            self._container = ContainerClient(account.blob_url, CONTAINER, account.credential, api_version=API_VERSION)
 
     def _blob(self, instance_id: str, family: Family) -> BlobClient:
         return self._container.get_blob_client(f"{quote(instance_id, safe='')}/{family}.json")

@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.eventgrid.aio import EventGridPublisherClient
 
 from shared.errors import ConfigurationError, PermanentError, TransientError
@@ -98,7 +98,8 @@ class EventGridTopic:
 
 
 def _named(error: HttpResponseError) -> TransientError | ConfigurationError | PermanentError:
-    status = error.status_code
+    # For a 404 the SDK makes an error of its own, without the status.
+    status = 404 if isinstance(error, ResourceNotFoundError) else error.status_code
     if status is None or status in {408, 429} or status >= 500:  # noqa: PLR2004 - HTTP's class of server errors
         retry_after = getattr(error.response, "headers", {}).get("Retry-After", "")
         seconds = float(retry_after) if retry_after.isdecimal() else None

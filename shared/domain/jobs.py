@@ -38,7 +38,7 @@ UNIFICATION = (resources.MAP, resources.MATCH, resources.MERGE)
 class JobMark(BaseModel):
     """What has been told of a job: its end, its merge; `at` is the later of their times."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ended: bool = False
     merged: bool = False
@@ -48,7 +48,7 @@ class JobMark(BaseModel):
 class JobsState(BaseModel):
     """What is remembered of an instance's jobs."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     known: dict[str, JobMark] = {}
     floor: datetime | None = None

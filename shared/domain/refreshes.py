@@ -51,7 +51,7 @@ class DataSourceMark(BaseModel):
     without a time was observed.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     times: dict[Feed, datetime] = {}
     jobs: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class DataSourceMark(BaseModel):
 class DataSourcesState(BaseModel):
     """What is remembered of an instance's data sources; `horizon` is the latest time that any feed has shown."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     marks: dict[str, DataSourceMark] = {}
     horizon: datetime

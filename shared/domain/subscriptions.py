@@ -23,7 +23,6 @@ from shared.domain.events import (
     EventData,
     MeasureThresholdCrossed,
     Number,
-    Outcome,
     SegmentThresholdCrossed,
     SystemRefreshCompleted,
     UnificationRefreshCompleted,
@@ -101,7 +100,9 @@ class MeasureFilters(ThresholdFilters):
 class RunFilters(Filters):
     """The runs to hear of."""
 
-    outcome: Outcome | Literal["any"] = Field(default=ANY, description="How the run ended.")
+    outcome: Literal["any", "succeeded", "failed", "timedOut", "canceled", "skipped"] = Field(
+        default=ANY, description="How the run ended."
+    )
     submission_kind: Literal["any", "scheduled", "onDemand"] = Field(default=ANY, description="How it was started.")
 
     def route(self) -> tuple[str, ...]:

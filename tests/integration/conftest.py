@@ -1,0 +1,172 @@
+"""One stack for all tests here: the real app in a host of its own, against real storage and a simulated tenant.
+
+Each test has a Customer Insights instance of its own, so that none sees another's changes.
+"""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest_asyncio
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from local.flows import Call
+from local.install_azurite import install
+from local.stack import PROJECT, Answer, Stack
+from local.tenant.api import TenantApi
+from local.tenant.model import Instance, Tenant
+
+TOKEN, KEY = "tenant-token", "subscription-key"
+API_VERSION = "2025-11-05"
+NEVER = "0 0 0 1 1 *"
+EVERY_SECOND = "* * * * * *"
+VISIBILITY = 2  # seconds
+
+DATA_SOURCE_FAILED = "data-source-refresh-failed"
+DATA_SOURCE_SUCCEEDED = "data-source-refresh-succeeded"
+SEGMENT = "segment-threshold-crossed"
+MEASURE = "measure-threshold-crossed"
+SYSTEM = "system-refresh-completed"
+UNIFICATION = "unification-refresh-completed"
+TRIGGERS = (DATA_SOURCE_FAILED, DATA_SOURCE_SUCCEEDED, SEGMENT, MEASURE, SYSTEM, UNIFICATION)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def until(condition: Callable[[], Awaitable[Any]], within: float = 15) -> Any:  # noqa: ANN401 - what it finds
+    """Wait for something true, and return it."""
+    deadline = time.monotonic() + within
+    while not (found := await condition()):
+        assert time.monotonic() < deadline, "not in time"
+        await asyncio.sleep(0.05)
+    return found
+
+
+@dataclass
+class World:
+    """The stack, its storage seen with the plain SDKs, and the tenant."""
+
+    stack: Stack
+    api: TenantApi
+    lines: list[str]
+    blobs: BlobServiceClient
+    queues: QueueServiceClient
+    tables: TableServiceClient
+    names: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
+
+    def instance(self) -> Instance:
+        """An instance with two data sources, a segment of 900 members and a measure of 900.5."""
+        made = self.api.tenant.add_instance(f"instance {next(self.names)}", now() - timedelta(days=30))
+        before = now() - timedelta(hours=2)
+        for name in ("Sales", "Web"):
+            made.add_data_source(name, before)
+        made.add_segment("Big_Spenders", 900, before)
+        made.add_measure("Revenue", Decimal("900.5"), before)
+        return made
+
+    async def subscribe(self, trigger: str, flow: str, instance: Instance, **filters: object) -> dict[str, Any]:
+        body = {"callbackUrl": self.stack.flows.url(flow), "instanceId": instance.id, **filters}
+        answer = await self.stack.call("POST", f"/triggers/{trigger}/subscriptions", body)
+        assert answer.status in {200, 201}, answer.body
+        return dict(answer.json())
+
+    async def poll(self) -> bool:
+        """Run both polls; true when both succeeded."""
+        return await self.stack.run_timer("poll_refreshes") & await self.stack.run_timer("poll_thresholds")
+
+    async def settle(self, within: float = 15) -> None:
+        """Wait until nothing is left in the queues."""
+
+        async def is_empty() -> bool:
+            return not sum([await self._length(name) for name in ("events", "deliveries")])
+
+        await until(is_empty, within)
+
+    async def cycle(self) -> None:
+        """Poll, and wait until all that follows from it has been done."""
+        assert await self.poll()
+        await self.settle()
+
+    async def rows(self, table: str) -> list[Mapping[str, Any]]:
+        return [dict(row) async for row in self.tables.get_table_client(table).list_entities()]
+
+    async def etags(self, instance: Instance) -> Mapping[str, str]:
+        container = self.blobs.get_container_client("checkpoints")
+        return {blob.name: blob.etag async for blob in container.list_blobs(name_starts_with=instance.id)}
+
+    async def stored(self) -> bytes:
+        """All that stands in tables and blobs, as one text to search in."""
+        found: list[bytes] = []
+        async for table in self.tables.list_tables():
+            for row in await self.rows(table.name):
+                found += [value if isinstance(value, bytes) else str(value).encode() for value in row.values()]
+        async for container in self.blobs.list_containers():
+            client = self.blobs.get_container_client(container.name)
+            async for blob in client.list_blobs():
+                found += [blob.name.encode(), await (await client.download_blob(blob.name)).readall()]
+        return b"\n".join(found)
+
+    async def restart(self, **settings: str) -> None:
+        """Start the host anew with these settings."""
+        if self.stack.is_host_running:
+            await self.stack.stop_host()
+        await self.stack.start_host(**settings)
+
+    async def _length(self, queue: str) -> int:
+        properties = await self.queues.get_queue_client(queue).get_queue_properties()
+        return int(properties.approximate_message_count or 0)
+
+
+def shown(answer: Answer) -> Any:  # noqa: ANN401 - whatever JSON the app sent
+    return json.loads(answer.body)
+
+
+def events_of(calls: Sequence[Call]) -> list[Mapping[str, Any]]:
+    return [call.event for call in calls if call.accepted]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running() -> AsyncIterator[World]:
+    install()
+    api = TenantApi(Tenant(), token=TOKEN, key=KEY)
+    lines: list[str] = []
+    settings = {
+        "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY": KEY,
+        "CUSTOMER_INSIGHTS_ACCESS_TOKEN": TOKEN,
+        "POLL_REFRESHES_SCHEDULE": NEVER,
+        "POLL_THRESHOLDS_SCHEDULE": NEVER,
+        "DELIVERY_RETRY_SECONDS": "1,1,2,2",
+        "CALLBACK_TIMEOUT_SECONDS": "2",
+    }
+    async with Stack(
+        PROJECT, tenant=api.app(), settings=settings, on_line=lines.append, visibility=VISIBILITY
+    ) as stack:
+        connection = stack.settings["AzureWebJobsStorage"]
+        async with (
+            BlobServiceClient.from_connection_string(connection, api_version=API_VERSION) as blobs,
+            QueueServiceClient.from_connection_string(connection, api_version=API_VERSION) as queues,
+            TableServiceClient.from_connection_string(connection) as tables,
+        ):
+            yield World(stack, api, lines, blobs, queues, tables)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(running: World) -> AsyncIterator[World]:
+    """The stack with its host running, and a tenant without instances."""
+    running.api.tenant.instances.clear()
+    running.api.faults.waiting.clear()
+    if not running.stack.is_host_running:
+        await running.stack.start_host()
+        assert (await running.stack.call("GET", "/health", key=False)).status == 200
+    yield running
+    running.api.tenant.instances.clear()
