@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared import __version__
-from shared.errors import BridgeError, TransientError
+from shared.errors import TransientError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bridge:
     """The wired use cases."""
 
@@ -52,6 +52,13 @@ class Bridge:
     subscriptions: "SubscriptionStore"
     purge: "Purge"
     checks: Sequence[Callable[[], Awaitable[None]]]
+    _prepared: bool = False
+
+    async def prepare(self) -> None:
+        """Create what is missing of the storage, once: Event Grid needs its queue before the first event."""
+        if not self._prepared:
+            await self.check()
+            self._prepared = True
 
     async def check(self) -> None:
         """Raise what keeps the storage from being used."""
@@ -74,7 +81,7 @@ async def is_healthy() -> bool:
     """Whether settings and storage are usable; the log says why not."""
     try:
         await bridge().check()
-    except BridgeError:
+    except Exception:
         logging.getLogger("bridge.health").exception("health.failed")
         return False
     return True
@@ -85,7 +92,7 @@ def compose(settings: Settings) -> Bridge:
     from shared.adapters.callbacks import CallbackClient  # noqa: PLC0415 - heavy imports, on first use
     from shared.adapters.checkpoint_blobs import CheckpointBlobs  # noqa: PLC0415
     from shared.adapters.cipher import CallbackCipher  # noqa: PLC0415
-    from shared.adapters.delivery_queue import DeliveryMessages  # noqa: PLC0415
+    from shared.adapters.delivery_queue import EVENTS, DeliveryMessages, Queue  # noqa: PLC0415
     from shared.adapters.event_grid import EventGridTopic  # noqa: PLC0415
     from shared.adapters.logs import DeadLetterTable, DeliveryTable, EventTable  # noqa: PLC0415
     from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
@@ -141,7 +148,10 @@ def compose(settings: Settings) -> Bridge:
         unsubscribe=Unsubscribe(subscriptions=subscriptions),
         subscriptions=subscriptions,
         purge=Purge(logs=[deliveries, events], clock=utc_now, keep=settings.retention),
-        checks=[store.check for store in (checkpoints, queue, subscriptions, letters, deliveries, events)],
+        checks=[
+            store.check
+            for store in (checkpoints, Queue(account, EVENTS), queue, subscriptions, letters, deliveries, events)
+        ],
     )
 
 

@@ -37,6 +37,7 @@ KEY_BYTES = 32
 
 _CRON_FIELD = r"[0-9A-Za-z*,/\-]+"
 _CRON = re.compile(rf"{_CRON_FIELD}(\s+{_CRON_FIELD}){{5}}")
+_CONNECTION = re.compile(r"(?i)(AccountKey|SharedAccessSignature)=.|UseDevelopmentStorage=true")
 _HOST_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -177,7 +178,7 @@ def _app_registration(reader: _Reader) -> AppRegistration | None:
 
 def _storage(reader: _Reader) -> Storage:
     if connection_string := reader.value("AzureWebJobsStorage"):
-        if not re.search(r"(?i)(AccountName|UseDevelopmentStorage|Endpoint)=", connection_string):
+        if not _CONNECTION.search(connection_string):
             reader.wrong("AzureWebJobsStorage", "is not a connection string")
         return Storage(connection_string)
     account = reader.value("AzureWebJobsStorage__accountName")

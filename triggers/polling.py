@@ -13,6 +13,7 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # the SDK leaves 
 async def poll_refreshes(timer: func.TimerRequest) -> None:
     """Poll jobs and data sources."""
     del timer
+    await bridge().prepare()
     await bridge().poll(REFRESHES)
 
 
@@ -20,6 +21,7 @@ async def poll_refreshes(timer: func.TimerRequest) -> None:
 async def poll_thresholds(timer: func.TimerRequest) -> None:
     """Poll segments and measures."""
     del timer
+    await bridge().prepare()
     await bridge().poll(THRESHOLDS)
 
 

@@ -1,4 +1,7 @@
-"""The queue `deliveries`: base64 messages that never expire and may show later."""
+"""The storage queues: `events`, which Event Grid fills, and `deliveries`, which the bridge fills itself.
+
+Messages are written in base64; they never expire and may show later.
+"""
 
 import math
 from datetime import timedelta
@@ -10,35 +13,23 @@ from shared.adapters.storage import API_VERSION, Account, creating, named_errors
 from shared.domain.deliveries import Delivery
 from shared.errors import TooLargeError
 
-QUEUE = "deliveries"
+EVENTS, DELIVERIES = "events", "deliveries"
 # A message holds 64 KiB, and base64 makes four bytes of three.
 MAX_BYTES = 49_152
 
 
-class DeliveryMessages:
-    """The queue of deliveries."""
+class Queue:
+    """One queue; it is created when it is missing."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, name: str) -> None:
         encode = TextBase64EncodePolicy()
         if account.connection_string is not None:
             self._queue = QueueClient.from_connection_string(
-                account.connection_string, QUEUE, api_version=API_VERSION, message_encode_policy=encode
+                account.connection_string, name, api_version=API_VERSION, message_encode_policy=encode
             )
         else:
             self._queue = QueueClient(
-                account.queue_url, QUEUE, account.credential, api_version=API_VERSION, message_encode_policy=encode
-            )
-
-    async def send(self, delivery: Delivery, delay: timedelta = timedelta(0)) -> None:
-        """Add a delivery; it shows after the delay, in whole seconds rounded up."""
-        text = delivery.encode()
-        if len(text.encode()) > MAX_BYTES:
-            raise TooLargeError(f"the event is too large for a message of the queue {QUEUE}")
-        seconds = max(0, math.ceil(delay.total_seconds()))
-        async with named_errors("queue storage"):
-            await creating(
-                lambda: self._queue.send_message(text, visibility_timeout=seconds, time_to_live=-1),
-                self._queue.create_queue,
+                account.queue_url, name, account.credential, api_version=API_VERSION, message_encode_policy=encode
             )
 
     async def check(self) -> None:
@@ -49,3 +40,22 @@ class DeliveryMessages:
     async def close(self) -> None:
         """Close the connections."""
         await self._queue.close()
+
+
+class DeliveryMessages(Queue):
+    """The queue of deliveries."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account, DELIVERIES)
+
+    async def send(self, delivery: Delivery, delay: timedelta = timedelta(0)) -> None:
+        """Add a delivery; it shows after the delay, in whole seconds rounded up."""
+        text = delivery.encode()
+        if len(text.encode()) > MAX_BYTES:
+            raise TooLargeError(f"the event is too large for a message of the queue {DELIVERIES}")
+        seconds = max(0, math.ceil(delay.total_seconds()))
+        async with named_errors("queue storage"):
+            await creating(
+                lambda: self._queue.send_message(text, visibility_timeout=seconds, time_to_live=-1),
+                self._queue.create_queue,
+            )

@@ -207,7 +207,9 @@ def _counts(tasks: Sequence[Task]) -> dict[str, int]:
 
 def _failed(tasks: Sequence[Task]) -> list[FailedTask]:
     failed = (
-        FailedTask(operation_type=task.operation_type, name=cut(task.friendly_name), error=error_of(task.error))
+        FailedTask(
+            operation_type=task.operation_type[:MAX_TEXT], name=cut(task.friendly_name), error=error_of(task.error)
+        )
         for task in tasks
         if task.status in (resources.FAILED, resources.TIMED_OUT)
     )

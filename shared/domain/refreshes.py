@@ -2,7 +2,7 @@
 
 The feeds are the ingestion tasks of the jobs, the ingestion nodes of the workflow, and the data source's own account.
 Each completion that a feed shows is a sighting; sightings of one refresh are gathered into one; what is later than the
-checkpoint is news. What is remembered of a data source is its latest refresh, as each feed showed it.
+checkpoint is news. What is remembered of a data source is its latest refreshes, as each feed showed them.
 """
 
 from collections import Counter, defaultdict
@@ -32,6 +32,8 @@ OWN_OUTCOMES: dict[str, Outcome] = {resources.UPDATED: "succeeded", resources.UP
 SAME_REFRESH = timedelta(seconds=60)
 # Assumption: a feed shows a completion at most so much later than `refreshState` turns.
 FEED_LAG = timedelta(minutes=10)
+# A feed that lags is expected to catch up before so many more refreshes have completed.
+MAX_RECENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,25 @@ class Snapshot:
     jobs: Sequence[Job] | None
 
 
+class KnownRefresh(BaseModel):
+    """A refresh that has been told, or was there at the baseline: when it completed, by feed, and its jobs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    times: dict[Feed, datetime]
+    jobs: tuple[str, ...] = ()
+
+
 class DataSourceMark(BaseModel):
     """What is remembered of one data source.
 
-    `times` and `jobs` are those of its latest refresh, by feed; what completed up to `since` is old;
-    `turn_expected` says that a failure was told before `refresh_state` showed it; `untimed_at` is when a failure
-    without a time was observed.
+    `recent` are its latest refreshes, oldest first; what else completed up to `since` is old. `turn_expected` says
+    that a failure was told before `refresh_state` showed it, `untimed_at` when a failure without a time was observed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    times: dict[Feed, datetime] = {}
-    jobs: tuple[str, ...] = ()
+    recent: tuple[KnownRefresh, ...] = ()
     since: datetime | None = None
     refresh_state: str | None = None
     turn_expected: bool = False
@@ -83,7 +92,7 @@ class _Sighting:
 
 @dataclass(slots=True)
 class _Refresh:
-    """The sightings of one refresh; `told` when it is the one that the checkpoint remembers."""
+    """The sightings of one refresh; `told` when the checkpoint remembers it."""
 
     sightings: dict[Feed, _Sighting] = field(default_factory=dict)
     told: bool = False
@@ -106,6 +115,13 @@ class _Refresh:
 
     def distance(self, at: datetime) -> timedelta:
         return min(abs(s.at - at) for s in self.sightings.values())
+
+    def is_of_other_jobs(self, jobs: frozenset[str]) -> bool:
+        return bool(self.jobs and jobs) and self.jobs.isdisjoint(jobs)
+
+    def shows(self, sighting: _Sighting) -> bool:
+        mine = self.sightings.get(sighting.feed)
+        return mine is not None and mine.at == sighting.at and not self.is_of_other_jobs(sighting.jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,34 +235,34 @@ def _own_sighting(ds: DataSource) -> list[_Sighting]:
 
 
 def _gather(ds: DataSource, mark: DataSourceMark, feeds: _Feeds) -> list[_Refresh]:
-    """The refreshes of a data source that are not old, the remembered one included, as far as the feeds show them."""
-    remembered = _Refresh(
-        {feed: _Sighting(feed, at, None, frozenset(mark.jobs)) for feed, at in mark.times.items()}, told=True
-    )
-    refreshes = [remembered] if mark.times else []
-    known = max((*mark.times.values(), *((mark.since,) if mark.since else ())), default=None)
-    for feed_sightings in (
-        feeds.tasks.get(ds.id, ()),
-        _node_sightings(feeds.nodes.get(ds.id.casefold())),
-        _own_sighting(ds),
-    ):
+    """The refreshes of a data source that are not old, the remembered ones included, as far as the feeds show them."""
+    refreshes = [_remembered(known) for known in mark.recent]
+    for feed_sightings in (feeds.tasks.get(ds.id, ()), _node_sightings(_node_of(ds, feeds)), _own_sighting(ds)):
         for sighting in feed_sightings:
-            told_at = mark.times.get(sighting.feed)
-            if told_at is not None and sighting.at <= told_at:
+            if any(refresh.shows(sighting) for refresh in refreshes if refresh.told):
                 continue
             same = _same(refreshes, sighting)
             if same is not None:
                 same.sightings[sighting.feed] = sighting
-            elif told_at is not None or known is None or sighting.at > known:
+            elif mark.since is None or sighting.at > mark.since:
                 refreshes.append(_Refresh({sighting.feed: sighting}))
     return refreshes
+
+
+def _remembered(known: KnownRefresh) -> _Refresh:
+    jobs = frozenset(known.jobs)
+    return _Refresh({feed: _Sighting(feed, at, None, jobs) for feed, at in known.times.items()}, told=True)
+
+
+def _node_of(ds: DataSource, feeds: _Feeds) -> Node | None:
+    return feeds.nodes.get(ds.id.casefold())
 
 
 def _same(refreshes: Sequence[_Refresh], sighting: _Sighting) -> _Refresh | None:
     """The refresh that another feed has shown already: linked by a job, else closest within SAME_REFRESH."""
     others = [r for r in refreshes if sighting.feed not in r.sightings]
     linked = [r for r in others if r.jobs & sighting.jobs]
-    near = [r for r in others if r.distance(sighting.at) < SAME_REFRESH]
+    near = [r for r in others if r.distance(sighting.at) < SAME_REFRESH and not r.is_of_other_jobs(sighting.jobs)]
     return min(linked or near, key=lambda r: r.distance(sighting.at), default=None)
 
 
@@ -269,22 +285,25 @@ def _supersedes(other: _Refresh, failed: _Refresh) -> bool:
     return later and (other.main.outcome == "succeeded" or other.jobs.isdisjoint(failed.jobs))
 
 
-def _latest(refreshes: Sequence[_Refresh], mark: DataSourceMark) -> DataSourceMark:
-    """The mark with the latest of these refreshes, and no feed's time moved back."""
-    if not refreshes:
-        return mark
-    latest = max(refreshes, key=lambda r: r.last_at)
-    times = {feed: s.at for feed, s in sorted(latest.sightings.items())}
-    for other in refreshes:
-        times.update({f: max(s.at, times[f]) for f, s in other.sightings.items() if f in times})
-    return mark.model_copy(update={"times": times, "jobs": tuple(sorted(latest.jobs))})
+def _remember(mark: DataSourceMark, refreshes: Sequence[_Refresh]) -> DataSourceMark:
+    """The mark with the latest of these refreshes; those that it forgets are old from now on."""
+    in_order = sorted(refreshes, key=lambda r: r.last_at)
+    forgotten, kept = in_order[:-MAX_RECENT], in_order[-MAX_RECENT:]
+    recent = tuple(
+        KnownRefresh(times={feed: s.at for feed, s in sorted(r.sightings.items())}, jobs=tuple(sorted(r.jobs)))
+        for r in kept
+    )
+    since = max((*(r.last_at for r in forgotten), *((mark.since,) if mark.since else ())), default=None)
+    return mark.model_copy(update={"recent": recent, "since": since})
 
 
 def _baseline(ds: DataSource, feeds: _Feeds) -> DataSourceMark:
+    """All that is there and settled is old; so is what shows up later and completed before."""
     refreshes = _gather(ds, DataSourceMark(), feeds)
     settled = [r for r in refreshes if _settled(r, refreshes, ds, feeds)]
-    mark = DataSourceMark(refresh_state=ds.refresh_state, since=None if settled else feeds.horizon)
-    return _latest(settled, mark)
+    newest = max((r.last_at for r in settled), default=None)
+    since = newest or (feeds.horizon if not refreshes else None)
+    return _remember(DataSourceMark(refresh_state=ds.refresh_state, since=since), settled)
 
 
 def _follow(
@@ -293,7 +312,7 @@ def _follow(
     refreshes = _gather(ds, mark, feeds)
     settled = [r for r in refreshes if r.told or _settled(r, refreshes, ds, feeds)]
     news = sorted((r for r in settled if not r.told), key=lambda r: r.main.at)
-    mark = _latest(settled, mark)
+    mark = _remember(mark, settled)
     events = [
         _event(ds, refresh, feeds, instance_id)
         for refresh in news
@@ -305,7 +324,7 @@ def _follow(
         mark = mark.model_copy(update={"turn_expected": expected, "untimed_at": None})
     told = mark.turn_expected or (bool(news) and news[-1].main.outcome == "failed")
     if not told and _turned_without_time(ds, mark):
-        node = feeds.nodes.get(ds.id.casefold())
+        node = _node_of(ds, feeds)
         if node is not None and node.status == "running":
             return mark, events  # its end, and with it the time, is about to show
         events.append(_untimed_failure(ds, instance_id, now))

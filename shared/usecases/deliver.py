@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.callbacks import Answer
-from shared.domain.deliveries import Delivery, DeliveryRecord, Stage, Verdict, judge, reason, wait_after
+from shared.domain.deliveries import (
+    DENIED_STATUSES,
+    Delivery,
+    DeliveryRecord,
+    Stage,
+    Verdict,
+    judge,
+    reason,
+    wait_after,
+)
 from shared.domain.events import Event
 from shared.domain.subscriptions import Subscription
 from shared.errors import ConfigurationError, LostRaceError
@@ -95,6 +104,8 @@ class Deliver:
             return
         record, record_version = claimed
         if why := self._hopeless(delivery, subscription):
+            if record.status in DENIED_STATUSES and subscription.status == "active":
+                await self._suspend(subscription, version, f"HTTP {record.status}, until DELIVERY_MAX_AGE_HOURS")
             await self._bury.delivery(replace(delivery, attempt=record.attempts), why)
             ended = record.end(Stage.DEAD, record.attempts, None, why, self._clock())
         else:

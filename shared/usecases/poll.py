@@ -21,7 +21,8 @@ from shared.domain.thresholds import Rule, ValuesState, Watched
 from shared.errors import BridgeError, ConfigurationError, LostRaceError, NotFoundError
 from shared.ports import CheckpointStore, Clock, Insights, Publisher, SubscriptionStore
 
-REFRESHES = (Family.JOBS, Family.DATA_SOURCES)
+# The data sources come first: what their `refreshState` tells, the nodes and jobs that are read after it show as well.
+REFRESHES = (Family.DATA_SOURCES, Family.JOBS)
 THRESHOLDS = (Family.SEGMENTS, Family.MEASURES)
 
 # How many of the latest jobs are read at first, by how much more each time, and at most.
@@ -174,7 +175,6 @@ class Poll:
         return Compared(*jobs.compare(state, listed, instance_id, self._clock()))
 
     async def _compare_data_sources(self, instance_id: str, state: DataSourcesState | None, feed: JobFeed) -> Compared:
-        # The data sources are read first: what their `refreshState` tells, the other feeds then show as well.
         snapshot = Snapshot(
             data_sources=await _if_offered(self._insights.data_sources(instance_id)),
             nodes=await _if_offered(self._insights.nodes(instance_id)),

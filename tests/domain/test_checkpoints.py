@@ -1,0 +1,100 @@
+"""Checkpoints: what is written is read back, and anything else is refused."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.checkpoints import VERSION, Checkpoint, Family, State, decode, encode
+from shared.domain.jobs import JobMark, JobsState
+from shared.domain.refreshes import DataSourceMark, DataSourcesState
+from shared.domain.thresholds import ValueMark, ValuesState
+
+T0 = datetime(2026, 11, 20, tzinfo=UTC)
+times = st.timedeltas(timedelta(-9000), timedelta(9000)).map(lambda gap: T0 + gap)
+maybe = st.none() | times
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+numbers = st.decimals(allow_nan=False, allow_infinity=False)
+jobs = st.builds(
+    JobsState,
+    known=st.dictionaries(names, st.builds(JobMark, ended=st.booleans(), merged=st.booleans(), at=maybe), max_size=4),
+    floor=maybe,
+)
+data_sources = st.builds(
+    DataSourcesState,
+    marks=st.dictionaries(
+        names,
+        st.builds(
+            DataSourceMark,
+            times=st.dictionaries(st.sampled_from(["task", "node", "own"]), times),
+            jobs=st.lists(names, max_size=2).map(tuple),
+            since=maybe,
+            refresh_state=st.none() | names,
+            turn_expected=st.booleans(),
+            untimed_at=maybe,
+        ),
+        max_size=4,
+    ),
+    horizon=times,
+)
+values = st.builds(
+    ValuesState,
+    marks=st.dictionaries(names, st.builds(ValueMark, value=st.none() | numbers, at=maybe, seen=names), max_size=4),
+    fired=st.dictionaries(names, st.lists(st.sampled_from(["above", "below"]), max_size=2).map(tuple), max_size=3),
+)
+states = {Family.JOBS: jobs, Family.DATA_SOURCES: data_sources, Family.SEGMENTS: values, Family.MEASURES: values}
+outboxes = st.lists(st.dictionaries(names, names | st.integers() | st.booleans(), max_size=3), max_size=3)
+
+
+@given(st.data())
+def test_a_checkpoint_survives_its_store(data: st.DataObject) -> None:
+    family = data.draw(st.sampled_from(Family))
+    state: State | None = data.draw(st.none() | states[family])
+    checkpoint = Checkpoint(state, data.draw(outboxes))
+    assert decode(family, encode(family, checkpoint)) == checkpoint
+
+
+@given(
+    st.binary()
+    | st.text().map(str.encode)
+    | st.recursive(st.none() | st.integers() | st.text(), lambda i: st.lists(i) | st.dictionaries(st.text(), i)).map(
+        lambda v: json.dumps(v).encode()
+    ),
+    st.sampled_from(Family),
+)
+def test_garbage_is_a_value_error(stored: bytes, family: Family) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any text will do
+        decode(family, stored)
+
+
+GOOD: dict[str, Any] = {"version": VERSION, "family": "jobs", "state": {"known": {}}, "outbox": []}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": VERSION + 1},
+        {"version": None},
+        {"version": "x"},
+        {"family": "segments"},
+        {"state": []},
+        {"state": {"known": {"j": {"ended": "perhaps"}}}},
+        {"outbox": None},
+        {"outbox": [1]},
+        {"more": 1},
+    ],
+)
+def test_what_this_release_does_not_know_is_a_value_error(change: dict[str, Any]) -> None:
+    assert decode(Family.JOBS, json.dumps(GOOD).encode()) == Checkpoint(JobsState(), [])
+    with pytest.raises(ValueError):  # noqa: PT011 - any text will do
+        decode(Family.JOBS, json.dumps({**GOOD, **change}).encode())
+
+
+def test_what_is_wrong_is_said_without_what_stands_there() -> None:
+    broken = {**GOOD, "state": {"known": {"j": {"at": "S3CRET"}}}}
+    with pytest.raises(ValueError, match="known") as error:
+        decode(Family.JOBS, json.dumps(broken).encode())
+    assert "S3CRET" not in str(error.value)

@@ -1,0 +1,337 @@
+"""One fake per port, in memory, as faithful as the real thing where it matters: versions, delays, races, failures."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.domain.callbacks import Answer
+from shared.domain.checkpoints import Checkpoint, Family, decode, encode
+from shared.domain.deliveries import DeadLetter, Delivery, DeliveryRecord
+from shared.domain.events import Event
+from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.subscriptions import Route, Subscription, Trigger, routes_of, rules_partition
+from shared.domain.thresholds import Rule
+from shared.errors import CheckpointError, ConfigurationError, InvalidInputError, LostRaceError, NotFoundError
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+class Death(BaseException):
+    """The process dies: nothing can catch this."""
+
+
+class ClockFake:
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+class Fate:
+    """Kills the process around the n-th step (0, 1, …) of all fakes that share it: before or after it took effect."""
+
+    def __init__(self, deadly: int | None = None, *, after: bool = False) -> None:
+        self.deadly = deadly
+        self.after = after
+        self.steps = 0
+
+    async def step[T](self, effect: Callable[[], T]) -> T:
+        await asyncio.sleep(0)
+        mine, self.steps = self.steps, self.steps + 1
+        if mine == self.deadly and not self.after:
+            raise Death
+        result = effect()
+        if mine == self.deadly:
+            raise Death
+        return result
+
+
+class InsightsFake:
+    """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked."""
+
+    def __init__(self) -> None:
+        self.tenant: dict[str, dict[str, Any]] = {}
+        self.failures: dict[str, list[Exception]] = {}
+        self.calls: list[tuple[object, ...]] = []
+
+    def show(self, instance_id: str, **resources: Sequence[object] | None) -> None:
+        """What the instance shows from now on; None: the API does not offer that feed."""
+        self.tenant.setdefault(instance_id, {}).update(resources)
+
+    async def _read(self, what: str, instance_id: str, *more: object) -> Any:  # noqa: ANN401 - any resource
+        self.calls.append((what, instance_id, *more))
+        await asyncio.sleep(0)
+        for key in (what, f"{what} {instance_id}"):
+            if self.failures.get(key):
+                raise self.failures[key].pop(0)
+        found = self.tenant.get(instance_id, {}).get(what, ())
+        if found is None:
+            raise NotFoundError(f"no {what}")
+        return found
+
+    async def instances(self) -> Sequence[Instance]:
+        self.calls.append(("instances",))
+        if self.failures.get("instances"):
+            raise self.failures["instances"].pop(0)
+        return [Instance(instance_id) for instance_id in self.tenant]
+
+    async def data_sources(self, instance_id: str) -> Sequence[DataSource]:
+        return list(await self._read("data_sources", instance_id))
+
+    async def nodes(self, instance_id: str) -> Sequence[Node]:
+        return list(await self._read("nodes", instance_id))
+
+    async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
+        return list(await self._read("jobs", instance_id, top))[:top]
+
+    async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
+        found: Sequence[Segment] = await self._read("segments", instance_id, history_days)
+        if history_days is None:
+            return [Segment(s.name, s.friendly_name, s.latest) for s in found]
+        return list(found)
+
+    async def measures(self, instance_id: str) -> Sequence[Measure]:
+        found: Sequence[Measure] = await self._read("measures", instance_id)
+        return [Measure(m.name, m.display_name, m.scalar, m.latest, m.output) for m in found]
+
+    async def measure(self, instance_id: str, name: str) -> Measure:
+        found: Sequence[Measure] = await self._read("measures", instance_id, name)
+        for measure in found:
+            if measure.name == name:
+                return measure
+        raise NotFoundError(f"no measure {name}")
+
+
+class CheckpointStoreFake:
+    """Checkpoints as bytes, each with a version; `writes` counts, `before_save` runs as somebody else might."""
+
+    def __init__(self, fate: Fate | None = None) -> None:
+        self.stored: dict[tuple[str, Family], tuple[bytes, str]] = {}
+        self.writes = 0
+        self.before_save: Callable[[], Awaitable[None]] | None = None
+        self._versions = itertools.count(1)
+        self._fate = fate or Fate()
+
+    async def load(self, instance_id: str, family: Family) -> tuple[Checkpoint, str | None]:
+        await asyncio.sleep(0)
+        found = self.stored.get((instance_id, family))
+        if found is None:
+            return Checkpoint(), None
+        try:
+            return decode(family, found[0]), found[1]
+        except ValueError as error:
+            raise CheckpointError(f"checkpoint {instance_id} {family}: {error}") from None
+
+    async def save(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> str:
+        if (intruder := self.before_save) is not None:
+            self.before_save = None
+            await intruder()
+        content = encode(family, checkpoint)
+
+        def write() -> str:
+            found = self.stored.get((instance_id, family))
+            if (found[1] if found else None) != version:
+                raise LostRaceError("the checkpoint was written by another")
+            self.writes += 1
+            self.stored[(instance_id, family)] = content, f"v{next(self._versions)}"
+            return self.stored[(instance_id, family)][1]
+
+        return await self._fate.step(write)
+
+
+class PublisherFake:
+    """A topic; `failures` are raised by the next calls."""
+
+    def __init__(self, fate: Fate | None = None) -> None:
+        self.events: list[Mapping[str, Any]] = []
+        self.failures: list[Exception] = []
+        self._fate = fate or Fate()
+
+    async def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        await self._fate.step(lambda: self.events.extend(events))
+
+
+class SubscriptionStoreFake:
+    """Subscriptions with versions, found by route; `stale` ids are found at every route without wanting it."""
+
+    def __init__(self, *subscriptions: Subscription, fate: Fate | None = None) -> None:
+        self._fate = fate or Fate()
+        self._versions = itertools.count(1)
+        self.rows: dict[str, tuple[Subscription, str]] = {s.id: (s, f"v{next(self._versions)}") for s in subscriptions}
+        self.stale: set[str] = set()
+        self.before_write: Callable[[], Awaitable[None]] | None = None
+
+    async def _interrupted(self) -> None:
+        if (intruder := self.before_write) is not None:
+            self.before_write = None
+            await intruder()
+
+    async def get(self, subscription_id: str) -> tuple[Subscription, str] | None:
+        return await self._fate.step(lambda: self.rows.get(subscription_id))
+
+    def _expect(self, subscription_id: str, version: str | None) -> None:
+        found = self.rows.get(subscription_id)
+        if (found[1] if found else None) != version:
+            raise LostRaceError("the subscription was written by another")
+
+    async def put(self, subscription: Subscription, version: str | None, replaced: Subscription | None = None) -> str:
+        del replaced
+        await self._interrupted()
+
+        def write() -> str:
+            self._expect(subscription.id, version)
+            self.rows[subscription.id] = subscription, f"v{next(self._versions)}"
+            return self.rows[subscription.id][1]
+
+        return await self._fate.step(write)
+
+    async def delete(self, subscription: Subscription, version: str) -> None:
+        await self._interrupted()
+        self._expect(subscription.id, version)
+        del self.rows[subscription.id]
+
+    async def all(self) -> AsyncIterator[Subscription]:
+        for subscription, _ in list(self.rows.values()):
+            yield subscription
+
+    async def id_of(self, fingerprint: str) -> str | None:
+        chosen = [s.id for s, _ in self.rows.values() if s.fingerprint == fingerprint and s.has_chosen_id]
+        return chosen[0] if chosen else None
+
+    async def matching(self, route: Route) -> AsyncIterator[str]:
+        for subscription, _ in list(self.rows.values()):
+            mine = subscription.route
+            if subscription.status == "active" and mine.partition == route.partition and route.row in {None, mine.row}:
+                await asyncio.sleep(0)
+                yield subscription.id
+        for subscription_id in sorted(self.stale):
+            yield subscription_id
+
+    async def prune(self, subscription_id: str, event: Event) -> None:
+        assert routes_of(event)
+        await self._fate.step(lambda: self.stale.discard(subscription_id))
+
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
+        wanted = rules_partition(trigger, instance_id)
+        return [
+            s.rule
+            for s, _ in self.rows.values()
+            if s.status == "active" and s.rule is not None and rules_partition(s.trigger, s.instance_id) == wanted
+        ]
+
+
+class DeliveryQueueFake:
+    """The queue `deliveries` on a virtual clock: text in, text out, each message from its time on."""
+
+    def __init__(self, clock: ClockFake, fate: Fate | None = None) -> None:
+        self._clock = clock
+        self._fate = fate or Fate()
+        self.failures: list[Exception] = []
+        self.messages: list[tuple[datetime, str]] = []
+
+    async def send(self, delivery: Delivery, delay: timedelta = timedelta(0)) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        message = delivery.encode(), self._clock() + max(delay, timedelta(0))
+        await self._fate.step(lambda: self.messages.append((message[1], message[0])))
+
+    def due(self) -> list[str]:
+        """The messages that show now, oldest first."""
+        return [text for at, text in sorted(self.messages) if at <= self._clock()]
+
+    def remove(self, text: str) -> None:
+        self.messages.remove(next(message for message in sorted(self.messages) if message[1] == text))
+
+    def next_at(self) -> datetime | None:
+        return min((at for at, _ in self.messages), default=None)
+
+
+class DeliveryLogFake:
+    """Records of deliveries with versions."""
+
+    def __init__(self, fate: Fate | None = None) -> None:
+        self._fate = fate or Fate()
+        self._versions = itertools.count(1)
+        self.rows: dict[tuple[object, ...], tuple[DeliveryRecord, str]] = {}
+
+    async def get(self, delivery: Delivery) -> tuple[DeliveryRecord, str] | None:
+        key = (delivery.subscription_id, delivery.event.id)
+        return await self._fate.step(lambda: self.rows.get(key))
+
+    async def put(self, record: DeliveryRecord, version: str | None) -> str:
+        key = (record.subscription_id, record.event_id)
+
+        def write() -> str:
+            found = self.rows.get(key)
+            if (found[1] if found else None) != version:
+                raise LostRaceError("the record was written by another")
+            self.rows[key] = record, f"v{next(self._versions)}"
+            return self.rows[key][1]
+
+        return await self._fate.step(write)
+
+
+class EventLogFake:
+    def __init__(self, fate: Fate | None = None) -> None:
+        self._fate = fate or Fate()
+        self.events: dict[str, Event] = {}
+
+    async def record(self, event: Event) -> None:
+        await self._fate.step(lambda: self.events.setdefault(event.id, event))
+
+
+class DeadLetterLogFake:
+    def __init__(self, fate: Fate | None = None) -> None:
+        self._fate = fate or Fate()
+        self.letters: dict[str, DeadLetter] = {}
+
+    async def record(self, letter: DeadLetter) -> None:
+        await self._fate.step(lambda: self.letters.setdefault(letter.id, letter))
+
+
+class CallbacksFake:
+    """The flows: each URL answers its answers one after the other, the last for ever; `requests` is what came."""
+
+    def __init__(self, fate: Fate | None = None) -> None:
+        self._fate = fate or Fate()
+        self.answers: dict[str, list[Answer]] = {}
+        self.requests: list[tuple[str, bytes, Mapping[str, str]]] = []
+        self.refused: dict[str, str] = {}
+        self.during: Callable[[], Awaitable[None]] | None = None
+
+    async def admit(self, url: str) -> str:
+        if url in self.refused:
+            raise InvalidInputError({"callbackUrl": self.refused[url]})
+        return url.split("/")[2]
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        if (meanwhile := self.during) is not None:
+            self.during = None
+            await meanwhile()
+        await self._fate.step(lambda: self.requests.append((url, body, dict(headers))))
+        answers = self.answers.get(url) or [Answer(202)]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+class CipherFake:
+    """Turns text around, bound to its context; `broken` has no fitting key."""
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def seal(self, plaintext: str, *, context: str) -> bytes:
+        return f"{context}|{plaintext[::-1]}".encode()
+
+    def open(self, sealed: bytes, *, context: str) -> str:
+        owner, _, text = sealed.decode().partition("|")
+        if self.broken or owner != context:
+            raise ConfigurationError("no key fits the callback")
+        return text[::-1]

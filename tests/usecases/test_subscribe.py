@@ -1,0 +1,198 @@
+"""Subscribe and unsubscribe: the same wish finds its subscription again; a capability ends its own and no other."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.domain.resources import DataSource, Measure, Segment
+from shared.domain.subscriptions import TRIGGERS, Wish
+from shared.errors import AccessError, ConflictError, InvalidInputError, TransientError
+from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
+from tests.fakes import CallbacksFake, CipherFake, ClockFake, InsightsFake, SubscriptionStoreFake
+
+URL = "https://prod-1.logic.azure.com/workflows/x?sig=S3CRET"
+SOURCE, SEGMENT, MEASURE = "data-source-refresh-failed", "segment-threshold-crossed", "measure-threshold-crossed"
+
+
+def wish(slug: str = SOURCE, url: str = URL, instance: str = "i1", label: str | None = None, **filters: Any) -> Wish:  # noqa: ANN401 - any filter
+    trigger = TRIGGERS[slug]
+    return Wish(trigger, instance, trigger.filters.model_validate(filters), url, label)
+
+
+def big(threshold: str | int = 10, **more: Any) -> Wish:  # noqa: ANN401 - any filter
+    return wish(SEGMENT, segmentName="Big", threshold=Decimal(threshold), **more)
+
+
+class World:
+    def __init__(self, *instances: str) -> None:
+        self.store = SubscriptionStoreFake()
+        self.insights = InsightsFake()
+        self.callbacks = CallbacksFake()
+        self.cipher = CipherFake()
+        self.insights.show("i1", data_sources=[DataSource("D1")], segments=[Segment("Big")], measures=[Measure("Sum")])
+        self.subscribe = Subscribe(
+            subscriptions=self.store,
+            insights=self.insights,
+            callbacks=self.callbacks,
+            cipher=self.cipher,
+            clock=ClockFake(),
+            instances=instances,
+        )
+        self.unsubscribe = Unsubscribe(subscriptions=self.store)
+
+    def ids(self) -> set[str]:
+        return set(self.store.rows)
+
+
+async def refused(world: World, asked: Wish) -> set[str]:
+    with pytest.raises(InvalidInputError) as error:
+        await world.subscribe(asked)
+    assert world.ids() == set()
+    return set(error.value.fields)
+
+
+async def test_a_wish_becomes_a_subscription_that_keeps_its_callback_byte_for_byte() -> None:
+    world = World()
+    taken = await world.subscribe(big(label="Ours"))
+    kept = taken.subscription
+    assert taken.created
+    assert world.cipher.open(kept.callback, context=kept.id) == URL
+    assert (kept.status, kept.label, kept.callback_host) == ("active", "Ours", "prod-1.logic.azure.com")
+    assert "S3CRET" not in repr(taken)
+    assert taken.token not in repr(taken)
+
+
+async def test_the_same_wish_finds_its_subscription_again_and_both_capabilities_work() -> None:
+    for n in range(2):
+        world = World()
+        taken = [await world.subscribe(big()), await world.subscribe(big())]
+        assert [t.created for t in taken] == [True, False]
+        assert len({t.subscription.id for t in taken}) == len({t.subscription.rule_id for t in taken}) == 1
+        await world.unsubscribe.by_token(taken[n].token)
+        assert world.ids() == set()
+
+
+async def test_the_same_wish_under_a_chosen_id_is_found_without_it() -> None:
+    world = World()
+    await world.subscribe(big(), "mine")
+    again = await world.subscribe(big())
+    assert (again.subscription.id, again.created, world.ids()) == ("mine", False, {"mine"})
+
+
+@pytest.mark.parametrize("other", [big(11), big(direction="below"), big(url=URL + "x"), big(rearmMargin=Decimal(1))])
+async def test_another_wish_is_another_subscription(other: Wish) -> None:
+    world = World()
+    await world.subscribe(big())
+    assert (await world.subscribe(other)).created
+    assert len(world.ids()) == 2
+
+
+async def test_replacing_by_id_takes_a_new_rule_only_for_another_wish() -> None:
+    world = World()
+    first = (await world.subscribe(big(), "mine")).subscription
+    same = (await world.subscribe(big(url=URL + "x"), "mine")).subscription
+    changed = await world.subscribe(big(11), "mine")
+    assert same.rule_id == first.rule_id
+    assert (changed.created, changed.subscription.rule_id != first.rule_id) == (False, True)
+
+
+async def test_an_id_of_another_trigger_is_a_conflict() -> None:
+    world = World()
+    await world.subscribe(big(), "mine")
+    with pytest.raises(ConflictError):
+        await world.subscribe(wish(), "mine")
+
+
+async def test_subscribing_again_makes_a_suspended_subscription_active() -> None:
+    world = World()
+    taken = (await world.subscribe(wish())).subscription
+    row, version = world.store.rows[taken.id]
+    world.store.rows[taken.id] = (
+        type(row)(**{f: getattr(row, f) for f in row.__slots__} | {"status": "suspended"}),
+        version,
+    )
+    again = (await world.subscribe(wish())).subscription
+    assert (again.id, again.status, again.status_reason) == (taken.id, "active", None)
+
+
+async def test_many_at_once_become_one_subscription() -> None:
+    world = World()
+    taken: list[Subscribed] = await asyncio.gather(*(world.subscribe(wish()) for _ in range(4)))
+    assert {t.subscription.id for t in taken} == world.ids()
+    assert len(world.ids()) == 1
+    assert [t.created for t in taken].count(True) == 1
+    await world.unsubscribe.by_token(taken[-1].token)
+    assert world.ids() == set()
+
+
+async def test_what_the_api_does_not_know_is_refused_on_its_field() -> None:
+    assert await refused(World(), wish(instance="other")) == {"instanceId"}
+    assert await refused(World("i2"), wish()) == {"instanceId"}
+    assert await refused(World(), wish(dataSourceId="nope")) == {"dataSourceId"}
+    assert await refused(World(), wish(SEGMENT, segmentName="nope", threshold=Decimal(1))) == {"segmentName"}
+    assert await refused(World(), wish(MEASURE, measureName="nope", threshold=Decimal(1))) == {"measureName"}
+    world = World()
+    world.callbacks.refused[URL] = "must be on an allowed host"
+    assert await refused(world, wish()) == {"callbackUrl"}
+
+
+@pytest.mark.parametrize("error", [TransientError("busy"), AccessError("refused")])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        wish(dataSourceId="nope"),
+        wish(SEGMENT, segmentName="nope", threshold=Decimal(1)),
+        wish(MEASURE, measureName="nope", threshold=Decimal(1)),
+    ],
+)
+async def test_when_the_api_cannot_be_asked_the_subscription_is_taken(error: Exception, asked: Wish) -> None:
+    world = World()
+    world.insights.failures = {what: [error] for what in ("instances", "data_sources", "segments", "measures")}
+    assert (await world.subscribe(asked)).created
+
+
+async def test_ids_are_kept_as_the_api_spells_them() -> None:
+    world = World()
+    taken = (await world.subscribe(wish(instance="I1", dataSourceId="d1"))).subscription
+    assert (taken.instance_id, taken.route.partition[-1]) == ("i1", "D1")
+
+
+@pytest.mark.parametrize("token", ["", ".", "x", "x.y", "mine.", "mine", ".mine", "mine.wrong"])
+async def test_a_wrong_capability_ends_nothing(token: str) -> None:
+    world = World()
+    await world.subscribe(wish(), "mine")
+    await world.unsubscribe.by_token(token)
+    assert world.ids() == {"mine"}
+
+
+async def test_a_capability_ends_its_own_subscription_whatever_its_id() -> None:
+    world = World()
+    taken = await world.subscribe(wish(), "my.own-id_1")
+    await world.subscribe(big(), "my")
+    await world.unsubscribe.by_token(taken.token)
+    await world.unsubscribe.by_token(taken.token)
+    assert world.ids() == {"my"}
+
+
+async def test_an_id_ends_only_its_triggers_subscription() -> None:
+    world = World()
+    await world.subscribe(wish(), "mine")
+    await world.unsubscribe.by_id(TRIGGERS[SEGMENT], "mine")
+    await world.unsubscribe.by_id(TRIGGERS[SOURCE], "unknown")
+    assert world.ids() == {"mine"}
+    await world.unsubscribe.by_id(TRIGGERS[SOURCE], "mine")
+    assert world.ids() == set()
+
+
+async def test_a_write_in_between_is_repeated_on_what_then_stands_there() -> None:
+    world = World()
+    taken = await world.subscribe(wish())
+
+    async def intrude() -> None:
+        await world.subscribe(wish())
+
+    world.store.before_write = intrude
+    await world.unsubscribe.by_token(taken.token)
+    assert world.ids() == set()
