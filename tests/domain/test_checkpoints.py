@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.checkpoints import VERSION, Checkpoint, Family, State, decode, encode
 from shared.domain.jobs import JobMark, JobsState
-from shared.domain.refreshes import DataSourceMark, DataSourcesState
+from shared.domain.refreshes import DataSourceMark, DataSourcesState, KnownRefresh
 from shared.domain.thresholds import ValueMark, ValuesState
 
 T0 = datetime(2026, 11, 20, tzinfo=UTC)
@@ -29,8 +29,14 @@ data_sources = st.builds(
         names,
         st.builds(
             DataSourceMark,
-            times=st.dictionaries(st.sampled_from(["task", "node", "own"]), times),
-            jobs=st.lists(names, max_size=2).map(tuple),
+            recent=st.lists(
+                st.builds(
+                    KnownRefresh,
+                    times=st.dictionaries(st.sampled_from(["task", "node", "own"]), times),
+                    jobs=st.lists(names, max_size=2).map(tuple),
+                ),
+                max_size=2,
+            ).map(tuple),
             since=maybe,
             refresh_state=st.none() | names,
             turn_expected=st.booleans(),
