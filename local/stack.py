@@ -174,8 +174,6 @@ class Stack:
             "CALLBACK_ALLOW_INSECURE": "true",
             "CALLBACK_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
             "FUNCTIONS_KEY": self._key,
-            # A minute, as in Azure, is long for somebody who watches.
-            "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
         }
         if self._tenant:
             await self._start_tenant(self._tenant)

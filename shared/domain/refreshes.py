@@ -1,32 +1,20 @@
 """Data source refreshes: which have completed since the checkpoint, told by three feeds of which any may be missing?
 
-The feeds are the ingestion tasks of the jobs, the ingestion nodes of the workflow, and the data source's own account.
-Each completion that a feed shows is a sighting; sightings of one refresh are gathered into one; what is later than the
+Sightings of one refresh, each a completion that one feed shows, are gathered into one; what is later than the
 checkpoint is news. What is remembered of a data source is its latest refreshes, as each feed showed them.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.domain import resources
 from shared.domain.events import DataSourceRefreshFailed, DataSourceRefreshSucceeded, Event
 from shared.domain.jobs import error_of, has_ended
-from shared.domain.resources import DataSource, Fault, Job, Node, Task
-
-type Feed = Literal["task", "node", "own"]
-type Outcome = Literal["succeeded", "failed"]
-
-OUTCOMES: dict[str, Outcome] = {
-    resources.SUCCESSFUL: "succeeded",
-    resources.FAILED: "failed",
-    resources.TIMED_OUT: "failed",
-}
-OWN_OUTCOMES: dict[str, Outcome] = {resources.UPDATED: "succeeded", resources.UPDATE_FAILED: "failed"}
+from shared.domain.resources import DataSource, Job
+from shared.domain.sightings import Feed, Feeds, Sighting, Snapshot, sort
 
 # Completions from different feeds that lie closer than this are one refresh.
 SAME_REFRESH = timedelta(seconds=60)
@@ -34,15 +22,6 @@ SAME_REFRESH = timedelta(seconds=60)
 FEED_LAG = timedelta(minutes=10)
 # A feed that lags is expected to catch up before so many more refreshes have completed.
 MAX_RECENT = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one poll read; None where the API does not offer that feed."""
-
-    data_sources: Sequence[DataSource] | None
-    nodes: Sequence[Node] | None
-    jobs: Sequence[Job] | None
 
 
 class KnownRefresh(BaseModel):
@@ -79,22 +58,11 @@ class DataSourcesState(BaseModel):
     horizon: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Sighting:
-    feed: Feed
-    at: datetime
-    outcome: Outcome | None
-    jobs: frozenset[str] = frozenset()
-    job: Job | None = None
-    task_id: str | None = None
-    fault: Fault | None = None
-
-
 @dataclass(slots=True)
 class _Refresh:
     """The sightings of one refresh; `told` when the checkpoint remembers it."""
 
-    sightings: dict[Feed, _Sighting] = field(default_factory=dict)
+    sightings: dict[Feed, Sighting] = field(default_factory=dict)
     told: bool = False
 
     @property
@@ -102,7 +70,7 @@ class _Refresh:
         return frozenset().union(*(s.jobs for s in self.sightings.values()))
 
     @property
-    def main(self) -> _Sighting:
+    def main(self) -> Sighting:
         """The sighting that speaks for it: the task's, else the node's; of two that disagree, the later."""
         told = [s for feed in ("task", "node") if (s := self.sightings.get(feed)) is not None]
         if len(told) > 1 and told[0].outcome != told[1].outcome:
@@ -119,20 +87,9 @@ class _Refresh:
     def is_of_other_jobs(self, jobs: frozenset[str]) -> bool:
         return bool(self.jobs and jobs) and self.jobs.isdisjoint(jobs)
 
-    def shows(self, sighting: _Sighting) -> bool:
+    def shows(self, sighting: Sighting) -> bool:
         mine = self.sightings.get(sighting.feed)
         return mine is not None and mine.at == sighting.at and not self.is_of_other_jobs(sighting.jobs)
-
-
-@dataclass(frozen=True, slots=True)
-class _Feeds:
-    """A snapshot sorted by data source."""
-
-    data_sources: Mapping[str, DataSource]
-    nodes: Mapping[str, Node]
-    tasks: Mapping[str, Sequence[_Sighting]]
-    jobs: Mapping[str, Job]
-    horizon: datetime | None
 
 
 def enough(state: DataSourcesState | None, jobs: Sequence[Job]) -> bool:
@@ -150,7 +107,7 @@ def compare(
     `now` is when the poll looked: the time of a failure for which no feed shows one. The very state comes back where
     nothing changed. A data source that was not seen is remembered as it was.
     """
-    feeds = _sort(snapshot)
+    feeds = sort(snapshot)
     if state is None:
         marks = {ds_id: _baseline(ds, feeds) for ds_id, ds in feeds.data_sources.items()}
         return DataSourcesState(marks=marks, horizon=feeds.horizon or now), []
@@ -165,79 +122,10 @@ def compare(
     return DataSourcesState(marks=marks, horizon=horizon), sorted(events, key=lambda event: event.time)
 
 
-def _sort(snapshot: Snapshot) -> _Feeds:
-    nodes = {n.identifier.casefold(): n for n in snapshot.nodes or () if n.operation_type == resources.INGESTION}
-    data_sources = snapshot.data_sources
-    if data_sources is None:
-        data_sources = [DataSource(id=n.identifier, friendly_name=n.friendly_name) for n in nodes.values()]
-    jobs = {job.id: job for job in snapshot.jobs or ()}
-    times = [
-        at
-        for seen in (
-            *((ds.last_refresh,) for ds in data_sources),
-            *((n.ended_at, n.succeeded_at) for n in nodes.values()),
-            *((job.submitted_at, job.ended_at) for job in jobs.values()),
-        )
-        for at in seen
-        if at is not None
-    ]
-    return _Feeds(
-        data_sources={ds.id: ds for ds in data_sources},
-        nodes=nodes,
-        tasks=_tasks_by_data_source(data_sources, jobs.values()),
-        jobs=jobs,
-        horizon=max(times, default=None),
-    )
-
-
-def _tasks_by_data_source(data_sources: Sequence[DataSource], jobs: Iterable[Job]) -> Mapping[str, Sequence[_Sighting]]:
-    names = Counter(_shown_name(ds) for ds in data_sources)
-    owner = {name: ds.id for ds in data_sources if (name := _shown_name(ds)) is not None and names[name] == 1}
-    found: dict[str, dict[object, _Sighting]] = defaultdict(dict)
-    for job in jobs:
-        for position, task in enumerate(job.tasks or ()):
-            ds_id = owner.get(task.friendly_name or "")
-            sighting = _task_sighting(task, job) if task.operation_type == resources.INGESTION else None
-            if ds_id is not None and sighting is not None:
-                # A task that several jobs share is one task.
-                found[ds_id].setdefault(task.id or (job.id, position), sighting)
-    return {ds_id: sorted(by_task.values(), key=lambda s: s.at) for ds_id, by_task in found.items()}
-
-
-def _shown_name(ds: DataSource) -> str | None:
-    return ds.friendly_name or ds.name
-
-
-def _task_sighting(task: Task, job: Job) -> _Sighting | None:
-    outcome = OUTCOMES.get(task.status)
-    at = task.ended_at or (job.ended_at if has_ended(job) else None)
-    if outcome is None or at is None:
-        return None
-    return _Sighting("task", at, outcome, frozenset({job.id, *task.job_ids}), job, task.id, task.error)
-
-
-def _node_sightings(node: Node | None) -> list[_Sighting]:
-    if node is None:
-        return []
-    found = []
-    outcome = OUTCOMES.get(node.status or "")
-    if outcome is not None and node.ended_at is not None:
-        found.append(_Sighting("node", node.ended_at, outcome, frozenset(node.job_ids), fault=node.error))
-    if node.succeeded_at is not None and not (found and outcome == "succeeded"):
-        found.append(_Sighting("node", node.succeeded_at, "succeeded", frozenset(node.success_job_ids)))
-    return sorted(found, key=lambda s: s.at)
-
-
-def _own_sighting(ds: DataSource) -> list[_Sighting]:
-    if ds.last_refresh is None:
-        return []
-    return [_Sighting("own", ds.last_refresh, OWN_OUTCOMES.get(ds.refresh_state or ""))]
-
-
-def _gather(ds: DataSource, mark: DataSourceMark, feeds: _Feeds) -> list[_Refresh]:
+def _gather(ds: DataSource, mark: DataSourceMark, feeds: Feeds) -> list[_Refresh]:
     """The refreshes of a data source that are not old, the remembered ones included, as far as the feeds show them."""
     refreshes = [_remembered(known) for known in mark.recent]
-    for feed_sightings in (feeds.tasks.get(ds.id, ()), _node_sightings(_node_of(ds, feeds)), _own_sighting(ds)):
+    for feed_sightings in feeds.sightings_of(ds):
         for sighting in feed_sightings:
             if any(refresh.shows(sighting) for refresh in refreshes if refresh.told):
                 continue
@@ -251,14 +139,10 @@ def _gather(ds: DataSource, mark: DataSourceMark, feeds: _Feeds) -> list[_Refres
 
 def _remembered(known: KnownRefresh) -> _Refresh:
     jobs = frozenset(known.jobs)
-    return _Refresh({feed: _Sighting(feed, at, None, jobs) for feed, at in known.times.items()}, told=True)
+    return _Refresh({feed: Sighting(feed, at, None, jobs) for feed, at in known.times.items()}, told=True)
 
 
-def _node_of(ds: DataSource, feeds: _Feeds) -> Node | None:
-    return feeds.nodes.get(ds.id.casefold())
-
-
-def _same(refreshes: Sequence[_Refresh], sighting: _Sighting) -> _Refresh | None:
+def _same(refreshes: Sequence[_Refresh], sighting: Sighting) -> _Refresh | None:
     """The refresh that another feed has shown already: linked by a job, else closest within SAME_REFRESH."""
     others = [r for r in refreshes if sighting.feed not in r.sightings]
     linked = [r for r in others if r.jobs & sighting.jobs]
@@ -266,7 +150,7 @@ def _same(refreshes: Sequence[_Refresh], sighting: _Sighting) -> _Refresh | None
     return min(linked or near, key=lambda r: r.distance(sighting.at), default=None)
 
 
-def _settled(refresh: _Refresh, refreshes: Sequence[_Refresh], ds: DataSource, feeds: _Feeds) -> bool:
+def _settled(refresh: _Refresh, refreshes: Sequence[_Refresh], ds: DataSource, feeds: Feeds) -> bool:
     """Whether a refresh is final: a failed attempt may still heal while its job runs."""
     main = refresh.main
     if main.outcome != "failed":
@@ -297,7 +181,7 @@ def _remember(mark: DataSourceMark, refreshes: Sequence[_Refresh]) -> DataSource
     return mark.model_copy(update={"recent": recent, "since": since})
 
 
-def _baseline(ds: DataSource, feeds: _Feeds) -> DataSourceMark:
+def _baseline(ds: DataSource, feeds: Feeds) -> DataSourceMark:
     """All that is there and settled is old; so is what shows up later and completed before."""
     refreshes = _gather(ds, DataSourceMark(), feeds)
     settled = [r for r in refreshes if _settled(r, refreshes, ds, feeds)]
@@ -307,7 +191,7 @@ def _baseline(ds: DataSource, feeds: _Feeds) -> DataSourceMark:
 
 
 def _follow(
-    ds: DataSource, mark: DataSourceMark, feeds: _Feeds, instance_id: str, now: datetime
+    ds: DataSource, mark: DataSourceMark, feeds: Feeds, instance_id: str, now: datetime
 ) -> tuple[DataSourceMark, list[Event]]:
     refreshes = _gather(ds, mark, feeds)
     settled = [r for r in refreshes if r.told or _settled(r, refreshes, ds, feeds)]
@@ -324,7 +208,7 @@ def _follow(
         mark = mark.model_copy(update={"turn_expected": expected, "untimed_at": None})
     told = mark.turn_expected or (bool(news) and news[-1].main.outcome == "failed")
     if not told and _turned_without_time(ds, mark):
-        node = _node_of(ds, feeds)
+        node = feeds.node_of(ds)
         if node is not None and node.status == "running":
             return mark, events  # its end, and with it the time, is about to show
         events.append(_untimed_failure(ds, instance_id, now))
@@ -355,7 +239,7 @@ def _untimed_failure(ds: DataSource, instance_id: str, now: datetime) -> Event:
     return Event.of(data, time=now, occurrence=[ds.id, "turned", now.isoformat()])
 
 
-def _event(ds: DataSource, refresh: _Refresh, feeds: _Feeds, instance_id: str) -> Event:
+def _event(ds: DataSource, refresh: _Refresh, feeds: Feeds, instance_id: str) -> Event:
     main = refresh.main
     job_id = _job_id(refresh, feeds)
     job = feeds.jobs.get(job_id) if job_id else None
@@ -377,7 +261,7 @@ def _event(ds: DataSource, refresh: _Refresh, feeds: _Feeds, instance_id: str) -
     return Event.of(failed, time=main.at, occurrence=occurrence)
 
 
-def _job_id(refresh: _Refresh, feeds: _Feeds) -> str | None:
+def _job_id(refresh: _Refresh, feeds: Feeds) -> str | None:
     main = refresh.main
     if main.job is not None:
         return main.job.id

@@ -14,8 +14,9 @@ from shared.domain import jobs, refreshes, thresholds
 from shared.domain.checkpoints import Checkpoint, Family, State
 from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed
 from shared.domain.jobs import JobsState
-from shared.domain.refreshes import DataSourcesState, Snapshot
+from shared.domain.refreshes import DataSourcesState
 from shared.domain.resources import Instance, Job, Measure, Segment
+from shared.domain.sightings import Snapshot
 from shared.domain.subscriptions import TRIGGERS_BY_EVENT_TYPE
 from shared.domain.thresholds import Rule, ValuesState, Watched
 from shared.errors import BridgeError, ConfigurationError, LostRaceError, NotFoundError

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.events import Event
-from shared.domain.refreshes import DataSourcesState, Snapshot, compare
+from shared.domain.refreshes import DataSourcesState, compare
 from shared.domain.resources import DataSource, Fault, Job, Node, Task
+from shared.domain.sightings import Snapshot
 
 T0 = datetime(2026, 11, 20, 3, tzinfo=UTC)
 NOW = T0 + timedelta(days=1)

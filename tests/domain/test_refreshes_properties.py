@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.refreshes import DataSourcesState, Snapshot, compare
+from shared.domain.refreshes import DataSourcesState, compare
 from shared.domain.resources import DataSource, Job, Node, Task
+from shared.domain.sightings import Snapshot
 
 T0 = datetime(2026, 11, 20, tzinfo=UTC)
 RUN = timedelta(minutes=3)

@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 
-from shared.domain.refreshes import Snapshot, compare
+from shared.domain.refreshes import compare
 from shared.domain.resources import DataSource, Job, Node, Task
+from shared.domain.sightings import Snapshot
 
 T0 = datetime(2026, 5, 4, 6, tzinfo=UTC)
 # The baseline's refresh, and two more that lie closer than the distance at which feeds are taken to mean the same.
