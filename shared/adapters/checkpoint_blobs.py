@@ -9,7 +9,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
-from shared.adapters.storage import API_VERSION, Account, creating, named_errors
+from shared.adapters.storage import API_VERSION, RETRIES, Account, creating, named_errors
 from shared.domain import checkpoints
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.errors import CheckpointError, LostRaceError
@@ -23,10 +23,12 @@ class CheckpointBlobs:
     def __init__(self, account: Account) -> None:
         if account.connection_string is not None:
             self._container = ContainerClient.from_connection_string(
-                account.connection_string, CONTAINER, api_version=API_VERSION
+                account.connection_string, CONTAINER, api_version=API_VERSION, **RETRIES
             )
         else:
-            self._container = ContainerClient(account.blob_url, CONTAINER, account.credential, api_version=API_VERSION)
+            self._container = ContainerClient(
+                account.blob_url, CONTAINER, account.credential, api_version=API_VERSION, **RETRIES
+            )
 
     def _blob(self, instance_id: str, family: Family) -> BlobClient:
         return self._container.get_blob_client(f"{quote(instance_id, safe='')}/{family}.json")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient
 
-from shared.adapters.storage import API_VERSION, Account, creating, named_errors
+from shared.adapters.storage import API_VERSION, RETRIES, Account, creating, named_errors
 from shared.domain.deliveries import Delivery
 from shared.errors import TooLargeError
 
@@ -25,11 +25,20 @@ class Queue:
         encode = TextBase64EncodePolicy()
         if account.connection_string is not None:
             self._queue = QueueClient.from_connection_string(
-                account.connection_string, name, api_version=API_VERSION, message_encode_policy=encode
+                account.connection_string,
+                name,
+                api_version=API_VERSION,
+                message_encode_policy=encode,
+                **RETRIES,
             )
         else:
             self._queue = QueueClient(
-                account.queue_url, name, account.credential, api_version=API_VERSION, message_encode_policy=encode
+                account.queue_url,
+                name,
+                account.credential,
+                api_version=API_VERSION,
+                message_encode_policy=encode,
+                **RETRIES,
             )
 
     async def check(self) -> None:

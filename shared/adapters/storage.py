@@ -1,9 +1,9 @@
 """What the storage adapters share: the account, names safe for table keys, and Azure's errors as the bridge's own."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from azure.core.exceptions import (
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 API_VERSION = "2025-11-05"
 
 MISSING = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
+# The blob and queue SDKs would wait 15 seconds or more before the first retry, long enough to be late for a flow: a
+# connection that the other side has closed is worth another try at once.
+RETRIES: Mapping[str, Any] = {"initial_backoff": 0, "increment_base": 1, "random_jitter_range": 1, "retry_total": 3}
 EXISTING = {"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"}
 
 

@@ -38,7 +38,7 @@ _URL = re.compile(
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
-_DELTA_SECONDS = re.compile(r"[0-9]{1,10}", re.ASCII)
+_DELTA_SECONDS = re.compile(r"[0-9]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

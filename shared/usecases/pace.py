@@ -1,6 +1,6 @@
 """Pace: how many deliveries may be under way to one subscription, and how many may begin in a second.
 
-Nothing waits here longer than an eye blink: a delivery that is not let through is told when to come back. Each
+Nothing waits here longer than a second: a delivery that is not let through is told when to come back. Each
 running instance of the app keeps its own pace.
 """
 
@@ -12,10 +12,10 @@ from datetime import timedelta
 # A slow flow may hold so many attempts at a time; the rest of an instance's capacity is the others'.
 MAX_UNDER_WAY = 8
 # An attempt that takes longer than this shows that the flow is slow: nobody waits for a place with it.
-BRISK = 0.25
+BRISK = 1.0
 # How long to wait for a place with a brisk flow.
-PATIENCE = 0.1
-SLOW_FLOW_DELAY = timedelta(seconds=3)
+PATIENCE = 1.0
+SLOW_FLOW_DELAY = timedelta(seconds=2)
 WINDOW = 1.0
 
 
