@@ -4,6 +4,7 @@ import ipaddress
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from math import inf
 from urllib.parse import urlsplit
 
 import pytest
@@ -401,7 +402,7 @@ NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
         ("1.5", None),
         ("1e9", None),
         ("٣", None),
-        ("9" * 400, None),
+        ("9" * 400, inf),
         ("Mon, 04 May 99999 12:00:00 GMT", None),
         ("Mon, 04 May 2026 12:00:00 +9999999999", None),
         ("soon", None),
