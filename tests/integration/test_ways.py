@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
@@ -53,18 +54,20 @@ async def test_every_trigger_calls_its_flow_within_a_second_of_the_poll(world: W
         await until(lambda: _families(world, instance, 4))
         for trigger in TRIGGERS:
             await world.subscribe(trigger, f"latency-{trigger}", instance, **FILTERS.get(trigger, {}))
-        took = []
-        for number in range(1, 3):
-            for trigger, change in CHANGES.items():
+        for first in (1, 3, 5):  # a machine that is busy with something else gets another chance to be quick
+            took = []
+            for number, (trigger, change) in product((first, first + 1), CHANGES.items()):
                 flow = f"latency-{trigger}"
                 before, started = len(flows.of(flow)), now()
                 change(instance, started, number)
                 await flows.wait_until(lambda _, f=flow, b=before: len(flows.of(f)) > b, within=10)  # type: ignore[misc]
                 took.append((flows.of(flow)[before].at - started).total_seconds())
+            print(f"latency: p50 {statistics.median(took):.2f} s, max {max(took):.2f} s")  # noqa: T201 - the figure
+            if max(took) <= POLL_INTERVAL + 1.0:
+                break
     finally:
         await world.restart()
-    print(f"latency: p50 {statistics.median(took):.2f} s, max {max(took):.2f} s")  # noqa: T201 - the figure
-    assert statistics.median(took) <= POLL_INTERVAL + 1.0  # one slow moment of the machine is not the bridge's
+    assert max(took) <= POLL_INTERVAL + 1.0
     for trigger in TRIGGERS:
         calls = flows.of(f"latency-{trigger}")
         found = events_of(calls)
@@ -77,7 +80,7 @@ async def test_every_trigger_calls_its_flow_within_a_second_of_the_poll(world: W
     # A full refresh refreshes both sources and unifies too; the others come alone.
     counts = {trigger: len(flows.of(f"latency-{trigger}")) for trigger in TRIGGERS}
     expected = {DATA_SOURCE_FAILED: 2, DATA_SOURCE_SUCCEEDED: 6, SEGMENT: 2, MEASURE: 2, SYSTEM: 2, UNIFICATION: 4}
-    assert counts == expected
+    assert counts == {trigger: count * (first + 1) // 2 for trigger, count in expected.items()}
 
 
 async def _families(world: World, instance: Instance, count: int) -> bool:
@@ -190,21 +193,21 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("queue", ["events", "deliveries"])
 async def test_what_cannot_be_read_is_a_dead_letter_with_its_reason(world: World, queue: str) -> None:
-    before = len(await world.rows("deadletters"))
+    before = {row["RowKey"] for row in await world.rows("deadletters")}
     client = world.queues.get_queue_client(queue)
     for text in UNREADABLE.values():
         await client.send_message(text)
 
     async def buried() -> list[Any]:
-        rows = await world.rows("deadletters")
-        return rows if len(rows) >= before + len(UNREADABLE) else []
+        rows = [row for row in await world.rows("deadletters") if row["RowKey"] not in before]
+        return rows if len(rows) >= len(UNREADABLE) else []
 
-    letters = [row for row in await until(buried) if queue in row["reason"] and row["kind"] == "message"]
-    # Events that earlier tests left to an app without settings may be buried by now as well.
-    assert {row["body"].decode() for row in letters} >= set(UNREADABLE.values())
-    assert all("unreadable" in row["reason"] for row in letters)
+    await until(buried)
     await world.settle()
-    assert len(await world.rows("deadletters")) >= before + len(UNREADABLE)
+    letters = await buried()
+    assert sorted(row["body"].decode() for row in letters) == sorted(UNREADABLE.values())
+    assert all(queue in row["reason"] and row["kind"] == "message" for row in letters)
+    assert all("unreadable" in row["reason"] for row in letters)
 
 
 def _fail(instance: Instance) -> None:
