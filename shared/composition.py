@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
     from shared.adapters.storage import Account
-    from shared.insights.client import InsightsClient
+    from shared.insights.calls import Calls
     from shared.ports import SubscriptionStore
     from shared.usecases.bury import Bury
     from shared.usecases.deliver import Deliver
@@ -97,6 +97,7 @@ def compose(settings: Settings) -> Bridge:
     from shared.adapters.logs import DeadLetterTable, DeliveryTable, EventTable  # noqa: PLC0415
     from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
     from shared.domain.callbacks import CallbackPolicy  # noqa: PLC0415
+    from shared.insights.client import InsightsClient  # noqa: PLC0415
     from shared.usecases.bury import Bury  # noqa: PLC0415
     from shared.usecases.deliver import Deliver, RetryPolicy  # noqa: PLC0415
     from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
@@ -109,14 +110,14 @@ def compose(settings: Settings) -> Bridge:
     checkpoints, queue = CheckpointBlobs(account), DeliveryMessages(account)
     subscriptions, letters = SubscriptionTable(account), DeadLetterTable(account)
     deliveries, events = DeliveryTable(account), EventTable(account)
-    insights = _insights(settings)
+    calls = _calls(settings)
     policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
     callbacks = CallbackClient(policy, settings.callback_timeout.total_seconds())
     cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
     bury = Bury(letters=letters, clock=utc_now)
     return Bridge(
         poll=Poll(
-            insights=insights,
+            insights=InsightsClient(calls),
             checkpoints=checkpoints,
             subscriptions=subscriptions,
             publisher=EventGridTopic(settings.topic_endpoint, _topic_credential(settings)),
@@ -139,7 +140,7 @@ def compose(settings: Settings) -> Bridge:
         bury=bury,
         subscribe=Subscribe(
             subscriptions=subscriptions,
-            insights=insights.hurried(),
+            insights=InsightsClient(calls.hurried()),
             callbacks=callbacks,
             cipher=cipher,
             clock=utc_now,
@@ -155,9 +156,9 @@ def compose(settings: Settings) -> Bridge:
     )
 
 
-def _insights(settings: Settings) -> "InsightsClient":
+def _calls(settings: Settings) -> "Calls":
     from shared.insights import auth  # noqa: PLC0415 - heavy imports, on first use
-    from shared.insights.client import InsightsClient  # noqa: PLC0415
+    from shared.insights.calls import Calls  # noqa: PLC0415
 
     tokens: auth.TokenSource
     if settings.insights_access_token is not None:
@@ -171,7 +172,7 @@ def _insights(settings: Settings) -> "InsightsClient":
         )
     else:
         tokens = auth.default_identity(settings.insights_scope, managed_identity_client_id=settings.storage.client_id)
-    return InsightsClient(
+    return Calls(
         endpoint=settings.insights_endpoint,
         workflow=settings.workflow,
         subscription_key=settings.insights_subscription_key,
