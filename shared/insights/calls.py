@@ -4,6 +4,7 @@ Knows nothing of single resources. Calls block: they are made in a thread of the
 event loop stays free.
 """
 
+import asyncio
 import copy
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Any, Final, Self
 
 import requests
 
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, PermanentError
 from shared.insights import paths
 from shared.insights.auth import TokenSource
 from shared.insights.paths import Layouts, LearnedPaths, below, quoted
@@ -144,6 +145,20 @@ class Calls:
                 raise not_found from None
         self._paths.prefer(instance_id, layouts, (second, first))
         return found
+
+
+async def found[T](what: str, instance_id: str, ask: Callable[[], T | None]) -> T:
+    """What `ask` finds, in a thread of its own; `what` names it where it is missing or unreadable.
+
+    Raises `NotFoundError`, and `PermanentError` for what cannot be read.
+    """
+    try:
+        item = await asyncio.to_thread(ask)
+    except NotFoundError:
+        raise NotFoundError(f"Customer Insights knows no {what} in {source_of(instance_id)}.") from None
+    if item is None:
+        raise PermanentError(f"The {what} of {source_of(instance_id)} is unreadable; the log names the field.")
+    return item
 
 
 def source_of(instance_id: str) -> str:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
-from shared.errors import PermanentError
 from shared.insights import paths, wire
-from shared.insights.calls import Calls, Query, source_of
+from shared.insights.calls import Calls, Query, found
 from shared.insights.paths import quoted
 
 # The API's own default for the history of one measure.
@@ -57,12 +56,11 @@ class InsightsClient:
     async def measure(self, instance_id: str, name: str) -> Measure:
         """One measure with its history of 30 days. Raises `PermanentError` where the measure is unreadable."""
         path, history = f"manage/measures/{quoted(name)}", _history(_MEASURE_HISTORY_DAYS)
-        measure = await asyncio.to_thread(self._calls.one, wire.MEASURES, instance_id, path, history)
-        if measure is None:
-            raise PermanentError(
-                f"The measure {name!r} of {source_of(instance_id)} is unreadable; the log names the field."
-            )
-        return measure
+        return await found(
+            f"measure {name!r}",
+            instance_id,
+            lambda: self._calls.one(wire.MEASURES, instance_id, path, history),
+        )
 
 
 def _history(days: int) -> Query:

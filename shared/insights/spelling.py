@@ -17,6 +17,15 @@ _DATA_SOURCES = """
     notUpdated updated updating updateFailed updateCancelled
     salesforce dynamics365 powerQuery attachCdm attachSynapse attachCds powerPlatform datahub firstParty
 """
+_STATES = """
+    inactive active validating validated invalid validationError
+    new creating createFailed deleting refreshCredentials resetInstanceInProgress quickUpdate deactivated
+    trial sandbox production pitchDemo pov
+"""
+_TABLES = """
+    unspecified profile conflationMap aggregateKpi profileKpi unifiedActivity segment genericPrediction derivedEntity
+    corrupt selfConflation conflationManualReview selfConflationManualReview semanticActivity dataLineage
+"""
 _EVALUATIONS = """
     none queued running failed completed completedSuccess completedFailure cancelled interrupted notQualified
 """
@@ -27,7 +36,7 @@ _FAULTS = """
 # One table serves all enums: no two of them spell the same letters differently.
 _SPELLINGS = {
     value.lower(): value
-    for values in (_OPERATION_TYPES, _JOBS_AND_TASKS, _DATA_SOURCES, _EVALUATIONS, _FAULTS)
+    for values in (_OPERATION_TYPES, _JOBS_AND_TASKS, _DATA_SOURCES, _STATES, _TABLES, _EVALUATIONS, _FAULTS)
     for value in values.split()
 }
 

@@ -32,28 +32,34 @@ from shared.insights.values import CIResult, Count, Name, Time, Wire, fault, onl
 UNKNOWN: Final = "unknown"
 
 
-class _InstanceInfo(Wire):
+class InstanceInfo(Wire):
+    """An environment."""
+
     instance_id: Name
     name: str | None = None
 
     def resource(self) -> Instance:
+        """Return what a poll compares."""
         return Instance(self.instance_id, self.name)
 
 
-def _metadata(name: str) -> AliasChoices:
+def metadata(name: str) -> AliasChoices:
     """Return where a data source's field stands: one level down in Microsoft's client, or else at the top."""
     return AliasChoices(AliasPath("dataSourceMetadata", name), name)
 
 
-class _DataSourceInfo(Wire):
-    data_source_id: Name = Field(validation_alias=_metadata("dataSourceId"))
-    name: str | None = Field(None, validation_alias=_metadata("name"))
-    friendly_name: str | None = Field(None, validation_alias=_metadata("friendlyName"))
-    kind: str | None = Field(None, validation_alias=_metadata("kind"))
-    refresh_state: str | None = Field(None, validation_alias=_metadata("refreshState"))
-    last_refresh: Time | None = Field(None, validation_alias=_metadata("lastRefresh"))
+class DataSourceInfo(Wire):
+    """A data source."""
+
+    data_source_id: Name = Field(validation_alias=metadata("dataSourceId"))
+    name: str | None = Field(None, validation_alias=metadata("name"))
+    friendly_name: str | None = Field(None, validation_alias=metadata("friendlyName"))
+    kind: str | None = Field(None, validation_alias=metadata("kind"))
+    refresh_state: str | None = Field(None, validation_alias=metadata("refreshState"))
+    last_refresh: Time | None = Field(None, validation_alias=metadata("lastRefresh"))
 
     def resource(self) -> DataSource:
+        """Return what a poll compares."""
         return DataSource(
             id=self.data_source_id,
             name=self.name,
@@ -64,7 +70,9 @@ class _DataSourceInfo(Wire):
         )
 
 
-class _GraphTaskInfo(Wire):
+class GraphTaskInfo(Wire):
+    """A step of a job."""
+
     task_id: str | None = None
     task_status: str | None = None
     operation_type: str | None = None
@@ -75,6 +83,7 @@ class _GraphTaskInfo(Wire):
     ci_errors: list[CIResult] | None = None
 
     def resource(self) -> Task:
+        """Return what a poll compares."""
         return Task(
             operation_type=spelled(self.operation_type) or UNKNOWN,
             status=spelled(self.task_status) or UNKNOWN,
@@ -86,7 +95,9 @@ class _GraphTaskInfo(Wire):
         )
 
 
-class _GraphJobInfo(Wire):
+class GraphJobInfo(Wire):
+    """A job."""
+
     job_id: Name
     job_status: str | None = None
     operation_type: str | None = None
@@ -94,9 +105,10 @@ class _GraphJobInfo(Wire):
     job_type: str | None = None
     submitted_timestamp: Time | None = None
     end_timestamp: Time | None = None
-    tasks: list[_GraphTaskInfo] | None = None
+    tasks: list[GraphTaskInfo] | None = None
 
     def resource(self) -> Job:
+        """Return what a poll compares."""
         return Job(
             id=self.job_id,
             status=spelled(self.job_status) or UNKNOWN,
@@ -109,7 +121,9 @@ class _GraphJobInfo(Wire):
         )
 
 
-class _GraphNodeInfo(Wire):
+class GraphNodeInfo(Wire):
+    """A node of the workflow."""
+
     operation_type: str | None = None
     identifier: str | None = None
     friendly_name: str | None = None
@@ -139,23 +153,29 @@ class _GraphNodeInfo(Wire):
         )
 
 
-class _SegmentStats(Wire):
+class SegmentStats(Wire):
+    """An evaluation of a segment."""
+
     job_status: str | None = None
     evaluation_date: Time | None = None
     entity_count: Count | None = None
 
     def resource(self) -> SegmentEvaluation:
+        """Return what a poll compares."""
         count = None if self.entity_count is None else int(self.entity_count)
         return SegmentEvaluation(spelled(self.job_status), utc(self.evaluation_date), count)
 
 
-class _SegmentMetadata(Wire):
+class SegmentMetadata(Wire):
+    """A segment."""
+
     name: Name
     friendly_name: str | None = None
-    evaluation_status: _SegmentStats | None = None
-    evaluation_status_history: list[_SegmentStats] | None = None
+    evaluation_status: SegmentStats | None = None
+    evaluation_status_history: list[SegmentStats] | None = None
 
     def resource(self) -> Segment:
+        """Return what a poll compares."""
         return Segment(
             name=self.name,
             friendly_name=self.friendly_name,
@@ -164,41 +184,53 @@ class _SegmentMetadata(Wire):
         )
 
 
-class _Evaluation(Wire):
+class Evaluation(Wire):
+    """An evaluation of a measure."""
+
     state: str | None = None
     end_time: Time | None = None
 
     def resource(self) -> MeasureEvaluation:
+        """Return what a poll compares."""
         return MeasureEvaluation(spelled(self.state), utc(self.end_time))
 
 
-class _ScalarOutput(Wire):
+class ScalarOutput(Wire):
+    """What an evaluation of a measure put out."""
+
     values: dict[str, Any] | None = None
     evaluation_time: Time | None = None
 
     def resource(self) -> MeasureOutput:
+        """Return what a poll compares."""
         return MeasureOutput(utc(self.evaluation_time), only_number((self.values or {}).values()))
 
 
-class _MeasureDefinition(Wire):
+class MeasureDefinition(Wire):
+    """What a measure calculates."""
+
     is_scalar: bool | None = None
     is_manual_query_scalar: bool | None = None
     dimensions: list[Any] | None = None
 
     def is_one_number(self) -> bool:
+        """Whether it has a single number, which can cross a threshold."""
         return bool(self.is_scalar or self.is_manual_query_scalar) and not self.dimensions
 
 
-class _MeasureMetadata(Wire):
+class MeasureMetadata(Wire):
+    """A measure."""
+
     name: Name
     display_name: str | None = None
-    definition: _MeasureDefinition | None = None
-    latest_evaluation: _Evaluation | None = None
-    output: _ScalarOutput | None = None
-    evaluation_history: list[_Evaluation] | None = None
-    output_history: list[_ScalarOutput] | None = None
+    definition: MeasureDefinition | None = None
+    latest_evaluation: Evaluation | None = None
+    output: ScalarOutput | None = None
+    evaluation_history: list[Evaluation] | None = None
+    output_history: list[ScalarOutput] | None = None
 
     def resource(self) -> Measure:
+        """Return what a poll compares."""
         return Measure(
             name=self.name,
             display_name=self.display_name,
@@ -210,45 +242,47 @@ class _MeasureMetadata(Wire):
         )
 
 
+DATA_SOURCE_NAMES: Final = ("dataSourceMetadata.dataSourceId", "dataSourceId", "dataSourceMetadata.name", "name")
+
 INSTANCES: Final = Reader(
     "instance",
-    model=_InstanceInfo,
-    resource=_InstanceInfo.resource,
+    model=InstanceInfo,
+    resource=InstanceInfo.resource,
     identity=lambda instance: instance.id,
     names=("instanceId", "name"),
 )
 DATA_SOURCES: Final = Reader(
     "data source",
-    model=_DataSourceInfo,
-    resource=_DataSourceInfo.resource,
+    model=DataSourceInfo,
+    resource=DataSourceInfo.resource,
     identity=lambda source: source.id,
-    names=("dataSourceMetadata.dataSourceId", "dataSourceId", "dataSourceMetadata.name", "name"),
+    names=DATA_SOURCE_NAMES,
 )
 NODES: Final = Reader(
     "workflow node",
-    model=_GraphNodeInfo,
-    resource=_GraphNodeInfo.resource,
+    model=GraphNodeInfo,
+    resource=GraphNodeInfo.resource,
     identity=lambda node: (node.operation_type, node.identifier),
     names=("identifier", "friendlyName", "operationType"),
 )
 JOBS: Final = Reader(
     "job",
-    model=_GraphJobInfo,
-    resource=_GraphJobInfo.resource,
+    model=GraphJobInfo,
+    resource=GraphJobInfo.resource,
     identity=lambda job: job.id,
     names=("jobId",),
 )
 SEGMENTS: Final = Reader(
     "segment",
-    model=_SegmentMetadata,
-    resource=_SegmentMetadata.resource,
+    model=SegmentMetadata,
+    resource=SegmentMetadata.resource,
     identity=lambda segment: segment.name,
     names=("name", "friendlyName"),
 )
 MEASURES: Final = Reader(
     "measure",
-    model=_MeasureMetadata,
-    resource=_MeasureMetadata.resource,
+    model=MeasureMetadata,
+    resource=MeasureMetadata.resource,
     identity=lambda measure: measure.name,
     names=("name", "displayName"),
 )

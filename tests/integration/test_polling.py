@@ -163,4 +163,4 @@ async def _close(pollers: list[Any]) -> None:
     for poller in pollers:
         for part in (poller._checkpoints, poller._publisher, poller._subscriptions):
             await part.close()
-        poller._insights.close()
+        poller._insights._calls.close()

@@ -1,0 +1,44 @@
+"""What flows may ask Customer Insights to do."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+type Scope = Literal[
+    "all",
+    "dataSources",
+    "unification",
+    "relationships",
+    "activities",
+    "enrichments",
+    "segments",
+    "measures",
+    "predictions",
+    "exports",
+]
+
+# The API takes identifiers joined by commas.
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^,]+$")]
+
+
+class Refresh(BaseModel):
+    """What to refresh, and how."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    scope: Scope = Field(description="What to refresh.")
+    identifiers: Annotated[Sequence[Identifier], Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="Which of them: ids of data sources, names of segments and so on; all when absent."
+    )
+    force: bool = Field(default=False, strict=True, description="Whether to run also what has no new data.")
+    mode: Literal["full", "incremental"] | None = Field(
+        default=None, description="Everything, or only what changed; Customer Insights decides when absent."
+    )
+
+    @model_validator(mode="after")
+    def _identifiers_belong_to_a_scope(self) -> Self:
+        if self.scope == "all" and self.identifiers:
+            raise ValueError("identifiers cannot be given with the scope all")
+        return self

@@ -1,0 +1,58 @@
+"""Rows of tables: their JSON Schema, and how the text of a CSV file becomes values.
+
+Which JSON type a column has follows from its data type. Customer Insights documents no list of data types: those known
+here are the names of OData (Edm), .NET and the Common Data Model, and every other one is taken for text.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.domain.catalog import Column
+
+type Row = dict[str, Any]
+
+_TYPES: Mapping[str, tuple[str, str | None]] = {
+    **dict.fromkeys(("int16", "int32", "int64", "byte", "sbyte", "int", "integer", "long"), ("integer", None)),
+    **dict.fromkeys(("double", "single", "decimal", "float", "number"), ("number", None)),
+    **dict.fromkeys(("boolean", "bool"), ("boolean", None)),
+    **dict.fromkeys(("datetimeoffset", "datetime"), ("string", "date-time")),
+    "date": ("string", "date"),
+    "guid": ("string", "uuid"),
+}
+_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
+_LONGEST_NUMBER = 400
+
+
+def json_type(data_type: str | None) -> tuple[str, str | None]:
+    """The JSON type and format of a column."""
+    name = (data_type or "").rpartition(".")[2].lower()
+    return _TYPES.get(name, ("string", None))
+
+
+def row_schema(columns: Sequence[Column]) -> dict[str, Any]:
+    """The JSON Schema of a row."""
+    return {"type": "object", "properties": {column.name: _column_schema(column) for column in columns}}
+
+
+def _column_schema(column: Column) -> dict[str, Any]:
+    kind, form = json_type(column.data_type)
+    schema: dict[str, Any] = {"type": kind, "title": column.friendly_name or column.name}
+    return schema if form is None else {**schema, "format": form}
+
+
+def from_text(text: str, data_type: str | None) -> object:
+    """A value from a CSV file; text that does not fit the column's type stays text, and an empty one is no value."""
+    kind, form = json_type(data_type)
+    if kind == "string":
+        return text if text or form is None else None
+    if not text:
+        return None
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if len(text) > _LONGEST_NUMBER or not _JSON_NUMBER.fullmatch(text):
+        return text
+    number = json.loads(text)
+    return number if math.isfinite(number) else text

@@ -1,0 +1,234 @@
+"""The API's answers as the catalog shows them: all that people ask about, where `wire` reads what a poll compares.
+
+Only names and ids are required; unknown keys are ignored, and enum values come out in one spelling.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+from shared.domain.catalog import (
+    Column,
+    DataSource,
+    Instance,
+    Job,
+    JobTask,
+    Measure,
+    Node,
+    Partition,
+    Segment,
+    Table,
+    TableDetail,
+)
+from shared.domain.jobs import error_of
+from shared.domain.resources import Task
+from shared.domain.rows import row_schema
+from shared.insights import wire
+from shared.insights.reading import Reader
+from shared.insights.spelling import spelled
+from shared.insights.values import Name, Text, Time, Wire, fault, utc
+from shared.insights.wire import metadata
+
+
+class _Instance(wire.InstanceInfo):
+    instance_type: str | None = None
+    azure_region: str | None = None
+
+    def shown(self) -> Instance:
+        return Instance(
+            instance_id=self.instance_id, name=self.name, instance_type=self.instance_type, region=self.azure_region
+        )
+
+
+class _DataSource(wire.DataSourceInfo):
+    is_active: bool | None = Field(None, validation_alias=metadata("isActive"))
+    provisioning_state: str | None = Field(None, validation_alias=metadata("provisioningState"))
+    entity_names: list[str] | None = Field(None, validation_alias=metadata("entityNames"))
+
+    def shown(self) -> DataSource:
+        return DataSource(
+            data_source_id=self.data_source_id,
+            name=self.name,
+            friendly_name=self.friendly_name,
+            kind=spelled(self.kind),
+            is_active=self.is_active,
+            provisioning_state=spelled(self.provisioning_state),
+            refresh_state=spelled(self.refresh_state),
+            last_refresh_at=utc(self.last_refresh),
+            tables=self.entity_names,
+        )
+
+
+class _Segment(wire.SegmentMetadata):
+    description: Text | None = None
+    state: str | None = None
+
+    def shown(self) -> Segment:
+        latest = (self.evaluation_status or wire.SegmentStats()).resource()
+        return Segment(
+            name=self.name,
+            friendly_name=self.friendly_name,
+            description=self.description,
+            state=spelled(self.state),
+            member_count=latest.count,
+            evaluation_status=latest.status,
+            evaluated_at=latest.at,
+        )
+
+
+class _Measure(wire.MeasureMetadata):
+    description: Text | None = None
+
+    def shown(self) -> Measure:
+        measure = self.resource()
+        return Measure(
+            name=self.name,
+            display_name=self.display_name,
+            description=self.description,
+            scalar=measure.scalar,
+            value=measure.output.value if measure.scalar and measure.output else None,
+            evaluation_status=measure.latest.state if measure.latest else None,
+            evaluated_at=measure.latest.ended_at if measure.latest else None,
+        )
+
+
+class _Job(wire.GraphJobInfo):
+    def shown(self) -> Job:
+        tasks = None if self.tasks is None else [_task(task.resource()) for task in self.tasks]
+        return Job(
+            job_id=self.job_id,
+            operation_type=spelled(self.operation_type),
+            status=spelled(self.job_status),
+            submission_kind=spelled(self.job_submission_kind),
+            mode=spelled(self.job_type),
+            submitted_at=utc(self.submitted_timestamp),
+            completed_at=utc(self.end_timestamp),
+            tasks=tasks,
+        )
+
+
+def _task(task: Task) -> JobTask:
+    return JobTask(
+        operation_type=task.operation_type,
+        name=task.friendly_name,
+        status=task.status,
+        completed_at=task.ended_at,
+        error=error_of(task.error),
+    )
+
+
+class _Node(wire.GraphNodeInfo):
+    """A node, also one that names no object."""
+
+    def shown(self) -> Node:
+        return Node(
+            operation_type=spelled(self.operation_type),
+            identifier=self.identifier,
+            name=self.friendly_name,
+            status=spelled(self.task_status),
+            job_ids=self.job_ids or (),
+            completed_at=utc(self.end_timestamp),
+            last_succeeded_at=utc(self.last_successful_timestamp),
+            error=error_of(fault(self.ci_error, self.ci_errors)),
+        )
+
+
+class _Attribute(Wire):
+    name: Name
+    friendly_name: Text | None = None
+    data_type: str | None = None
+
+    def shown(self) -> Column:
+        return Column(name=self.name, friendly_name=self.friendly_name, data_type=self.data_type)
+
+
+def _named(value: object) -> object:
+    """Microsoft's client reads a key as a list of columns; a bare name stands for one."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class PartitionMetadata(Wire):
+    """A partition; `location` is where its file is, and may hold a signature: it is never shown."""
+
+    name: Name
+    location: str | None = Field(None, repr=False)
+    refresh_time: Time | None = None
+    has_header: bool | None = None
+
+    def shown(self) -> Partition:
+        """The partition as callers see it."""
+        return Partition(name=self.name, refreshed_at=utc(self.refresh_time))
+
+
+class EntityMetadata(Wire):
+    """A table with its columns and partitions."""
+
+    name: Name
+    entity_type: str | None = None
+    data_source_name: Text | None = None
+    refresh_time: Time | None = None
+    attributes: list[_Attribute] | None = None
+    keys: list[list[Annotated[_Attribute, BeforeValidator(_named)]]] | None = None
+    partitions: list[PartitionMetadata] | None = None
+
+    def shown(self) -> Table:
+        """The table without its columns."""
+        return Table(
+            name=self.name,
+            type=spelled(self.entity_type),
+            data_source_name=self.data_source_name,
+            refreshed_at=utc(self.refresh_time),
+        )
+
+    def detailed(self) -> TableDetail:
+        """The table with its columns."""
+        columns = self.columns()
+        return TableDetail(
+            **self.shown().model_dump(),
+            columns=columns,
+            keys=[[column.name for column in key] for key in self.keys or ()],
+            row_schema=row_schema(columns),
+        )
+
+    def columns(self) -> Sequence[Column]:
+        """The columns in their order."""
+        return [attribute.shown() for attribute in self.attributes or ()]
+
+
+class _EntityModel(Wire):
+    """All tables of an instance: the list is one level down."""
+
+    entities: list[EntityMetadata] | None = None
+
+    def shown(self) -> Sequence[Table]:
+        return [entity.shown() for entity in self.entities or ()]
+
+
+INSTANCES: Final = Reader(
+    "instance", model=_Instance, resource=_Instance.shown, identity=lambda one: one.instance_id, names=("instanceId",)
+)
+DATA_SOURCES: Final = Reader(
+    "data source",
+    model=_DataSource,
+    resource=_DataSource.shown,
+    identity=lambda one: one.data_source_id,
+    names=wire.DATA_SOURCE_NAMES,
+)
+SEGMENTS: Final = Reader(
+    "segment", model=_Segment, resource=_Segment.shown, identity=lambda one: one.name, names=("name", "friendlyName")
+)
+MEASURES: Final = Reader(
+    "measure", model=_Measure, resource=_Measure.shown, identity=lambda one: one.name, names=("name", "displayName")
+)
+JOBS: Final = Reader("job", model=_Job, resource=_Job.shown, identity=lambda one: one.job_id, names=("jobId",))
+# Nothing identifies a node that names no object: all of them count.
+NODES: Final = Reader(
+    "workflow node", model=_Node, resource=_Node.shown, identity=id, names=("identifier", "friendlyName")
+)
+TABLES: Final = Reader(
+    "list of tables", model=_EntityModel, resource=_EntityModel.shown, identity=id, names=("instanceId",)
+)
+TABLE: Final = Reader(
+    "table", model=EntityMetadata, resource=lambda one: one, identity=lambda one: one.name, names=("name",)
+)
