@@ -179,6 +179,7 @@ class Job:
     tasks: list[Task] = field(default_factory=list)
     identifiers: tuple[str, ...] = ()
     run_downstream: bool | None = None
+    forced: bool = False
 
 
 @dataclass(slots=True)
