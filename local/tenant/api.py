@@ -35,7 +35,8 @@ class TenantApi:
     """The API of one tenant, for callers that have the token and the subscription key.
 
     `calls` counts the calls by path below `/v1`, and `calls_by_method` by method and path; `faults` takes what shall go
-    wrong. `clock` says how old history is and when something was changed; a page of rows holds at most `page_limit`.
+    wrong. `clock` says how old history is and when something was changed; a page of rows holds at most `page_limit`,
+    which `data` lets change.
     """
 
     def __init__(  # noqa: PLR0913 - independent choices, most with a default
@@ -55,7 +56,7 @@ class TenantApi:
         self._token, self._key = token, key
         self._family: Family = family
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._data = DataApi(self._find, page_limit)
+        self.data = DataApi(self._find, page_limit)
         self._workflow = WorkflowApi(self._find, self._clock)
 
     def app(self) -> web.Application:
@@ -81,7 +82,7 @@ class TenantApi:
             web.put(f"{segment}/activate", self._activate),
             web.put(f"{segment}/deactivate", self._deactivate),
             *self._workflow.routes(workflow),
-            *self._data.routes(instance),
+            *self.data.routes(instance),
         ]
 
     # -- what every call passes

@@ -83,7 +83,7 @@ class DataApi:
         (name,) = _segments(request, 1)
         table = _table(instance, name)
         row = table.add(await _row(request))
-        location = f"{_api_root(request)}/data/{quote(table.name, safe='')}{quote(written_key(row, table))}"
+        location = f"{_api_root(request)}/data/{quote(table.name, safe='')}{quote(written_key(row, table), safe='')}"
         (shown,) = Query().shown([row], table, instance.tables)
         result = answer(request, wire_tables.created_result(location, shown), HTTPStatus.CREATED)
         result.headers[hdrs.LOCATION] = location
