@@ -146,7 +146,7 @@ async def _wishes(request: web.Request) -> Json:
 
 def _known(values: dict[str, str], value: object, name: str) -> str:
     """Find a value of an enum, in whatever case it came."""
-    known = values.get(str(value).lower())
+    known = values.get(value.lower()) if isinstance(value, str) else None
     if known is None:
         raise RefusalError(HTTPStatus.BAD_REQUEST, f"{value} is no {name}.", name)
     return known
