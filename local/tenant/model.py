@@ -202,8 +202,9 @@ class Instance:
 
     def fail_attempt(self, source_id: str, at: datetime, *, error: Failure = EXPIRED) -> Job:
         """Fail one attempt of a refresh under way: the task has failed, the job still runs and may yet heal it."""
-        job = self.workflow.under_way(step_of(self.data_sources[source_id]))
-        self.workflow.end_task(job, job.tasks[0], FAILED, at, error)
+        step = step_of(self.data_sources[source_id])
+        job = self.workflow.under_way(step)
+        self.workflow.end_task(job, job.task(step), FAILED, at, error)
         return job
 
     def end_refresh(
@@ -277,8 +278,9 @@ class Instance:
             source.refresh_state = "updateCancelled" if task.status == ABORTED else "updateFailed"
 
     def _end_refresh(self, source_id: str, status: str, at: datetime, failure: Failure | None) -> Job:
-        job = self.workflow.end(step_of(self.data_sources[source_id]), status, at, failure)
-        self.settle_data_source(job.tasks[0])
+        step = step_of(self.data_sources[source_id])
+        job = self.workflow.end(step, status, at, failure)
+        self.settle_data_source(job.task(step))
         return job
 
     def _audit(self, at: datetime) -> Audit:

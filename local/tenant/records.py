@@ -181,6 +181,10 @@ class Job:
     run_downstream: bool | None = None
     forced: bool = False
 
+    def task(self, step: Step) -> Task:
+        """Give the task of a step of this job."""
+        return next(task for task in self.tasks if task.step == step)
+
 
 @dataclass(slots=True)
 class Node:

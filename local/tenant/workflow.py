@@ -70,10 +70,12 @@ class Workflow:
         return job
 
     def end(self, step: Step, status: str, at: datetime, failure: Failure | None = None) -> Job:
-        """End the job of one task that is under way; LookupError when there is none."""
+        """End a step that is under way, and with its last step the job; LookupError when there is none."""
         job = self.under_way(step)
-        self.end_task(job, job.tasks[0], status, at, failure)
-        job.status, job.ended_at = status, at
+        self.end_task(job, job.task(step), status, at, failure)
+        if not any(task.status in UNDER_WAY for task in job.tasks):
+            failed = any(task.status == FAILED for task in job.tasks)
+            job.status, job.ended_at = FAILED if failed else status, at
         return job
 
     def cancel(self, job: Job, at: datetime) -> list[Task]:
@@ -87,9 +89,10 @@ class Workflow:
         return stopped
 
     def under_way(self, step: Step) -> Job:
-        """Find the job of one task that is queued or running; LookupError when there is none."""
+        """Find the job of this operation whose step is queued, running or may yet heal; LookupError without one."""
         for job in self.jobs:
-            if job.status in UNDER_WAY and job.operation == step.operation and job.identifiers == (step.identifier,):
+            open_steps = [task.step for task in job.tasks if task.status in {*UNDER_WAY, FAILED}]
+            if job.status in UNDER_WAY and job.operation == step.operation and step in open_steps:
                 return job
         raise LookupError(f"No {step.operation} of {step.friendly_name} is under way.")
 
