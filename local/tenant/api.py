@@ -1,12 +1,11 @@
-"""The HTTP face of a simulated tenant: Customer Insights' management and workflow reads under `/v1`.
+"""The HTTP face of a simulated tenant: Customer Insights' API under `/v1`.
 
 The API is known under two families of paths, Microsoft's client's and its documentation's; a tenant speaks one and
-answers 404 to the other. It never changes the tenant, and knows no bridge.
+answers 404 to the other. The calls of the workflow and of tables are in `api_workflow` and `api_data`.
 """
 
-import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -15,6 +14,10 @@ from typing import Literal
 from aiohttp import hdrs, web
 
 from local.tenant import wire, wire_workflow
+from local.tenant.actions import switch_segment
+from local.tenant.answers import RefusalError, answer, flag, number
+from local.tenant.api_data import FILES, PAGE_LIMIT, DataApi
+from local.tenant.api_workflow import WorkflowApi
 from local.tenant.faults import Faults
 from local.tenant.model import Instance, Tenant
 
@@ -24,35 +27,37 @@ type Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PREFIX = "/v1"
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
-WORKFLOW = "main"
 _SEGMENT_HISTORY_DAYS = 10
 _MEASURE_HISTORY_DAYS = 30
-_TOP = 10
-
-
-class RefusalError(Exception):
-    """A call that gets an `ApiErrorResult` instead of an answer."""
-
-    def __init__(self, status: HTTPStatus, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
 
 
 class TenantApi:
     """The API of one tenant, for callers that have the token and the subscription key.
 
-    `calls` counts the calls by path below `/v1`, `faults` takes what shall go wrong; `clock` says how old history is.
+    `calls` counts the calls by path below `/v1`, and `calls_by_method` by method and path; `faults` takes what shall go
+    wrong. `clock` says how old history is and when something was changed; a page of rows holds at most `page_limit`,
+    which `data` lets change.
     """
 
-    def __init__(
-        self, tenant: Tenant, *, token: str, key: str, family: Family = "client", clock: Clock | None = None
+    def __init__(  # noqa: PLR0913 - independent choices, most with a default
+        self,
+        tenant: Tenant,
+        *,
+        token: str,
+        key: str,
+        family: Family = "client",
+        clock: Clock | None = None,
+        page_limit: int = PAGE_LIMIT,
     ) -> None:
         self.tenant = tenant
         self.calls: Counter[str] = Counter()
+        self.calls_by_method: Counter[tuple[str, str]] = Counter()
         self.faults = Faults()
         self._token, self._key = token, key
         self._family: Family = family
         self._clock = clock or (lambda: datetime.now(UTC))
+        self.data = DataApi(self._find, page_limit)
+        self._workflow = WorkflowApi(self._find, self._clock)
 
     def app(self) -> web.Application:
         """Make the web application."""
@@ -65,6 +70,7 @@ class TenantApi:
         docs = self._family == "docs"
         sources = f"{instance}/manage/datasources{'/v2' if docs else ''}"
         workflow = f"{instance}{'/manage' if docs else ''}/workflows/{{workflow}}"
+        segment = f"{instance}/manage/segments/{{segment}}"
         return [
             web.get(f"{PREFIX}/instances", self._instances),
             web.get(instance, self._instance),
@@ -73,10 +79,10 @@ class TenantApi:
             web.get(f"{instance}/manage/segments", self._segments),
             web.get(f"{instance}/manage/measures", self._measures),
             web.get(f"{instance}/manage/measures/{{measure}}", self._measure),
-            web.get(f"{workflow}/status", self._status),
-            web.get(f"{workflow}/jobs", self._jobs),
-            web.get(f"{workflow}/jobs/{{job}}", self._job),
-            web.get(f"{workflow}/history", self._history),
+            web.put(f"{segment}/activate", self._activate),
+            web.put(f"{segment}/deactivate", self._deactivate),
+            *self._workflow.routes(workflow),
+            *self.data.routes(instance),
         ]
 
     # -- what every call passes
@@ -85,13 +91,16 @@ class TenantApi:
     async def _count_and_fail(self, request: web.Request, handler: Endpoint) -> web.StreamResponse:
         path = request.path.removeprefix(PREFIX)
         self.calls[path] += 1
+        self.calls_by_method[request.method, path] += 1
         fault = self.faults.take(path)
-        answer = None if fault is None else await fault.strike(request)
-        return await handler(request) if answer is None else answer
+        instead = None if fault is None else await fault.strike(request)
+        return await handler(request) if instead is None else instead
 
     @web.middleware
     async def _authorize(self, request: web.Request, handler: Endpoint) -> web.StreamResponse:
-        """Check the token and the key; a 401 has no body, as the client declares none."""
+        """Check the token and the key; a 401 has no body, as the client declares none. Files ask for neither."""
+        if request.path.startswith(f"{FILES}/"):
+            return await handler(request)
         if request.headers.get(hdrs.AUTHORIZATION) != f"Bearer {self._token}":
             return _unauthorized('Bearer error="invalid_token"')
         if request.headers.get(KEY_HEADER) != self._key:
@@ -101,61 +110,45 @@ class TenantApi:
     # -- one method for each call
 
     async def _instances(self, request: web.Request) -> web.Response:
-        return _answer(request, [wire.instance_item(each) for each in self.tenant.instances.values()])
+        return answer(request, [wire.instance_item(each) for each in self.tenant.instances.values()])
 
     async def _instance(self, request: web.Request) -> web.Response:
-        return _answer(request, wire.instance_metadata(self._find(request)))
+        return answer(request, wire.instance_metadata(self._find(request)))
 
     async def _data_sources(self, request: web.Request) -> web.Response:
         instance = self._find(request)
         items = [wire.data_source_item(source) for source in instance.data_sources.values()]
-        return _answer(request, [*items, *instance.stray.get("datasources", [])])
+        return answer(request, [*items, *instance.stray.get("datasources", [])])
 
     async def _data_source(self, request: web.Request) -> web.Response:
         source = self._find(request).data_sources.get(request.match_info["source"])
         if source is None:
             raise RefusalError(HTTPStatus.NOT_FOUND, "The data source was not found.")
-        return _answer(request, wire.data_source_item(source, with_model=_flag(request, "includeModel", default=True)))
+        return answer(request, wire.data_source_item(source, with_model=flag(request, "includeModel", default=True)))
 
     async def _segments(self, request: web.Request) -> web.Response:
         instance, since = self._find(request), self._history_start(request, _SEGMENT_HISTORY_DAYS)
         items = [wire.segment_item(each, each.history(since)) for each in instance.segments.values()]
         shown = [*items, *instance.stray.get("segments", [])]
-        return _answer(request, shown[: _number(request, "numberOfSegments", len(shown))])
+        return answer(request, shown[: number(request, "numberOfSegments", len(shown))])
 
     async def _measures(self, request: web.Request) -> web.Response:
         instance = self._find(request)
         items = [wire.measure_item(measure, None) for measure in instance.measures.values()]
-        return _answer(request, [*items, *instance.stray.get("measures", [])])
+        return answer(request, [*items, *instance.stray.get("measures", [])])
 
     async def _measure(self, request: web.Request) -> web.Response:
         measure = self._find(request).measures.get(request.match_info["measure"])
         if measure is None:
             raise RefusalError(HTTPStatus.NOT_FOUND, "The measure was not found.")
         since = self._history_start(request, _MEASURE_HISTORY_DAYS)
-        return _answer(request, wire.measure_item(measure, measure.history(since)))
+        return answer(request, wire.measure_item(measure, measure.history(since)))
 
-    async def _status(self, request: web.Request) -> web.Response:
-        instance = self._find_workflow(request)
-        items = [wire_workflow.node_item(node) for node in instance.workflow.nodes.values()]
-        return _answer(request, [*items, *instance.stray.get("status", [])])
+    async def _activate(self, request: web.Request) -> web.Response:
+        return self._switch_segment(request, "active")
 
-    async def _jobs(self, request: web.Request) -> web.Response:
-        instance, with_tasks = self._find_workflow(request), _flag(request, "includeTasks", default=False)
-        items = [wire_workflow.job_item(job, with_tasks=with_tasks) for job in instance.workflow.jobs]
-        shown = [*instance.stray.get("jobs", []), *items]
-        return _answer(request, shown[: _number(request, "top", _TOP)])
-
-    async def _job(self, request: web.Request) -> web.Response:
-        job = self._find_workflow(request).workflow.job(request.match_info["job"])
-        if job is None:
-            raise RefusalError(HTTPStatus.NOT_FOUND, "The job was not found.")
-        return _answer(request, wire_workflow.job_item(job, with_tasks=_flag(request, "includeTasks", default=False)))
-
-    async def _history(self, request: web.Request) -> web.Response:
-        jobs = self._find_workflow(request).workflow.jobs
-        items = [wire_workflow.task_item(task, job) for job in jobs for task in job.tasks]
-        return _answer(request, items[: _number(request, "top", _TOP)])
+    async def _deactivate(self, request: web.Request) -> web.Response:
+        return self._switch_segment(request, "inactive")
 
     # -- what calls share
 
@@ -165,16 +158,18 @@ class TenantApi:
             raise RefusalError(HTTPStatus.NOT_FOUND, "The instance was not found.")
         return instance
 
-    def _find_workflow(self, request: web.Request) -> Instance:
-        if request.match_info["workflow"] != WORKFLOW:
-            raise RefusalError(HTTPStatus.NOT_FOUND, "The workflow was not found.")
-        return self._find(request)
+    def _switch_segment(self, request: web.Request, state: str) -> web.Response:
+        segment = self._find(request).segments.get(request.match_info["segment"])
+        if segment is None:
+            raise RefusalError(HTTPStatus.NOT_FOUND, "The segment was not found.")
+        switch_segment(segment, state, self._clock())
+        return answer(request, body=True)
 
     def _history_start(self, request: web.Request, days: int) -> datetime | None:
         """Say from when on history is wanted; None where it is not."""
-        if not _flag(request, "includeHistoricStats", default=False):
+        if not flag(request, "includeHistoricStats", default=False):
             return None
-        return self._clock() - timedelta(days=_number(request, "historicStatsDays", days))
+        return self._clock() - timedelta(days=number(request, "historicStatsDays", days))
 
 
 @asynccontextmanager
@@ -194,32 +189,10 @@ async def _answer_refusals(request: web.Request, handler: Endpoint) -> web.Strea
     try:
         return await handler(request)
     except RefusalError as refusal:
-        return _answer(request, wire_workflow.error_result(refusal.status, refusal.message), refusal.status)
+        return answer(request, wire_workflow.error_result(refusal.status, refusal.message), refusal.status)
     except web.HTTPException as missing:
-        return _answer(request, wire_workflow.error_result(missing.status, missing.reason), missing.status)
-
-
-def _answer(request: web.Request, body: wire.Json | Sequence[object], status: int = HTTPStatus.OK) -> web.Response:
-    """Answer with JSON, in gzip where the caller takes it, as the gateway in front of the API does."""
-    response = web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")
-    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
-        response.enable_compression(web.ContentCoding.gzip)
-    return response
+        return answer(request, wire_workflow.error_result(missing.status, missing.reason), missing.status)
 
 
 def _unauthorized(challenge: str) -> web.Response:
     return web.Response(status=HTTPStatus.UNAUTHORIZED, headers={hdrs.WWW_AUTHENTICATE: challenge})
-
-
-def _flag(request: web.Request, name: str, *, default: bool) -> bool:
-    value = request.query.get(name, str(default)).lower()
-    if value not in {"true", "false"}:
-        raise RefusalError(HTTPStatus.BAD_REQUEST, f"The value of {name} is not valid.")
-    return value == "true"
-
-
-def _number(request: web.Request, name: str, default: int) -> int:
-    value = request.query.get(name, str(default))
-    if not value.isascii() or not value.isdigit():
-        raise RefusalError(HTTPStatus.BAD_REQUEST, f"The value of {name} is not valid.")
-    return int(value)

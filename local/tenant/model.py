@@ -5,7 +5,7 @@ workflow node, and the object's own state. Nothing here reads a clock, draws a r
 derived from names and from the order of events, so the same story always makes the same tenant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -30,6 +30,7 @@ from local.tenant.records import (
     Step,
     Task,
 )
+from local.tenant.tables import Row, Table, new_partitions
 from local.tenant.workflow import Workflow, derived_id
 
 REFRESH_TOOK = timedelta(minutes=3)
@@ -55,6 +56,7 @@ class Instance:
     data_sources: dict[str, DataSource] = field(default_factory=dict)
     segments: dict[str, Segment] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
     stray: dict[str, list[object]] = field(default_factory=dict)
     workflow: Workflow = field(init=False)
 
@@ -127,6 +129,39 @@ class Instance:
         self.evaluate_measure(name, value, at)
         return measure
 
+    def add_table(  # noqa: PLR0913 - each names one field of the record
+        self,
+        name: str,
+        columns: Mapping[str, str],
+        rows: Iterable[Row] = (),
+        *,
+        keys: Sequence[str] | None = None,
+        entity_type: str = "unspecified",
+        source: DataSource | None = None,
+        expands: Mapping[str, str] | None = None,
+        partitions: int = 1,
+        header: bool = False,
+        at: datetime | None = None,
+    ) -> Table:
+        """Add a table, refreshed at `at`, of columns by name with their types; the first is the key if none is named.
+
+        The table has the rows it is given, not copies of them. One from a `source` bears that source's name as well.
+        """
+        table = Table(
+            name if source is None else f"{source.name}_{name}",
+            dict(columns),
+            list(rows),
+            tuple(columns)[:1] if keys is None else tuple(keys),
+            at or self.created_at,
+            entity_type,
+            source,
+            dict(expands or {}),
+            new_partitions(partitions),
+            header,
+        )
+        self.tables[table.name] = table
+        return table
+
     def data_source(self, friendly_name: str) -> DataSource:
         """Find the data source that people call `friendly_name`; KeyError when there is none."""
         for source in self.data_sources.values():
@@ -167,8 +202,9 @@ class Instance:
 
     def fail_attempt(self, source_id: str, at: datetime, *, error: Failure = EXPIRED) -> Job:
         """Fail one attempt of a refresh under way: the task has failed, the job still runs and may yet heal it."""
-        job = self.workflow.under_way(step_of(self.data_sources[source_id]))
-        self.workflow.end_task(job, job.tasks[0], FAILED, at, error)
+        step = step_of(self.data_sources[source_id])
+        job = self.workflow.under_way(step)
+        self.workflow.end_task(job, job.task(step), FAILED, at, error)
         return job
 
     def end_refresh(
@@ -242,8 +278,9 @@ class Instance:
             source.refresh_state = "updateCancelled" if task.status == ABORTED else "updateFailed"
 
     def _end_refresh(self, source_id: str, status: str, at: datetime, failure: Failure | None) -> Job:
-        job = self.workflow.end(step_of(self.data_sources[source_id]), status, at, failure)
-        self.settle_data_source(job.tasks[0])
+        step = step_of(self.data_sources[source_id])
+        job = self.workflow.end(step, status, at, failure)
+        self.settle_data_source(job.task(step))
         return job
 
     def _audit(self, at: datetime) -> Audit:

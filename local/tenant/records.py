@@ -179,6 +179,11 @@ class Job:
     tasks: list[Task] = field(default_factory=list)
     identifiers: tuple[str, ...] = ()
     run_downstream: bool | None = None
+    forced: bool = False
+
+    def task(self, step: Step) -> Task:
+        """Give the task of a step of this job."""
+        return next(task for task in self.tasks if task.step == step)
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ def job_item(job: Job, *, with_tasks: bool) -> Json:
         "subType": "noSubType",
         "submittedTimestamp": timestamp(job.submitted_at),
         "endTimestamp": timestamp(job.ended_at),
-        "shouldForceRunRequestedNodes": False,
+        "shouldForceRunRequestedNodes": job.forced,
         "tasks": [task_item(task, job) for task in job.tasks] if with_tasks else None,
         "idList": list(job.identifiers),
         "options": options,

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from local.tenant.records import FAILED, RUNNING, SUCCESSFUL, UNDER_WAY, Failure, Job, Node, Step, Task
+from local.tenant.records import ABORTED, FAILED, RUNNING, SUCCESSFUL, UNDER_WAY, Failure, Job, Node, Step, Task
 
 _NAMESPACE = uuid.UUID("6f1d3c52-8a0e-4d6c-9d27-3b1f5a0c7e44")
 
@@ -36,10 +36,11 @@ class Workflow:
         status: str = RUNNING,
         identifiers: tuple[str, ...] = (),
         run_downstream: bool | None = None,
+        forced: bool = False,
     ) -> Job:
         """Take a job; it stands first in the list from now on."""
         known_id = job_id or derived_id(self.instance_id, "job", len(self.jobs))
-        job = Job(known_id, operation, status, kind, mode, at, identifiers=identifiers, run_downstream=run_downstream)
+        job = Job(known_id, operation, status, kind, mode, at, None, [], identifiers, run_downstream, forced)
         self.jobs.insert(0, job)
         return job
 
@@ -69,16 +70,29 @@ class Workflow:
         return job
 
     def end(self, step: Step, status: str, at: datetime, failure: Failure | None = None) -> Job:
-        """End the job of one task that is under way; LookupError when there is none."""
+        """End a step that is under way, and with its last step the job; LookupError when there is none."""
         job = self.under_way(step)
-        self.end_task(job, job.tasks[0], status, at, failure)
-        job.status, job.ended_at = status, at
+        self.end_task(job, job.task(step), status, at, failure)
+        if not any(task.status in UNDER_WAY for task in job.tasks):
+            failed = any(task.status == FAILED for task in job.tasks)
+            job.status, job.ended_at = FAILED if failed else status, at
         return job
 
+    def cancel(self, job: Job, at: datetime) -> list[Task]:
+        """Abort a job and what of it has not ended, and give these tasks; a job that has ended stays as it is."""
+        if job.status not in UNDER_WAY:
+            return []
+        stopped = [task for task in job.tasks if task.status in UNDER_WAY]
+        for task in stopped:
+            self.end_task(job, task, ABORTED, at)
+        job.status, job.ended_at = ABORTED, at
+        return stopped
+
     def under_way(self, step: Step) -> Job:
-        """Find the job of one task that is queued or running; LookupError when there is none."""
+        """Find the job of this operation whose step is queued, running or may yet heal; LookupError without one."""
         for job in self.jobs:
-            if job.status in UNDER_WAY and job.operation == step.operation and job.identifiers == (step.identifier,):
+            open_steps = [task.step for task in job.tasks if task.status in {*UNDER_WAY, FAILED}]
+            if job.status in UNDER_WAY and job.operation == step.operation and step in open_steps:
                 return job
         raise LookupError(f"No {step.operation} of {step.friendly_name} is under way.")
 

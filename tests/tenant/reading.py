@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from dynamics.customerinsights.api import CustomerInsights, models
 
-__all__ = ["CustomerInsights", "attributes", "deviations"]
+__all__ = ["CustomerInsights", "attributes", "deviations", "models"]
 
 _PLAIN = {"str": str, "bool": bool, "int": int, "long": int, "iso-8601": str, "object": object}
 _ENUM = re.compile(r":param (\w+):[^:]*?Possible values include:\s*((?:'\w+'[,\s]*)+)")
@@ -47,8 +47,12 @@ def deviations(value: object, wire_type: str, where: str = "$") -> Iterator[str]
 
 
 def _model_deviations(value: dict[str, object], model: type[Model], where: str) -> Iterator[str]:
-    # The empty key stands for a model's additional properties.
-    known = {entry["key"]: (name, entry["type"]) for name, entry in model._attribute_map.items() if entry["key"]}
+    # The empty key stands for a model's additional properties; a backslash marks a dot that is part of the key.
+    known = {
+        entry["key"].replace("\\.", "."): (name, entry["type"])
+        for name, entry in model._attribute_map.items()
+        if entry["key"]
+    }
     yield from (f"{where}.{key} is unknown to the client" for key in value.keys() - known.keys())
     yield from (f"{where}.{key} is missing" for key in known.keys() - value.keys())
     enums = _enums(model)

@@ -106,3 +106,22 @@ async def test_a_server_ends_with_its_context(world: Contoso) -> None:
         assert answer.status_code == 200
     with pytest.raises(requests.ConnectionError):
         await asyncio.to_thread(requests.get, f"{base_url}/instances", headers=HEADERS, timeout=10)
+
+
+def test_jobs_are_submitted_in_either_family(served: Served, docs_served: Served, world: Contoso) -> None:
+    for each, family in ((served, "client"), (docs_served, "docs")):
+        jobs = f"{each.base_url}/instances/{world.instance.id}/{WORKFLOW[family]}/jobs"
+        body = {"graphName": "main", "operationType": "none"}
+        job = requests.post(f"{jobs}?operationType=ALL", headers=HEADERS, json=body, timeout=10).json()
+        assert (job["operationType"], job["jobStatus"], job["endTimestamp"]) == ("all", "queued", None)
+        stopped = requests.post(f"{jobs}/{job['jobId']}/cancel", headers=HEADERS, timeout=10).json()
+        assert (stopped["jobStatus"], stopped["endTimestamp"] is None) == ("aborted", False)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", b'{"jobType": "some"}', b'{"identifiers": "a"}', b'{"identifiers": [1]}']
+)
+def test_a_job_request_that_makes_no_sense_is_refused(served: Served, world: Contoso, body: bytes) -> None:
+    jobs = f"{served.base_url}/instances/{world.instance.id}/workflows/main/jobs?operationType=all"
+    answer = requests.post(jobs, headers=HEADERS, data=body, timeout=10)
+    assert (answer.status_code, answer.json()["httpStatusCode"]) == (400, "400")

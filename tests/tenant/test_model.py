@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 
+from local.tenant.actions import submit_job
 from local.tenant.model import EXPIRED, Instance, Tenant
 from local.tenant.records import ALL, INGESTION, MATCH, MEASURES, MERGE, SEGMENTATION, Failure, Task
 from local.tenant.runs import Plan, run_full_refresh, run_unification
@@ -141,3 +142,14 @@ def test_a_unification_has_no_other_steps(instance: Instance) -> None:
     job = run_unification(instance, LATER, Plan(kind="onDemand"))
     assert list(outcomes(job.tasks)) == ["map", "match", "merge"]
     assert (job.kind, job.run_downstream) == ("onDemand", False)
+
+
+@pytest.mark.parametrize(("ok", "outcome"), [(True, "successful"), (False, "failed")])
+def test_a_job_for_several_sources_ends_with_the_last_of_them(instance: Instance, *, ok: bool, outcome: str) -> None:
+    first, second = only_source(instance), instance.add_data_source("Till", NOW).id
+    job = submit_job(instance, INGESTION, NOW, identifiers=[first, second])
+    instance.end_refresh(first, ok=ok, at=NOW)
+    assert (job.status, instance.data_sources[second].refresh_state) == ("queued", "updating")
+    instance.end_refresh(second, ok=True, at=LATER)
+    assert (job.status, job.ended_at) == (outcome, LATER)
+    assert instance.data_sources[first].refresh_state == ("updated" if ok else "updateFailed")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from local.tenant.life.stock import add_tables
 from local.tenant.model import Instance, Tenant
 from local.tenant.records import Failure
 from local.tenant.runs import Plan, run_full_refresh
@@ -57,6 +58,7 @@ def contoso(now: datetime) -> Contoso:
     _add_measures(instance, first)
     for night in range(1, NIGHTS + 1):
         _pass_night(instance, first + timedelta(days=night), night)
+    add_tables(instance, instance.data_source(SHOP), first + timedelta(days=NIGHTS))
     return Contoso(tenant, instance)
 
 
