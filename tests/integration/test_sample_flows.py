@@ -55,8 +55,9 @@ class Deployed:
 def deploy(world: World, name: str, instance: Instance, **values: object) -> Deployed:
     own = f"{name}-{uuid4().hex[:8]}"
     host = URL(world.stack.url).authority
-    given = {"bridgeHost": host, "bridgeKey": world.stack.settings["FUNCTIONS_KEY"], "instanceId": instance.id}
-    return Deployed(world, Definition(name, subscriptionId=own, **{**given, **values}), own)
+    key = world.stack.settings["FUNCTIONS_KEY"]
+    given = {"bridgeHost": host, "bridgeKey": key, "subscriptionId": own, "instanceId": instance.id}
+    return Deployed(world, Definition(name, **{**given, **values}), own)
 
 
 def fail_web_shop(instance: Instance) -> None:
@@ -169,3 +170,25 @@ async def test_the_next_job_starts_after_a_success_only(world: World) -> None:
     assert (request["method"], request["body"]) == ("POST", {"scope": "exports"})
     assert request["uri"] == f"https://{flow.definition.parameters['bridgeHost']}/api/instances/{instance.id}/refresh"
     assert request["headers"]["x-functions-key"] == world.stack.settings["FUNCTIONS_KEY"]
+
+
+async def test_a_copy_with_the_same_id_takes_the_subscription_over(world: World) -> None:
+    instance = world.instance()
+    original = deploy(world, "refresh-failed-to-teams", instance)
+    copy = Deployed(world, original.definition, f"{original.flow}-copy")
+    assert (await original.turn_on(), await copy.turn_on()) == (201, 200)
+    await world.cycle()
+    fail_web_shop(instance)
+    await world.cycle()
+    assert (len(original.bodies()), len(copy.bodies())) == (0, 1)
+    assert await original.turn_off() == 204
+    fail_web_shop(instance)
+    await world.cycle()
+    assert (len(original.bodies()), len(copy.bodies())) == (0, 1)
+
+
+async def test_the_id_of_another_trigger_s_flow_is_a_conflict(world: World) -> None:
+    instance = world.instance()
+    first = deploy(world, "refresh-failed-to-teams", instance)
+    second = deploy(world, "full-refresh-starts-next-job", instance, subscriptionId=first.flow)
+    assert (await first.turn_on(), await second.turn_on()) == (201, 409)
