@@ -17,7 +17,6 @@ from shared.domain.events import DataSourceRefreshFailed, Event
 from shared.domain.subscriptions import TRIGGERS, Body
 from shared.errors import SettingsError
 from shared.settings import AZURE_MARKS, DEFAULTS, Settings, schedule
-from triggers.requests import parse_body
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text("utf-8")
@@ -173,14 +172,6 @@ def test_filters_table_is_the_code_s() -> None:
     notes = {"above", "below", "either"}
     shown = {slug: (code_spans(needed), code_spans(other) - notes) for slug, needed, other in table("filters")}
     assert shown == expected
-
-
-def test_bodies_that_readme_shows_are_what_the_code_takes() -> None:
-    bodies = [body for body in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "callbackUrl" in body]
-    assert len(bodies) == 2
-    for slug, body in zip(("data-source-refresh-failed", "segment-threshold-crossed"), bodies, strict=True):
-        assert f"`{slug}`" in README
-        parse_body(body.encode(), TRIGGERS[slug].body)
 
 
 def test_routes_table_is_what_the_app_registers(routes: dict[str, str]) -> None:
