@@ -12,8 +12,8 @@ INFRA: Final = PROJECT / "infra"
 SAMPLES: Final = ("plain", "full")
 
 MISSING: Final = (
-    "The Bicep compiler was not found, so nothing in infra/ was checked. Install it (`az bicep install`, or a release "
-    "of github.com/Azure/bicep) and put `bicep` on PATH, or its path into BICEP."
+    "The Bicep compiler was not found, so the templates in infra/ were not checked. Install it (`az bicep install`, or "
+    "a release of github.com/Azure/bicep) and put `bicep` on PATH, or its path into BICEP."
 )
 # Evaluated as if for these; no such subscription exists.
 SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"

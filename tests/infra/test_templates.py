@@ -167,11 +167,11 @@ def names_given(module: Mapping[str, Any]) -> tuple[set[str], set[str]]:
     resources = template["resources"]
     inner = resources.values() if isinstance(resources, dict) else resources
     making = {resource["name"] for resource in inner if not resource.get("existing")}
-    names = {f"[parameters('{key}')]": str(one.get("value")) for key, one in given.items()}
-    names = {key: value for key, value in names.items() if value.startswith("[variables('names').")}
-    return {value for key, value in names.items() if key in making}, {
-        value for key, value in names.items() if key not in making
-    }
+    made, found = set(), set()
+    for key, value in given.items():
+        names = set(re.findall(r"variables\('names'\)\.(\w+)", str(value))) - {"resourceGroup"}
+        (made if f"[parameters('{key}')]" in making else found).update(names)
+    return made, found
 
 
 def test_what_needs_a_resource_waits_for_the_module_that_makes_it(template: Mapping[str, Any]) -> None:
