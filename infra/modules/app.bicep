@@ -123,7 +123,6 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     }
     siteConfig: {
       minTlsVersion: '1.2'
-      http20Enabled: true
       appSettings: appSettings
     }
   }

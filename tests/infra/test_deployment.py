@@ -25,6 +25,10 @@ ROLES = {
 }
 routes = registered_routes  # a fixture of that module, used here too
 
+# What Azure takes for a log alert, in minutes.
+WINDOWS = {1, 5, 10, 15, 30, 45, 60, 120, 180, 240, 300, 360, 1440, 2880}
+FREQUENCIES = WINDOWS - {2880}
+
 
 def test_nothing_takes_a_key(deployment: Deployment) -> None:
     storage = deployment.properties(STORAGE)
@@ -284,6 +288,9 @@ def test_alerts_send_mail(deployment: Deployment) -> None:
         assert properties["actions"] == {"actionGroups": [group["id"]]}
         (criterion,) = properties["criteria"]["allOf"]
         assert (criterion["query"], criterion["threshold"]) == (alert["query"], alert["threshold"])
+        assert alert["windowMinutes"] in WINDOWS
+        assert alert["frequencyMinutes"] in FREQUENCIES
+        assert alert["frequencyMinutes"] <= alert["windowMinutes"]
         assert properties["windowSize"] == f"PT{alert['windowMinutes']}M"
         assert properties["evaluationFrequency"] == f"PT{alert['frequencyMinutes']}M"
 

@@ -27,6 +27,8 @@ NAMES = {
     "Microsoft.KeyVault/vaults": r"(?!.*--)[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]",
     "Microsoft.KeyVault/vaults/secrets": r"[A-Za-z0-9-]{1,127}",
     "Microsoft.ManagedIdentity/userAssignedIdentities": r"[A-Za-z0-9][\w-]{2,127}",
+    "Microsoft.Network/privateEndpoints": r"[A-Za-z0-9][\w.-]{0,62}\w",
+    "Microsoft.Network/virtualNetworks": r"[A-Za-z0-9][\w.-]{0,62}\w",
     "Microsoft.OperationalInsights/workspaces": r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
     "Microsoft.Resources/resourceGroups": r"[\w.()-]{1,89}[\w()-]",
     "Microsoft.Storage/storageAccounts": r"[a-z0-9]{3,24}",
@@ -40,6 +42,9 @@ NAMES = {
 FIXED_NAMES = {
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Insights/diagnosticSettings",
+    "Microsoft.Network/privateDnsZones",
+    "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
+    "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
     "Microsoft.Storage/storageAccounts/blobServices",
     "Microsoft.Storage/storageAccounts/managementPolicies",
     "Microsoft.Storage/storageAccounts/queueServices",
@@ -93,7 +98,7 @@ def test_snapshot_is_what_would_be_deployed(compiler: Compiler, tmp_path: Path, 
 
 @pytest.mark.parametrize("environment", ["x", "E" * 64], ids=["shortest", "longest"])
 def test_names_keep_azure_s_rules(compiler: Compiler, tmp_path: Path, environment: str) -> None:
-    parameters = copy_of_infra(tmp_path) / "samples" / "plain.bicepparam"
+    parameters = copy_of_infra(tmp_path) / "samples" / "full.bicepparam"
     parameters.write_text(parameters.read_text().replace("'sample'", f"'{environment}'"))
     deployment = Deployment.of(compiler.snapshot(parameters))
     assert deployment.outputs["AZURE_RESOURCE_GROUP"] == f"rg-{environment}"
