@@ -42,12 +42,6 @@ class Compiler:
             timeout=100,
         )
 
-    def template(self) -> dict[str, Any]:
-        """What `main.bicep` compiles to."""
-        done = self.run("build", INFRA / "main.bicep", "--stdout")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
     def snapshot(self, parameters: Path) -> dict[str, Any]:
         """Everything that a deployment with these parameters (`*.bicepparam`) would make; writes beside the file."""
         place = ("--subscription-id", SUBSCRIPTION, "--location", REGION)

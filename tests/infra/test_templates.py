@@ -3,8 +3,10 @@
 import difflib
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -55,8 +57,26 @@ FIXED_NAMES = {
 
 
 @pytest.fixture(scope="module")
-def template(compiler: Compiler) -> Mapping[str, Any]:
-    return compiler.template()
+def built(compiler: Compiler) -> CompletedProcess[str]:
+    return compiler.run("build", INFRA / "main.bicep", "--stdout")
+
+
+@pytest.fixture(scope="module")
+def template(built: CompletedProcess[str]) -> Mapping[str, Any]:
+    """What main.bicep compiles to."""
+    return json.loads(built.stdout)
+
+
+@pytest.fixture(scope="module")
+def extremes(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Deployment]:
+    """The full deployment in environments of the shortest and the longest name, by that name."""
+    parameters = copy_of_infra(tmp_path_factory.mktemp("extremes")) / "samples" / "full.bicepparam"
+    sample = parameters.read_text("utf-8")
+    found = {}
+    for environment in ("x", "E" * 64):
+        parameters.write_text(sample.replace("'sample'", f"'{environment}'"), "utf-8")
+        found[environment] = Deployment.of(compiler.snapshot(parameters))
+    return found
 
 
 def test_format_is_the_compiler_s(compiler: Compiler, tmp_path: Path) -> None:
@@ -70,19 +90,16 @@ def test_format_is_the_compiler_s(compiler: Compiler, tmp_path: Path) -> None:
     assert changed == [], "run `bicep format` on these"
 
 
-@pytest.mark.parametrize("command", ["build", "lint"])
-def test_compiler_has_nothing_to_say(compiler: Compiler, command: str) -> None:
-    quiet = ("--stdout",) if command == "build" else ()
-    done = compiler.run(command, INFRA / "main.bicep", *quiet)
-    assert (done.returncode, done.stderr) == (0, "")
-    if command == "lint":
-        assert done.stdout == ""
+def test_compiler_has_nothing_to_say(compiler: Compiler, built: CompletedProcess[str]) -> None:
+    linted = compiler.run("lint", INFRA / "main.bicep")
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+    assert (built.returncode, built.stderr) == (0, "")
 
 
 def test_a_mistake_is_an_error(compiler: Compiler, tmp_path: Path) -> None:
-    main = copy_of_infra(tmp_path) / "main.bicep"
-    main.write_text(main.read_text() + "\nparam unused string = ''\n")
-    done = compiler.run("lint", main)
+    shutil.copy(INFRA / "bicepconfig.json", tmp_path)
+    (tmp_path / "main.bicep").write_text("param unused string = ''\n")
+    done = compiler.run("lint", tmp_path / "main.bicep")
     assert done.returncode != 0
     assert "no-unused-params" in done.stdout + done.stderr
 
@@ -96,27 +113,22 @@ def test_snapshot_is_what_would_be_deployed(compiler: Compiler, tmp_path: Path, 
     assert kept == made, "run `make snapshot` and read what changes:\n" + "\n".join(difference)
 
 
-@pytest.mark.parametrize("environment", ["x", "E" * 64], ids=["shortest", "longest"])
-def test_names_keep_azure_s_rules(compiler: Compiler, tmp_path: Path, environment: str) -> None:
-    parameters = copy_of_infra(tmp_path) / "samples" / "full.bicepparam"
-    parameters.write_text(parameters.read_text().replace("'sample'", f"'{environment}'"))
-    deployment = Deployment.of(compiler.snapshot(parameters))
-    assert deployment.outputs["AZURE_RESOURCE_GROUP"] == f"rg-{environment}"
+def test_names_keep_azure_s_rules(extremes: Mapping[str, Deployment]) -> None:
     wrong = []
-    for resource in deployment.resources:
-        kind, name = resource["type"], resource["name"].rpartition("/")[2]
-        if kind not in FIXED_NAMES and not re.fullmatch(NAMES[kind], name):
-            wrong.append((kind, name))
+    for environment, deployment in extremes.items():
+        assert deployment.outputs["AZURE_RESOURCE_GROUP"] == f"rg-{environment}"
+        for resource in deployment.resources:
+            kind, name = resource["type"], resource["name"].rpartition("/")[2]
+            if kind not in FIXED_NAMES and not re.fullmatch(NAMES[kind], name):
+                wrong.append((kind, name))
     assert wrong == []
 
 
-def test_two_environments_share_no_name(compiler: Compiler, tmp_path: Path, plain: Deployment) -> None:
-    parameters = copy_of_infra(tmp_path) / "samples" / "plain.bicepparam"
-    parameters.write_text(parameters.read_text().replace("'sample'", "'other'"))
-    other = Deployment.of(compiler.snapshot(parameters))
-    assert {r["id"] for r in other.resources} & {r["id"] for r in plain.resources} == set()
+def test_two_environments_share_no_name(extremes: Mapping[str, Deployment]) -> None:
+    one, other = extremes.values()
+    assert {r["id"] for r in one.resources} & {r["id"] for r in other.resources} == set()
     for kind in ("Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults", "Microsoft.Web/sites"):
-        assert other.the(kind)["name"] != plain.the(kind)["name"]
+        assert one.the(kind)["name"] != other.the(kind)["name"]
 
 
 def test_callback_keys_are_written_once_and_no_other_secret(template: Mapping[str, Any]) -> None:
