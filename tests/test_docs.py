@@ -58,16 +58,16 @@ class Recording(Mapping[str, str]):
         return 0
 
 
-def block(name: str) -> str:
+def block(name: str, page: str = README) -> str:
     """What stands between `<!-- name -->` and `<!-- /name -->`."""
-    found = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
-    assert len(found) == 1, f"README has {len(found)} blocks {name}"
+    found = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page, re.DOTALL)
+    assert len(found) == 1, f"there are {len(found)} blocks {name}"
     return found[0]
 
 
-def table(name: str) -> list[list[str]]:
+def table(name: str, page: str = README) -> list[list[str]]:
     """The rows of the table in a block; cells that are one code span lose its backticks."""
-    lines = [line for line in block(name).splitlines() if line.startswith("|")]
+    lines = [line for line in block(name, page).splitlines() if line.startswith("|")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert rows
     return [[re.sub(r"^`([^`]*)`$", r"\1", cell) for cell in row] for row in rows]

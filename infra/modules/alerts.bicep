@@ -1,0 +1,120 @@
+metadata description = 'The alerts, and whom they tell. Those that ask telemetry stand in alerts.json.'
+
+param actionGroupName string
+param location string
+param tags { *: string }
+param applicationInsightsName string
+param topicName string
+param email string
+
+var queryAlerts = loadJsonContent('../alerts.json')
+
+// What only the topic itself knows.
+var topicAlerts = [
+  {
+    name: 'event-grid-dead-letters'
+    title: 'Event Grid gave events up'
+    description: 'Event Grid could not write events to the queue events and put them into the container event-grid-dead-letters.'
+    severity: 1
+    metric: 'DeadLetteredCount'
+    threshold: 0
+  }
+  {
+    name: 'event-grid-dropped-events'
+    title: 'Event Grid dropped events'
+    description: 'Event Grid could neither deliver events nor keep them as dead letters: they are lost.'
+    severity: 0
+    metric: 'DroppedEventCount'
+    threshold: 0
+  }
+  {
+    name: 'event-grid-delivery-failures'
+    title: 'Event Grid does not reach the queue'
+    description: 'Event Grid fails again and again to write to the queue events. It keeps trying for 24 hours.'
+    severity: 2
+    metric: 'DeliveryAttemptFailCount'
+    threshold: 5
+  }
+]
+
+resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: applicationInsightsName
+}
+
+resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
+  name: topicName
+}
+
+resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: actionGroupName
+  location: 'global'
+  tags: tags
+  properties: {
+    enabled: true
+    groupShortName: 'EventBridge'
+    emailReceivers: [{ name: 'operator', emailAddress: email, useCommonAlertSchema: true }]
+  }
+}
+
+resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for alert in queryAlerts: {
+    name: alert.name
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: alert.title
+      description: alert.description
+      severity: alert.severity
+      enabled: true
+      scopes: [applicationInsights.id]
+      windowSize: 'PT${alert.windowMinutes}M'
+      evaluationFrequency: 'PT${alert.frequencyMinutes}M'
+      autoMitigate: true
+      criteria: {
+        allOf: [
+          {
+            query: alert.query
+            timeAggregation: 'Count'
+            operator: alert.operator
+            threshold: alert.threshold
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      actions: { actionGroups: [actionGroup.id] }
+    }
+  }
+]
+
+resource metricRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [
+  for alert in topicAlerts: {
+    name: alert.name
+    location: 'global'
+    tags: tags
+    properties: {
+      description: '${alert.title}. ${alert.description}'
+      severity: alert.severity
+      enabled: true
+      scopes: [topic.id]
+      windowSize: 'PT15M'
+      evaluationFrequency: 'PT5M'
+      autoMitigate: true
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: alert.metric
+            metricNamespace: 'Microsoft.EventGrid/topics'
+            metricName: alert.metric
+            timeAggregation: 'Total'
+            operator: 'GreaterThan'
+            threshold: alert.threshold
+          }
+        ]
+      }
+      actions: [{ actionGroupId: actionGroup.id }]
+    }
+  }
+]

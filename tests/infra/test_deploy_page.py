@@ -1,0 +1,132 @@
+"""What docs/deploy.md tells to type and to expect is what azd, the templates and the app know."""
+
+import json
+import re
+from collections.abc import Mapping
+
+import pytest
+
+import shared
+from tests.infra.compiler import INFRA, PROJECT
+from tests.infra.deployment import ROLE_ASSIGNMENT, VAULT, Deployment
+from tests.test_docs import README, block, code_spans, settings_table, table
+from tests.test_docs import routes as registered_routes
+
+PAGE = (PROJECT / "docs" / "deploy.md").read_text("utf-8")
+MAIN = (INFRA / "main.bicep").read_text("utf-8")
+AZURE = (PROJECT / "azure.yaml").read_text("utf-8")
+
+# The commands that the pages may show. What follows a command, its variables and outputs, is checked below.
+COMMANDS = {
+    "azd auth login",
+    "azd deploy",
+    "azd down",
+    "azd env get-value",
+    "azd env new",
+    "azd env set",
+    "azd provision",
+    "azd up",
+    "az functionapp keys set",
+    "az functionapp list-flexconsumption-locations",
+    "az group create",
+    "az keyvault recover",
+    "az login",
+    "az provider register",
+}
+QUESTIONS = {"AZURE_ENV_NAME", "AZURE_LOCATION", "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY", "ALERT_EMAIL"}
+routes = registered_routes  # a fixture of that module, used here too
+
+
+def variables() -> Mapping[str, tuple[str, str]]:
+    """The variables of azd's environment that the templates take: the parameter of each, and its default."""
+    parameters = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
+    found = {}
+    for name, parameter in parameters.items():
+        variable, _, default = parameter["value"].removeprefix("${").removesuffix("}").partition("=")
+        found[variable] = (name, default)
+    return found
+
+
+def commands(text: str) -> list[str]:
+    """The lines of the shell blocks; a command that goes on is one line."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [line.strip() for one in blocks for line in one.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def test_every_command_is_known() -> None:
+    lines = commands(PAGE)
+    assert len(lines) > 15
+    strange = [line for line in lines if not line.startswith(tuple(COMMANDS)) and not line.startswith("curl ")]
+    assert strange == []
+    used = {command for command in COMMANDS if any(command in line for line in [*lines, *code_spans(PAGE)])}
+    assert used == COMMANDS
+    (deploy,) = [part for part in README.split("\n## ") if part.startswith("Deploy\n")]
+    assert commands(deploy) == ["azd auth login", "azd up"]
+
+
+def test_variables_that_are_set_exist() -> None:
+    named = set(re.findall(r"azd env set (\w+)", PAGE))
+    assert "CUSTOMER_INSIGHTS_CLIENT_SECRET" in named
+    assert named <= set(variables())
+
+
+def test_outputs_that_are_read_exist() -> None:
+    read = set(re.findall(r"azd env get-value (\w+)", PAGE))
+    assert read >= {"BRIDGE_URL", "AZURE_FUNCTION_APP_NAME", "AZURE_RESOURCE_GROUP"}
+    assert read <= set(re.findall(r"^output (\w+) ", MAIN, re.MULTILINE))
+
+
+def test_every_option_is_explained_and_no_other() -> None:
+    options = {name: default for name, default, _ in table("options", PAGE)}
+    settings = code_spans(block("setting-options", PAGE))
+    assert options.keys() & settings == set()
+    assert options.keys() | settings | QUESTIONS == set(variables())
+    assert settings <= set(settings_table())
+    assert {name: variables()[name][1] or "none" for name in options} == options
+
+
+def test_questions_are_those_that_azd_asks() -> None:
+    asked = {name for name in (variables()[variable][0] for variable in QUESTIONS) if f"`{name}`" in PAGE}
+    assert asked == {"customerInsightsSubscriptionKey", "alertEmail"}
+
+
+def test_roles_are_those_that_are_assigned(plain: Deployment) -> None:
+    assigned = {one["properties"]["description"] for one in plain.all(ROLE_ASSIGNMENT).values()}
+    rows = table("roles", PAGE)
+    assert {f"The {who}: {role}" for who, role, _ in rows} == assigned
+    assert len(rows) == len(plain.all(ROLE_ASSIGNMENT))
+
+
+def test_values_are_those_of_the_templates(plain: Deployment) -> None:
+    assert f"for {plain.properties(VAULT)['softDeleteRetentionInDays']} days" in PAGE
+    required = re.search(r'azd: ">= ([\d.]+)"', AZURE)
+    assert required is not None
+    assert f"{required[1]} or newer" in PAGE
+    environment = re.search(r"azd env new (\w+)", PAGE)
+    assert environment is not None
+    assert f"`rg-{environment[1]}`" in PAGE
+    assert f"azd-env-name={environment[1]}" in PAGE
+    secrets = {span for span in code_spans(PAGE) if span.startswith("callback-")}
+    assert secrets
+    assert secrets <= set(plain.all(f"{VAULT}/secrets"))
+
+
+def test_addresses_are_routes(routes: dict[str, str]) -> None:
+    paths = {re.sub(r"\{\w+\}", "*", route.partition(" ")[2]) for route in routes}
+    mentioned = set(re.findall(r"(/api/[\w/*-]+)", PAGE))
+    assert {"/api/health", "/api/subscriptions"} <= mentioned <= paths
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)\s]+)\)", PAGE))
+def test_links_lead_somewhere(target: str) -> None:
+    if "://" in target:
+        return
+    path, _, anchor = target.partition("#")
+    text = (PROJECT / "docs" / path).resolve().read_text("utf-8") if path else PAGE
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert not anchor or anchor in anchors
+
+
+def test_template_has_the_project_s_version() -> None:
+    assert f"customer-insights-event-bridge@{shared.__version__}\n" in AZURE
