@@ -110,7 +110,7 @@ def test_an_unreadable_item_is_named_and_the_others_count(
     caplog: pytest.LogCaptureFixture, flawed: object, warning: str
 ) -> None:
     assert [job.id for job in jobs({"jobId": "a"}, flawed, {"jobId": "b"})] == ["a", "b"]
-    assert caplog.messages == [f"Customer Insights, instance i1: {warning}"]
+    assert caplog.messages == [f"resource.omitted Customer Insights, instance i1: {warning}"]
 
 
 def test_an_unreadable_task_costs_neither_its_job_nor_the_other_tasks(caplog: pytest.LogCaptureFixture) -> None:
