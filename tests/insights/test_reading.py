@@ -178,4 +178,4 @@ def test_omissions_are_told_once_in_bounded_memory(caplog: pytest.LogCaptureFixt
     omissions = Omissions(limit=2)
     for item in ("a", "a", "b", "a", "c", "b", "a"):
         omissions.warn("test", item, "why")
-    assert [message.split()[3] for message in caplog.messages] == ["a", "b", "c", "a"]
+    assert [message.split()[4] for message in caplog.messages] == ["a", "b", "c", "a"]
