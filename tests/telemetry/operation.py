@@ -2,9 +2,10 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import requests
 import responses
@@ -60,6 +61,7 @@ class Operation:
     def __init__(self) -> None:
         self.clock = ClockFake(NOON - timedelta(hours=1))
         self.rows: dict[str, list[tables.Row]] = {table: [] for table in tables.COLUMNS}
+        self._workspace: tables.Workspace | None = None
         self.recorder = Recorder()
         told = self.recorder.telemetry
         self.insights = InsightsFake()
@@ -157,12 +159,12 @@ class Operation:
         if number % 5 == 0:
             await self.observe()
             self._ask_health()
-        self.keep()
         self.clock.advance(MINUTE)
+        self.keep()
 
     def keep(self) -> None:
         """Store what was told since the last time, as of now."""
-        now = self.clock()
+        now, self._workspace = self.clock(), None
         self.rows["AppMetrics"] += [tables.metric_row(now, point) for point in self.recorder.export()]
         self.rows["AppDependencies"] += [tables.span_row(now, span) for span in self.recorder.take_spans()]
         self.rows["AppTraces"] += [tables.log_row(now, record) for record in self.recorder.records]
@@ -183,20 +185,8 @@ class Operation:
     def _oldest_delivery(self) -> datetime | None:
         return min((Delivery.decode(text).dispatched_at for text in self.queue.due()), default=None)
 
-    def workspace(self, window: timedelta = timedelta(days=1)) -> tables.Workspace:
-        """What a query over the window that ends now is asked of."""
-        return tables.Workspace(self.rows, now=self.clock(), window=window)
-
-
-def fired(operation: Operation, alerts: Sequence[Mapping[str, object]]) -> dict[str, list[dict[str, object]]]:
-    """The alerts that fire now, each with the rows of its answer."""
-    found = {}
-    windows = {int(str(alert["windowMinutes"])) for alert in alerts}
-    workspaces = {minutes: operation.workspace(timedelta(minutes=minutes)) for minutes in windows}
-    for alert in alerts:
-        assert (alert["operator"], alert["threshold"]) == ("GreaterThan", 0)
-        if rows := workspaces[int(str(alert["windowMinutes"]))].ask(str(alert["query"])):
-            found[str(alert["name"])] = rows
-    for workspace in workspaces.values():
-        workspace.close()
-    return found
+    def ask(self, query: str, window: timedelta = timedelta(days=1)) -> list[dict[str, Any]]:
+        """The answer to a query over the window that ends now."""
+        if self._workspace is None:
+            self._workspace = tables.Workspace(self.rows, self.clock())
+        return self._workspace.ask(query, window)

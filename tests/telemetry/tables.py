@@ -126,28 +126,31 @@ def _translated(query: str, now: datetime) -> duckdb_kql.TranslationResult:
 class Workspace:
     """Rows in tables that KQL can be run on, as of a moment."""
 
-    def __init__(self, rows: Mapping[str, Sequence[Row]], *, now: datetime, window: timedelta) -> None:
+    def __init__(self, rows: Mapping[str, Sequence[Row]], now: datetime) -> None:
         self._now = now
         self._database = duckdb_kql.connect(config={"threads": 1})
+        self._database.execute("PRAGMA disable_optimizer")  # it takes longer than the queries
         for table, columns in COLUMNS.items():
             spelled = ", ".join(f'"{name}" {DUCKDB[kind]}' for name, kind in columns.items())
-            self._database.execute(f'CREATE TABLE "{table}" ({spelled})')
-            found = [row for row in rows[table] if now - window < row["TimeGenerated"] <= now]
-            assert all(set(row) <= set(columns) for row in found)
+            self._database.execute(f'CREATE TABLE "All{table}" ({spelled})')
+            assert all(set(row) <= set(columns) for row in rows[table])
             # One statement with one value: thousands of values are slow to bind.
             structure = json.dumps([{name: DUCKDB[kind] for name, kind in columns.items()}])
             self._database.execute(
-                f'INSERT INTO "{table}" BY NAME SELECT unnest(from_json(?, ?), recursive := true)',
-                [json.dumps(found, default=lambda at: at.replace(tzinfo=None).isoformat()), structure],
+                f'INSERT INTO "All{table}" BY NAME SELECT unnest(from_json(?, ?), recursive := true)',
+                [json.dumps(rows[table], default=lambda at: at.replace(tzinfo=None).isoformat()), structure],
             )
 
-    def ask(self, query: str) -> list[dict[str, Any]]:
-        """The rows of the answer."""
+    def ask(self, query: str, window: timedelta) -> list[dict[str, Any]]:
+        """The rows of the answer, of what is not older than the window."""
+        since = (self._now - window).replace(tzinfo=None).isoformat()
+        for table in COLUMNS:
+            if table in query:
+                self._database.execute(
+                    f'CREATE OR REPLACE VIEW "{table}" AS '  # noqa: S608 - our own tables
+                    f"SELECT * FROM \"All{table}\" WHERE TimeGenerated > TIMESTAMP '{since}'"
+                )
         sql = _translated(query, self._now)
         answer = self._database.execute(str(sql), sql.parameters or None)
         names = [column[0] for column in answer.description]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
-
-    def close(self) -> None:
-        """Let go of the memory."""
-        self._database.close()

@@ -61,6 +61,7 @@ def run(code: str, **settings: str) -> subprocess.CompletedProcess[str]:
         # The SDK's telemetry about itself.
         "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
         "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+        "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
         **settings,
     }
     return subprocess.run(  # noqa: S603 - our own code
