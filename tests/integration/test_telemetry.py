@@ -1,12 +1,16 @@
 """Telemetry of the composed bridge on real storage, a real topic's double and a real host."""
 
+import json
+from collections import Counter
+
 import pytest
 
 from shared.composition import compose
 from shared.settings import Settings
 from shared.telemetry import API_DURATION, EVENTS_PUBLISHED, OLDEST_PENDING, POLL_DURATION, SUBSCRIPTIONS
 from shared.usecases.poll import REFRESHES
-from tests.integration.conftest import DATA_SOURCE_FAILED, World, now
+from tests.integration.conftest import DATA_SOURCE_FAILED, KEY, TOKEN, World, now
+from tests.telemetry.ingestion import QUIET, Ingestion
 from tests.telemetry.recorder import Recorder
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,3 +50,37 @@ async def test_the_trace_of_the_poll_reaches_the_flow_and_the_stages_are_measure
         *bridge.observe._queues.values(),
     ):
         await part.close()  # type: ignore[attr-defined]
+
+
+async def test_the_host_s_telemetry_is_one_trace_with_its_log_and_without_secrets(world: World) -> None:
+    instance = world.instance()
+    await world.subscribe(DATA_SOURCE_FAILED, "watched", instance)
+    await world.cycle()
+    with Ingestion().serving() as ingestion:
+        await world.restart(
+            APPLICATIONINSIGHTS_CONNECTION_STRING=ingestion.connection_string,
+            PYTHON_ENABLE_OPENTELEMETRY="true",
+            CUSTOMER_INSIGHTS_INSTANCES=instance.id,
+            **QUIET,
+        )
+        instance.refresh_data_source(instance.data_source("Web").id, ok=False, at=now())
+        await world.cycle()
+        assert await world.stack.run_timer("observe")
+        await world.stack.stop_host()  # what is not sent yet is sent then
+
+    [call] = world.stack.flows.of("watched")
+    trace = call.headers["traceparent"].split("-")[1]
+    spans = [item for item in ingestion.of("RemoteDependencyData") if item["tags"]["ai.operation.id"] == trace]
+    assert Counter(span["name"] for span in spans) == {"poll": 1, "publish": 1, "dispatch": 1, "deliver": 1}
+    [deliver] = [span for span in spans if span["name"] == "deliver"]
+    assert deliver["id"] == call.headers["traceparent"].split("-")[2]
+    assert deliver["properties"]["event"] == call.event["id"]
+    lines = [item["message"] for item in ingestion.of("MessageData") if item["tags"]["ai.operation.id"] == trace]
+    assert {line.split()[0] for line in lines} >= {"event.published", "event.dispatched", "delivery.delivered"}
+    metrics = {item["metrics"][0]["name"] for item in ingestion.of("MetricData")}
+    assert metrics >= {"bridge.poll.duration", "bridge.delivery.latency", "bridge.queue.oldest", "bridge.subscriptions"}
+
+    sent = json.dumps(ingestion.items)
+    path = world.stack.flows.url("watched").split("/", 3)[3]
+    for secret in (TOKEN, KEY, path, world.stack.settings["CALLBACK_ENCRYPTION_KEY"]):
+        assert secret not in sent

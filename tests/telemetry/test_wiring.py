@@ -1,17 +1,15 @@
 """Where telemetry goes: nowhere at no cost, or to Application Insights by the SDK, as the settings say."""
 
-import gzip
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.telemetry.ingestion import QUIET, Ingestion
 
 ROOT = Path(__file__).parents[2]
 SAMPLE: Mapping[str, str] = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
@@ -58,10 +56,7 @@ def run(code: str, **settings: str) -> subprocess.CompletedProcess[str]:
         **SAMPLE,
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
-        # The SDK's telemetry about itself.
-        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
-        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
-        "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
+        **QUIET,
         **settings,
     }
     return subprocess.run(  # noqa: S603 - our own code
@@ -69,50 +64,10 @@ def run(code: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-class Ingestion:
-    """Application Insights' ingestion, as far as the SDK needs it; `items` is what came."""
-
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
-        ingestion = self
-
-        class Requests(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                items = json.loads(body)
-                ingestion.items += items
-                answer = {"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(json.dumps(answer).encode())
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
-
-    @property
-    def connection_string(self) -> str:
-        address = f"http://127.0.0.1:{self.server.server_port}/"
-        key = "12345678-1234-1234-1234-123456789abc"
-        return f"InstrumentationKey={key};IngestionEndpoint={address};LiveEndpoint={address}"
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [{**item, **item["data"]["baseData"]} for item in self.items if item["data"]["baseType"] == kind]
-
-
 @pytest.fixture
 def ingestion() -> Iterator[Ingestion]:
-    served = Ingestion()
-    thread = threading.Thread(target=served.server.serve_forever)
-    thread.start()
-    yield served
-    served.server.shutdown()
-    served.server.server_close()
-    thread.join()
+    with Ingestion().serving() as served:
+        yield served
 
 
 def test_without_a_connection_string_no_telemetry_sdk_is_loaded() -> None:
