@@ -7,7 +7,7 @@ import pytest
 
 from shared.composition import compose
 from shared.settings import Settings
-from shared.telemetry import API_DURATION, EVENTS_PUBLISHED, OLDEST_PENDING, POLL_DURATION, SUBSCRIPTIONS
+from shared.telemetry import API_DURATION, EVENTS_PUBLISHED, OLDEST_PENDING, POLL_DURATION, SPANS, SUBSCRIPTIONS
 from shared.usecases.poll import REFRESHES
 from tests.integration.conftest import DATA_SOURCE_FAILED, KEY, TOKEN, World, now
 from tests.telemetry.ingestion import QUIET, Ingestion
@@ -72,6 +72,9 @@ async def test_the_host_s_telemetry_is_one_trace_with_its_log_and_without_secret
     trace = call.headers["traceparent"].split("-")[1]
     spans = [item for item in ingestion.of("RemoteDependencyData") if item["tags"]["ai.operation.id"] == trace]
     assert Counter(span["name"] for span in spans) == {"poll": 1, "publish": 1, "dispatch": 1, "deliver": 1}
+    names = {item["name"] for item in ingestion.of("RemoteDependencyData")}
+    assert names == {span.name for span in SPANS}  # no request of an SDK is a span of its own
+    assert ingestion.of("RequestData") == []
     [deliver] = [span for span in spans if span["name"] == "deliver"]
     assert deliver["id"] == call.headers["traceparent"].split("-")[2]
     assert deliver["properties"]["event"] == call.event["id"]

@@ -27,7 +27,8 @@ def alerts(operation: Operation) -> dict[str, list[dict[str, Any]]]:
 
 
 def tile(operation: Operation, name: str) -> list[dict[str, Any]]:
-    return operation.ask(str(TILES[name]["query"]))
+    milliseconds = TILES[name].get("timeContext", {"durationMs": 86_400_000})["durationMs"]
+    return operation.ask(TILES[name]["query"], timedelta(milliseconds=milliseconds))
 
 
 def values(rows: list[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
@@ -126,7 +127,10 @@ async def test_a_flow_that_is_gone_is_suspended_in_its_tile_and_fires_its_alert(
     assert set(rows) == {SUSPENDED, DEAD_LETTERS}
     why = "data-source-refresh-succeeded: HTTP 404 WorkflowNotFound"
     assert values(rows[SUSPENDED], "Subscription", "Why") == [("s1", why)]
-    assert values(tile(operation, "flows"), "Subscription", "State", "Why") == [("s1", "suspended", why)]
+    assert values(tile(operation, "flows"), "Subscription", "State", "Why") == [
+        ("*", "suspended", "in all, by the last count: 1"),
+        ("s1", "suspended", why),
+    ]
 
 
 async def test_a_flow_that_came_back_is_suspended_no_more() -> None:
@@ -255,9 +259,12 @@ def test_each_alert_can_be_made_into_a_rule() -> None:
     assert len({alert["name"] for alert in ALERTS}) == len(ALERTS)
 
 
-def test_each_question_has_one_tile_in_the_time_range_of_the_workbook() -> None:
+def test_each_question_has_one_tile_and_those_about_now_have_a_time_range_of_their_own() -> None:
     assert list(TILES) == ["undelivered", "late", "failing", "fired", "flows", "limits"]
-    for content in TILES.values():
-        assert content["timeContextFromParameter"] == "TimeRange"
+    day = 24 * 60 * 60 * 1000
+    own = {"fired": {"durationMs": day}, "flows": {"durationMs": 30 * day}}
+    for name, content in TILES.items():
+        assert content.get("timeContext") == own.get(name)
+        assert (content.get("timeContextFromParameter") == "TimeRange") is (name not in own)
         assert content["resourceType"] == "microsoft.operationalinsights/workspaces"
         assert content["queryType"] == 0

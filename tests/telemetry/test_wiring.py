@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,18 @@ metrics.get_meter_provider().force_flush()
 trace.get_tracer_provider().force_flush()
 from opentelemetry._logs import get_logger_provider
 get_logger_provider().force_flush()
+"""
+
+ENTERING = """
+import os
+from opentelemetry import trace
+from shared import telemetry
+from shared.composition import _telemetry
+from shared.settings import Settings
+with _telemetry(Settings.load()).span(telemetry.POLL):
+    pass
+trace.get_tracer_provider().force_flush()
+os._exit(0)  # nothing more needs to be sent
 """
 
 
@@ -130,22 +144,34 @@ def test_fewer_traces_are_kept_where_the_standard_settings_say_so(ingestion: Ing
 
 
 def test_the_ingestion_is_entered_with_the_identity_that_the_setting_names() -> None:
-    code = """
-from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
-asked = []
-import azure.monitor.opentelemetry.exporter.export._base as base
-class Identity:
-    def __init__(self, **which): asked.append(which)
-    def get_token(self, *scopes, **_): raise RuntimeError
-base.ManagedIdentityCredential = Identity
-from shared.composition import bridge
-bridge()
-print(asked[0])
-"""
-    done = run(
-        code,
-        APPLICATIONINSIGHTS_CONNECTION_STRING="InstrumentationKey=12345678-1234-1234-1234-123456789abc",
-        APPLICATIONINSIGHTS_AUTHENTICATION_STRING="ClientId=my-identity;Authorization=AAD",
-        OTEL_SDK_DISABLED="false",
-    )
-    assert done.stdout.strip() == "{'client_id': 'my-identity'}"
+    asked: list[str] = []
+
+    class Identities(BaseHTTPRequestHandler):
+        """App Service's own source of a managed identity's tokens."""
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(
+                b'{"access_token": "t", "expires_on": "99999999999", "resource": "r", "token_type": "Bearer"}'
+            )
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Identities) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        nowhere = "InstrumentationKey=12345678-1234-1234-1234-123456789abc;IngestionEndpoint=https://127.0.0.1:1/"
+        run(
+            ENTERING,
+            APPLICATIONINSIGHTS_CONNECTION_STRING=nowhere,
+            APPLICATIONINSIGHTS_AUTHENTICATION_STRING="ClientId=my-identity;Authorization=AAD",
+            IDENTITY_ENDPOINT=f"http://127.0.0.1:{server.server_port}/token",
+            IDENTITY_HEADER="secret",
+        )
+        server.shutdown()
+        thread.join()
+    assert asked
+    assert all("client_id=my-identity" in path and "monitor.azure.com" in path for path in asked)
