@@ -1,5 +1,6 @@
 """The workbook's tiles and the alerts answer what they are asked: run on telemetry of an hour of operation."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -96,6 +97,24 @@ async def test_an_instance_that_recovered_fires_nothing_and_stays_in_the_tile() 
         ("i1", "data-sources", "the API is down"),
         ("i1", "jobs", "the API is down"),
     ]
+
+
+async def test_an_instance_that_fails_again_after_it_recovered_has_not_failed_all_the_time() -> None:
+    operation = await started(41)
+    await operation.run(8, failing=["jobs i1"])
+    await operation.run(3)
+    await operation.run(8, failing=["jobs i1"])
+    assert alerts(operation) == {}
+
+
+async def test_a_delivery_given_up_without_another_attempt_is_not_being_tried_too() -> None:
+    operation = await started(50)
+    operation.answer(Answer(500))
+    await operation.run(1)
+    mine, version = operation.store.rows["s1"]
+    await operation.store.put(replace(mine, status="paused"), version)
+    await operation.run(9)
+    assert values(tile(operation, "undelivered"), "State", "Reason") == [("given up", "the subscription is paused")]
 
 
 async def test_a_refused_delivery_is_a_dead_letter_in_its_tile_and_fires_its_alert() -> None:
