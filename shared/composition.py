@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
     from shared.adapters.storage import Account
-    from shared.insights.client import InsightsClient
+    from shared.insights.calls import Calls
     from shared.ports import SubscriptionStore
     from shared.telemetry import Telemetry
     from shared.usecases.bury import Bury
@@ -101,6 +101,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.adapters.logs import DeadLetterTable, DeliveryTable, EventTable  # noqa: PLC0415
     from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
     from shared.domain.callbacks import CallbackPolicy  # noqa: PLC0415
+    from shared.insights.client import InsightsClient  # noqa: PLC0415
     from shared.usecases.bury import Bury  # noqa: PLC0415
     from shared.usecases.deliver import Deliver, RetryPolicy  # noqa: PLC0415
     from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
@@ -117,14 +118,14 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     deliveries, events = DeliveryTable(account), EventTable(account)
     incoming = Queue(account, EVENTS)
     poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
-    insights = _insights(settings, telemetry)
+    calls = _calls(settings, telemetry)
     policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
     callbacks = CallbackClient(policy, settings.callback_timeout.total_seconds())
     cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
     bury = Bury(letters=letters, clock=utc_now, telemetry=telemetry)
     return Bridge(
         poll=Poll(
-            insights=insights,
+            insights=InsightsClient(calls),
             checkpoints=checkpoints,
             subscriptions=subscriptions,
             publisher=EventGridTopic(settings.topic_endpoint, _topic_credential(settings)),
@@ -151,7 +152,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
         bury=bury,
         subscribe=Subscribe(
             subscriptions=subscriptions,
-            insights=insights.hurried(),
+            insights=InsightsClient(calls.hurried()),
             callbacks=callbacks,
             cipher=cipher,
             clock=utc_now,
@@ -183,9 +184,9 @@ def _telemetry(settings: Settings) -> "Telemetry":
         return SILENCE
 
 
-def _insights(settings: Settings, telemetry: "Telemetry") -> "InsightsClient":
+def _calls(settings: Settings, telemetry: "Telemetry") -> "Calls":
     from shared.insights import auth  # noqa: PLC0415 - heavy imports, on first use
-    from shared.insights.client import InsightsClient  # noqa: PLC0415
+    from shared.insights.calls import Calls  # noqa: PLC0415
     from shared.insights.metering import meter  # noqa: PLC0415
     from shared.insights.transport import new_session  # noqa: PLC0415
 
@@ -201,7 +202,7 @@ def _insights(settings: Settings, telemetry: "Telemetry") -> "InsightsClient":
         )
     else:
         tokens = auth.default_identity(settings.insights_scope, managed_identity_client_id=settings.storage.client_id)
-    return InsightsClient(
+    return Calls(
         endpoint=settings.insights_endpoint,
         workflow=settings.workflow,
         subscription_key=settings.insights_subscription_key,

@@ -2,9 +2,11 @@
 
     BridgeError
     ├── TransientError         try again: the next poll or the next attempt may succeed
+    │   └── TimedOutError      the other side did not answer in time; it may have done what it was asked
     ├── PermanentError         the same request will never succeed
     │   ├── NotFoundError      what was asked for does not exist
     │   ├── InvalidInputError  a caller's input is wrong: each field with its message
+    │   ├── RefusedError       Customer Insights refuses the request as it is, and says why
     │   ├── ConflictError      the caller's input clashes with what exists
     │   └── TooLargeError      it does not fit where it must go
     ├── ConfigurationError     somebody must act: the message says where and how
@@ -31,6 +33,10 @@ class TransientError(BridgeError):
         self.retry_after = retry_after
 
 
+class TimedOutError(TransientError):
+    """The other side did not answer in time; it may have done what it was asked."""
+
+
 class PermanentError(BridgeError):
     """The same request will never succeed."""
 
@@ -45,6 +51,15 @@ class InvalidInputError(PermanentError):
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{field}: {message}" for field, message in fields.items()))
         self.fields = dict(fields)
+
+
+class RefusedError(PermanentError):
+    """Customer Insights refuses the request; `words` is its own message, `target` what it is about, if it says so."""
+
+    def __init__(self, message: str, *, words: str = "", target: str = "") -> None:
+        super().__init__(message)
+        self.words = words
+        self.target = target
 
 
 class ConflictError(PermanentError):

@@ -6,25 +6,35 @@ and follows no redirect: requests would take the subscription key along to anoth
 
 import json
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import Final, Protocol, Self
+from typing import Final, Literal, Protocol, Self
+from urllib.parse import quote, urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from shared.errors import AccessError, BridgeError, ConfigurationError, NotFoundError, PermanentError, TransientError
+from shared.errors import (
+    AccessError,
+    BridgeError,
+    ConfigurationError,
+    ConflictError,
+    NotFoundError,
+    RefusedError,
+    TimedOutError,
+    TransientError,
+)
 from shared.insights.auth import TokenSource
 from shared.insights.reading import MalformedAnswerError
 
 # As many calls as are made at once; a ninth would open a connection and close it again.
 _POOL_SIZE: Final = 8
 _CHUNK_BYTES: Final = 64 * 1024
-_LONGEST_MESSAGE: Final = 300
+_LONGEST_MESSAGE: Final = 1000
 _AGAIN: Final = "the next attempt may succeed"
 
 # Seconds. No server means more by Retry-After, and what is passed on must stay a number one can wait.
@@ -68,7 +78,27 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Call:
+    """One thing to ask: `path` is quoted and stands below the endpoint, `query` is not quoted, `body` becomes JSON."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH"]
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: object = None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether asking twice does no more than asking once; a job would be started twice."""
+        return self.method == "GET"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever its status."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -104,59 +134,61 @@ class Transport:
         """Return the moment on the clock at which a call that starts now must be over."""
         return self.clock.monotonic() + self.pace.patience.total_seconds()
 
-    def get[T](self, path: str, query: Mapping[str, str], read: Callable[[bytes], T], deadline: float) -> T:
-        """Ask, and return what `read` makes of the answer's bytes.
+    def ask[T](self, call: Call, read: Callable[[Answer], T], deadline: float) -> T:
+        """Ask, and return what `read` makes of the answer.
 
-        Raises `TransientError`, `ConfigurationError` (`AccessError` among them) or `PermanentError` (`NotFoundError`).
-        An answer that `read` rejects with `MalformedAnswerError` is asked for again like one that never came.
+        Raises `TransientError` (`TimedOutError` among them), `ConfigurationError` (`AccessError` among them) or
+        `PermanentError` (`NotFoundError`, `ConflictError`, `RefusedError`). An answer that `read` rejects with
+        `MalformedAnswerError` is asked for again like one that never came.
         """
         attempt = 1
         while True:
             try:
-                return self._attempt(path, query, read, deadline)
+                return self._attempt(call, read, deadline)
             except TransientError as error:
                 wait = max(_backoff(attempt), error.retry_after or 0)
-                if attempt == self.pace.attempts or self.clock.monotonic() + wait >= deadline:
+                is_last = attempt == self.pace.attempts or not call.is_repeatable
+                if is_last or self.clock.monotonic() + wait >= deadline:
                     raise
             self.clock.sleep(wait)
             attempt += 1
 
-    def _attempt[T](self, path: str, query: Mapping[str, str], read: Callable[[bytes], T], deadline: float) -> T:
-        call = f"GET {path}"
-        answer, token = self._authorised(call, path, query, deadline)
+    def _attempt[T](self, call: Call, read: Callable[[Answer], T], deadline: float) -> T:
+        answer, token = self._authorised(call, deadline)
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            raise _refusal(
-                call, answer.status, _own_words(answer.body, self.subscription_key, token), _retry_after(answer.headers)
-            )
+            raise _refusal(call, answer, self.subscription_key, token)
         try:
-            return read(answer.body)
+            return read(answer)
         except MalformedAnswerError as error:
             raise TransientError(f"The answer of Customer Insights to {call} is unreadable: {error}.") from error
 
-    def _authorised(self, call: str, path: str, query: Mapping[str, str], deadline: float) -> tuple[_Answer, str]:
+    def _authorised(self, call: Call, deadline: float) -> tuple[Answer, str]:
         """Send with the token at hand, once more with a new one if the API rejects it; return the one that counted."""
         token = self.tokens.token()
-        answer = self._request(call, path, query, token, deadline)
+        answer = self._request(call, token, deadline)
         if answer.status == HTTPStatus.UNAUTHORIZED and self.tokens.renew(token):
             token = self.tokens.token()
-            answer = self._request(call, path, query, token, deadline)
+            answer = self._request(call, token, deadline)
         return answer, token
 
-    def _request(self, call: str, path: str, query: Mapping[str, str], token: str, deadline: float) -> _Answer:
+    def _request(self, call: Call, token: str, deadline: float) -> Answer:
         """Send one request. Nothing else touches requests or sees its exceptions."""
         left = deadline - self.clock.monotonic()
         if left <= 0:
             raise _late(call)
         try:
-            with self.session.get(
-                self.endpoint + path,
-                params=query,
+            with self.session.request(
+                call.method,
+                self.endpoint + call.path,
+                # Percent-encoded throughout: whether `+` is a space depends on who reads it.
+                params=urlencode(call.query, quote_via=quote, safe="$"),
+                json=call.body,
                 headers=self._headers(token),
                 timeout=(min(self.pace.connect_timeout, left), min(self.pace.read_timeout, left)),
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return _Answer(response.status_code, response.headers, self._body(call, response, deadline))
+                return Answer(response.status_code, response.headers, self._body(call, response, deadline))
         except requests.Timeout as error:
             raise _late(call) from error
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
@@ -166,7 +198,7 @@ class Transport:
                 f"The connection to Customer Insights failed at {call} ({type(error).__name__}); {_AGAIN}."
             ) from error
 
-    def _body(self, call: str, response: requests.Response, deadline: float) -> bytes:
+    def _body(self, call: Call, response: requests.Response, deadline: float) -> bytes:
         """Read the answer, but no longer than the deadline: a timeout only limits the pauses between its pieces."""
         chunks = []
         for chunk in response.iter_content(_CHUNK_BYTES):
@@ -199,8 +231,10 @@ _MEANINGS: Final[Mapping[int, tuple[type[BridgeError], str]]] = {
         "the bridge's identity may not do this; give it a role in Customer Insights under Settings > Permissions",
     ),
     404: (NotFoundError, "it does not exist"),
-    408: (TransientError, _AGAIN),
+    408: (TimedOutError, _AGAIN),
+    409: (ConflictError, "it clashes with what exists"),
     429: (TransientError, _AGAIN),
+    504: (TimedOutError, _AGAIN),
 }
 
 
@@ -211,33 +245,46 @@ def _meaning(status: int) -> tuple[type[BridgeError], str]:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TransientError, _AGAIN
     if status >= HTTPStatus.BAD_REQUEST:
-        return PermanentError, "the same request will never succeed"
+        return RefusedError, "the same request will never succeed"
     return ConfigurationError, "it leads elsewhere, and the key must not follow; check CUSTOMER_INSIGHTS_ENDPOINT"
 
 
-def _refusal(call: str, status: int, words: str, retry_after: float | None) -> BridgeError:
-    error, advice = _meaning(status)
-    quote = f' ("{words}")' if words else ""
-    message = f"Customer Insights answered {call} with {status}{quote}: {advice}."
-    return TransientError(message, retry_after=retry_after) if error is TransientError else error(message)
+def _refusal(call: Call, answer: Answer, *secrets: str) -> BridgeError:
+    error, advice = _meaning(answer.status)
+    words, target = _own_words(answer.body, *secrets)
+    quoted = f' ("{words}")' if words else ""
+    message = f"Customer Insights answered {call} with {answer.status}{quoted}: {advice}."
+    if issubclass(error, TransientError):
+        return error(message, retry_after=_retry_after(answer.headers))
+    return RefusedError(message, words=words, target=target) if error is RefusedError else error(message)
 
 
-def _own_words(body: bytes, *secrets: str) -> str:
-    """Return the message in the body of an error, short and on one line, without our secrets should it quote them."""
+def _own_words(body: bytes, *secrets: str) -> tuple[str, str]:
+    """Return the message in the body of an error, short and on one line, and what the API says it is about.
+
+    Our secrets are blotted out, should it quote them.
+    """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return ""
-    message = document.get("message") if isinstance(document, dict) else None
-    if not isinstance(message, str):
+        return "", ""
+    # OData's own envelope is one level deeper than Customer Insights' `ODataError` and `ApiErrorResult`.
+    inner = document.get("error") if isinstance(document, dict) else None
+    found = inner if isinstance(inner, dict) else document
+    return _line(found, "message", secrets), _line(found, "target", secrets)
+
+
+def _line(document: object, key: str, secrets: Sequence[str]) -> str:
+    text = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(text, str):
         return ""
     for secret in filter(None, secrets):
-        message = message.replace(secret, "***")
-    return " ".join(message.split())[:_LONGEST_MESSAGE]
+        text = text.replace(secret, "***")
+    return " ".join(text.split())[:_LONGEST_MESSAGE]
 
 
-def _late(call: str) -> TransientError:
-    return TransientError(f"Customer Insights did not answer {call} in time; {_AGAIN}.")
+def _late(call: Call) -> TimedOutError:
+    return TimedOutError(f"Customer Insights did not answer {call} in time; {_AGAIN}.")
 
 
 def _backoff(attempt: int) -> float:

@@ -1,4 +1,4 @@
-"""The API's answers as they look on the wire, exactly what the bridge reads of them, and how they become resources.
+"""The API's answers as they look on the wire, exactly what a poll reads of them, and how they become resources.
 
 Only names and ids are required: everything else may be missing or null, and unknown keys are ignored (all properties
 are optional in Microsoft's own client). Validation happens in Pydantic's compiled core; Python runs only in the
@@ -7,18 +7,12 @@ are optional in Microsoft's own client). Validation happens in Pydantic's compil
 Nothing here knows HTTP, and no wire name leaves this module.
 """
 
-import re
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, AliasPath, Field
 
 from shared.domain.resources import (
     DataSource,
-    Fault,
     Instance,
     Job,
     Measure,
@@ -31,59 +25,15 @@ from shared.domain.resources import (
 )
 from shared.insights.reading import Reader
 from shared.insights.spelling import spelled
+from shared.insights.values import CIResult, Count, Name, Time, Wire, fault, only_number, utc
 
 # What stands for a job's or task's status or operation where the API leaves it out. It is no value of the API's own, so
 # it is neither an end nor an outcome.
 UNKNOWN: Final = "unknown"
 
-# .NET writes "no date" as its first (0001-01-01) or last (9999-12-31) one. Nothing in Customer Insights is so far off.
-_FIRST_YEAR: Final = 1900
-_LAST_YEAR: Final = 9998
 
-# "900", "900.50", "-1E+3". No digit groups: whether "1,234" is a thousand or a fraction depends on who wrote it. An
-# exponent of four digits is no measurement, and printing such a number takes the memory of its digits.
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]{1,3})?", re.ASCII)
-
-type _Name = Annotated[str, Field(min_length=1)]
-type _Text = Annotated[str, Field(coerce_numbers_to_str=True)]
-# Strict: a bare number is no time, though Pydantic would take it for seconds since 1970.
-type _Time = Annotated[datetime, Field(strict=True)]
-# Strict: true is no count, though Pydantic would take it for 1.
-type _Count = Annotated[
-    Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=r"^[0-9]{1,18}$")],
-    Field(union_mode="left_to_right"),
-]
-
-
-class _Wire(BaseModel):
-    """The names here in snake_case are the wire's in camelCase."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
-
-
-class _CIResult(_Wire):
-    exception_culprit: str | None = None
-    error_code: _Text | None = None
-    result_severity: str | None = None
-    message: _Text | None = None
-    ci_results: list["_CIResult"] | None = None
-
-    def resource(self) -> Fault | None:
-        """Return the fault; what it does not say itself, the first of the faults inside it may."""
-        own = Fault(self.error_code, self.message, spelled(self.exception_culprit), spelled(self.result_severity))
-        inner = None if self.message else _first_fault(self.ci_results or ())
-        if inner is not None:
-            own = Fault(
-                code=own.code or inner.code,
-                message=inner.message,
-                culprit=own.culprit or inner.culprit,
-                severity=own.severity or inner.severity,
-            )
-        return None if own == Fault() else own
-
-
-class _InstanceInfo(_Wire):
-    instance_id: _Name
+class _InstanceInfo(Wire):
+    instance_id: Name
     name: str | None = None
 
     def resource(self) -> Instance:
@@ -95,13 +45,13 @@ def _metadata(name: str) -> AliasChoices:
     return AliasChoices(AliasPath("dataSourceMetadata", name), name)
 
 
-class _DataSourceInfo(_Wire):
-    data_source_id: _Name = Field(validation_alias=_metadata("dataSourceId"))
+class _DataSourceInfo(Wire):
+    data_source_id: Name = Field(validation_alias=_metadata("dataSourceId"))
     name: str | None = Field(None, validation_alias=_metadata("name"))
     friendly_name: str | None = Field(None, validation_alias=_metadata("friendlyName"))
     kind: str | None = Field(None, validation_alias=_metadata("kind"))
     refresh_state: str | None = Field(None, validation_alias=_metadata("refreshState"))
-    last_refresh: _Time | None = Field(None, validation_alias=_metadata("lastRefresh"))
+    last_refresh: Time | None = Field(None, validation_alias=_metadata("lastRefresh"))
 
     def resource(self) -> DataSource:
         return DataSource(
@@ -110,19 +60,19 @@ class _DataSourceInfo(_Wire):
             friendly_name=self.friendly_name,
             kind=spelled(self.kind),
             refresh_state=spelled(self.refresh_state),
-            last_refresh=_utc(self.last_refresh),
+            last_refresh=utc(self.last_refresh),
         )
 
 
-class _GraphTaskInfo(_Wire):
+class _GraphTaskInfo(Wire):
     task_id: str | None = None
     task_status: str | None = None
     operation_type: str | None = None
     friendly_name: str | None = None
     job_ids: list[str] | None = None
-    end_timestamp: _Time | None = None
-    ci_error: _CIResult | None = None
-    ci_errors: list[_CIResult] | None = None
+    end_timestamp: Time | None = None
+    ci_error: CIResult | None = None
+    ci_errors: list[CIResult] | None = None
 
     def resource(self) -> Task:
         return Task(
@@ -131,19 +81,19 @@ class _GraphTaskInfo(_Wire):
             id=self.task_id,
             friendly_name=self.friendly_name,
             job_ids=tuple(self.job_ids or ()),
-            ended_at=_utc(self.end_timestamp),
-            error=_fault(self.ci_error, self.ci_errors),
+            ended_at=utc(self.end_timestamp),
+            error=fault(self.ci_error, self.ci_errors),
         )
 
 
-class _GraphJobInfo(_Wire):
-    job_id: _Name
+class _GraphJobInfo(Wire):
+    job_id: Name
     job_status: str | None = None
     operation_type: str | None = None
     job_submission_kind: str | None = None
     job_type: str | None = None
-    submitted_timestamp: _Time | None = None
-    end_timestamp: _Time | None = None
+    submitted_timestamp: Time | None = None
+    end_timestamp: Time | None = None
     tasks: list[_GraphTaskInfo] | None = None
 
     def resource(self) -> Job:
@@ -153,23 +103,23 @@ class _GraphJobInfo(_Wire):
             operation_type=spelled(self.operation_type),
             submission_kind=spelled(self.job_submission_kind),
             mode=spelled(self.job_type),
-            submitted_at=_utc(self.submitted_timestamp),
-            ended_at=_utc(self.end_timestamp),
+            submitted_at=utc(self.submitted_timestamp),
+            ended_at=utc(self.end_timestamp),
             tasks=None if self.tasks is None else tuple(task.resource() for task in self.tasks),
         )
 
 
-class _GraphNodeInfo(_Wire):
+class _GraphNodeInfo(Wire):
     operation_type: str | None = None
     identifier: str | None = None
     friendly_name: str | None = None
     task_status: str | None = None
     job_ids: list[str] | None = None
-    end_timestamp: _Time | None = None
+    end_timestamp: Time | None = None
     last_success_job_ids: list[str] | None = None
-    last_successful_timestamp: _Time | None = None
-    ci_error: _CIResult | None = None
-    ci_errors: list[_CIResult] | None = None
+    last_successful_timestamp: Time | None = None
+    ci_error: CIResult | None = None
+    ci_errors: list[CIResult] | None = None
 
     def resource(self) -> Node | None:
         """Return the node, or None where it names no object: not every node has one."""
@@ -182,25 +132,25 @@ class _GraphNodeInfo(_Wire):
             status=spelled(self.task_status),
             friendly_name=self.friendly_name,
             job_ids=tuple(self.job_ids or ()),
-            ended_at=_utc(self.end_timestamp),
+            ended_at=utc(self.end_timestamp),
             success_job_ids=tuple(self.last_success_job_ids or ()),
-            succeeded_at=_utc(self.last_successful_timestamp),
-            error=_fault(self.ci_error, self.ci_errors),
+            succeeded_at=utc(self.last_successful_timestamp),
+            error=fault(self.ci_error, self.ci_errors),
         )
 
 
-class _SegmentStats(_Wire):
+class _SegmentStats(Wire):
     job_status: str | None = None
-    evaluation_date: _Time | None = None
-    entity_count: _Count | None = None
+    evaluation_date: Time | None = None
+    entity_count: Count | None = None
 
     def resource(self) -> SegmentEvaluation:
         count = None if self.entity_count is None else int(self.entity_count)
-        return SegmentEvaluation(spelled(self.job_status), _utc(self.evaluation_date), count)
+        return SegmentEvaluation(spelled(self.job_status), utc(self.evaluation_date), count)
 
 
-class _SegmentMetadata(_Wire):
-    name: _Name
+class _SegmentMetadata(Wire):
+    name: Name
     friendly_name: str | None = None
     evaluation_status: _SegmentStats | None = None
     evaluation_status_history: list[_SegmentStats] | None = None
@@ -214,23 +164,23 @@ class _SegmentMetadata(_Wire):
         )
 
 
-class _Evaluation(_Wire):
+class _Evaluation(Wire):
     state: str | None = None
-    end_time: _Time | None = None
+    end_time: Time | None = None
 
     def resource(self) -> MeasureEvaluation:
-        return MeasureEvaluation(spelled(self.state), _utc(self.end_time))
+        return MeasureEvaluation(spelled(self.state), utc(self.end_time))
 
 
-class _ScalarOutput(_Wire):
+class _ScalarOutput(Wire):
     values: dict[str, Any] | None = None
-    evaluation_time: _Time | None = None
+    evaluation_time: Time | None = None
 
     def resource(self) -> MeasureOutput:
-        return MeasureOutput(_utc(self.evaluation_time), _only_number((self.values or {}).values()))
+        return MeasureOutput(utc(self.evaluation_time), only_number((self.values or {}).values()))
 
 
-class _MeasureDefinition(_Wire):
+class _MeasureDefinition(Wire):
     is_scalar: bool | None = None
     is_manual_query_scalar: bool | None = None
     dimensions: list[Any] | None = None
@@ -239,8 +189,8 @@ class _MeasureDefinition(_Wire):
         return bool(self.is_scalar or self.is_manual_query_scalar) and not self.dimensions
 
 
-class _MeasureMetadata(_Wire):
-    name: _Name
+class _MeasureMetadata(Wire):
+    name: Name
     display_name: str | None = None
     definition: _MeasureDefinition | None = None
     latest_evaluation: _Evaluation | None = None
@@ -258,35 +208,6 @@ class _MeasureMetadata(_Wire):
             evaluations=tuple(evaluation.resource() for evaluation in self.evaluation_history or ()),
             outputs=tuple(output.resource() for output in self.output_history or ()),
         )
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    """Return the time in UTC (a time without a zone is in UTC already), or None for .NET's "no date"."""
-    if time is None or not _FIRST_YEAR <= time.year <= _LAST_YEAR:
-        return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _fault(error: _CIResult | None, errors: Sequence[_CIResult] | None) -> Fault | None:
-    """Return the one error, or else the first of the errors that says anything."""
-    return (error and error.resource()) or _first_fault(errors or ())
-
-
-def _first_fault(errors: Sequence[_CIResult]) -> Fault | None:
-    return next((fault for error in errors if (fault := error.resource())), None)
-
-
-def _only_number(values: Iterable[object]) -> Decimal | None:
-    numbers = [number for value in values if (number := _number(value)) is not None]
-    return numbers[0] if len(numbers) == 1 else None
-
-
-def _number(value: object) -> Decimal | None:
-    """Return a finite number as it is written, without a detour over binary floats; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    text = str(value).strip()
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
 INSTANCES: Final = Reader(

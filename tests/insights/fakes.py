@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.insights.auth import FixedToken, TokenSource
+from shared.insights.calls import Calls
 from shared.insights.client import InsightsClient
 
 ENDPOINT = "https://api.example.com/v1"
@@ -42,11 +43,15 @@ class FakeTokens:
         return self.left[0] != rejected
 
 
-def client(clock: FakeClock | None = None, tokens: TokenSource | None = None, **settings: Any) -> InsightsClient:  # noqa: ANN401 - any setting
+def calls(clock: FakeClock | None = None, tokens: TokenSource | None = None, **settings: Any) -> Calls:  # noqa: ANN401 - any setting
     defaults: dict[str, Any] = {
         "endpoint": ENDPOINT,
         "workflow": "main",
         "subscription_key": KEY,
         "patience": timedelta(seconds=45),
     }
-    return InsightsClient(tokens=tokens or FixedToken(TOKEN), clock=clock or FakeClock(), **(defaults | settings))
+    return Calls(tokens=tokens or FixedToken(TOKEN), clock=clock or FakeClock(), **(defaults | settings))
+
+
+def client(clock: FakeClock | None = None, tokens: TokenSource | None = None, **settings: Any) -> InsightsClient:  # noqa: ANN401 - any setting
+    return InsightsClient(calls(clock, tokens, **settings))

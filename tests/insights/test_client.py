@@ -23,7 +23,8 @@ from shared.domain.resources import (
     Task,
 )
 from shared.errors import NotFoundError, PermanentError, TransientError
-from tests.insights.fakes import ENDPOINT, KEY, TOKEN, client
+from shared.insights.client import InsightsClient
+from tests.insights.fakes import ENDPOINT, KEY, TOKEN, calls, client
 
 AT = datetime(2026, 8, 1, 1, 2, 3, 123456, tzinfo=UTC)
 WIRE_AT = "2026-08-01T01:02:03.1234567Z"
@@ -201,10 +202,11 @@ async def test_learns_the_layout_that_answers_per_kind_of_resource_and_tells_its
     answers(api, DOCS_JOBS, [], top="5", includeTasks="true")
     answers(api, DOCS_STATUS, [])
     answers(api, CLIENT_SOURCES, [])
-    insights = client()
+    api_calls = calls()
+    insights, sibling = InsightsClient(api_calls), InsightsClient(api_calls.hurried())
     await insights.jobs("i1", 5)
     await insights.jobs("i1", 5)
-    await insights.hurried().nodes("i1")
+    await sibling.nodes("i1")
     await insights.data_sources("i1")
     assert asked(api) == [CLIENT_JOBS, DOCS_JOBS, DOCS_JOBS, DOCS_STATUS, CLIENT_SOURCES]
 
@@ -245,9 +247,10 @@ async def test_an_omission_is_warned_of_once_and_not_at_every_poll(
 ) -> None:
     bad: list[Any] = [{"name": "ok"}, {"name": "bad", "evaluationStatus": {"entityCount": -1}}]
     answers(api, "/instances/i1/manage/segments", bad)
-    insights = client()
+    api_calls = calls()
+    insights, sibling = InsightsClient(api_calls), InsightsClient(api_calls.hurried())
     with caplog.at_level(logging.WARNING):
-        for reader in (insights, insights, insights.hurried()):
+        for reader in (insights, insights, sibling):
             assert await reader.segments("i1") == [Segment("ok")]
     (warning,) = caplog.messages
     assert "instance i1" in warning
@@ -265,5 +268,5 @@ async def test_an_answer_that_is_no_list_is_asked_for_again() -> None:
 async def test_a_hurried_client_does_not_ask_again(api: RequestsMock) -> None:
     api.get(f"{ENDPOINT}/instances", body="<html>")
     with pytest.raises(TransientError, match="GET /instances"):
-        await client().hurried().instances()
+        await InsightsClient(calls().hurried()).instances()
     assert len(api.calls) == 1

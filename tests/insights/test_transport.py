@@ -13,12 +13,15 @@ from shared.errors import (
     AccessError,
     BridgeError,
     ConfigurationError,
+    ConflictError,
     NotFoundError,
-    PermanentError,
+    RefusedError,
+    TimedOutError,
     TransientError,
 )
+from shared.insights.client import InsightsClient
 from shared.insights.transport import new_session
-from tests.insights.fakes import ENDPOINT, KEY, TOKEN, FakeClock, FakeTokens, client
+from tests.insights.fakes import ENDPOINT, KEY, TOKEN, FakeClock, FakeTokens, calls, client
 
 INSTANCES = f"{ENDPOINT}/instances"
 MESSAGE = '{"message": "Because  of\\nthis"}'
@@ -40,22 +43,23 @@ def api() -> Iterator[RequestsMock]:
         (200, '[{"instanceId": "i1"}', TransientError, "cut off"),
         (204, "", TransientError, "unreadable"),
         (302, "", ConfigurationError, "CUSTOMER_INSIGHTS_ENDPOINT"),
-        (400, MESSAGE, PermanentError, "Because of this"),
+        (400, MESSAGE, RefusedError, "Because of this"),
         (401, MESSAGE, AccessError, "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY"),
         (403, "", AccessError, "Settings > Permissions"),
         (404, MESSAGE, NotFoundError, "Because of this"),
         (404, "[]", NotFoundError, "does not exist"),
         (404, '{"message": 5}', NotFoundError, "does not exist"),
-        (406, "not JSON", PermanentError, "406"),
-        (408, "", TransientError, "408"),
-        (409, "", PermanentError, "409"),
+        (406, "not JSON", RefusedError, "406"),
+        (408, "", TimedOutError, "408"),
+        (409, "", ConflictError, "409"),
         (429, MESSAGE, TransientError, "Because of this"),
         (500, MESSAGE, TransientError, "Because of this"),
         (503, "", TransientError, "503"),
+        (504, "", TimedOutError, "504"),
         (599, "", TransientError, "599"),
         (None, requests.ConnectionError("refused"), TransientError, "ConnectionError"),
-        (None, requests.ConnectTimeout(), TransientError, "in time"),
-        (None, requests.ReadTimeout(), TransientError, "in time"),
+        (None, requests.ConnectTimeout(), TimedOutError, "in time"),
+        (None, requests.ReadTimeout(), TimedOutError, "in time"),
         (None, requests.exceptions.ChunkedEncodingError(), TransientError, "ChunkedEncodingError"),
         (None, requests.exceptions.SSLError(), TransientError, "SSLError"),
     ],
@@ -69,7 +73,7 @@ async def test_what_each_answer_means(
     assert type(caught.value) is error
     assert words in str(caught.value)
     assert "GET /instances" in str(caught.value)
-    assert len(api.calls) == (3 if error is TransientError else 1)
+    assert len(api.calls) == (3 if issubclass(error, TransientError) else 1)
 
 
 async def test_backs_off_a_little_longer_each_time_and_then_succeeds(api: RequestsMock) -> None:
@@ -187,7 +191,7 @@ async def test_no_error_holds_a_secret_even_where_the_api_repeats_it(api: Reques
     insights = client()
     with pytest.raises(BridgeError) as caught:
         await insights.instances()
-    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(vars(insights))
+    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(vars(insights._calls))
     assert KEY not in told
     assert TOKEN not in told
 
@@ -210,9 +214,9 @@ async def test_uses_the_session_it_is_given_and_closes_it(api: RequestsMock) -> 
     api.get(INSTANCES, json=[])
     session = requests.Session()
     session.headers["X-Mine"] = "yes"
-    insights = client(session=session)
-    await insights.instances()
-    insights.close()
+    api_calls = calls(session=session)
+    await InsightsClient(api_calls).instances()
+    api_calls.close()
     assert api.calls[0].request.headers["X-Mine"] == "yes"
 
 

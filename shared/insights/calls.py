@@ -1,0 +1,151 @@
+"""What every client of the Customer Insights API shares: the connection, its patience, and the two layouts of paths.
+
+Knows nothing of single resources. Calls block: they are made in a thread of their own, parsing included, so that the
+event loop stays free.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final, Self
+
+import requests
+
+from shared.errors import NotFoundError
+from shared.insights import paths
+from shared.insights.auth import TokenSource
+from shared.insights.paths import Layouts, LearnedPaths, below, quoted
+from shared.insights.reading import Omissions, Reader
+from shared.insights.transport import Answer, Call, Clock, Pace, Transport, new_session
+
+PATIENCE: Final = timedelta(seconds=45)
+HURRIED_PATIENCE: Final = timedelta(seconds=8)
+
+type Query = Mapping[str, str]
+
+
+class Calls:
+    """Calls one tenant's API.
+
+    Every method may raise `TransientError` (with the wait the API asked for, if any), `AccessError`,
+    `ConfigurationError` and `PermanentError`; `NotFoundError` where the instance, or what is asked for, does not
+    exist. `patience` is the longest one call may take with all its attempts.
+    """
+
+    def __init__(  # noqa: PLR0913 - the first four are settings, the others have good defaults
+        self,
+        *,
+        endpoint: str,
+        workflow: str,
+        subscription_key: str,
+        tokens: TokenSource,
+        patience: timedelta = PATIENCE,
+        session: requests.Session | None = None,
+        clock: Clock = time,
+    ) -> None:
+        self._session = session or new_session()
+        self._workflow = workflow
+        self._transport = Transport(
+            endpoint=endpoint.rstrip("/"),
+            subscription_key=subscription_key,
+            tokens=tokens,
+            session=self._session,
+            pace=Pace.patient(patience),
+            clock=clock,
+        )
+        self._paths = LearnedPaths()
+        self._omissions = Omissions()
+
+    def hurried(self, patience: timedelta = HURRIED_PATIENCE) -> Self:
+        """Return the same for while a caller waits: one short attempt, over the same connections and learned paths."""
+        sibling = copy.copy(self)
+        sibling._transport = self._transport.paced(Pace.hurried(patience))  # noqa: SLF001 - of the same class
+        return sibling
+
+    def close(self) -> None:
+        """Close the connections, its siblings' too."""
+        self._session.close()
+
+    def ask[T](self, call: Call, read: Callable[[Answer], T], deadline: float | None = None) -> T:
+        """Make a call; `read` makes something of the answer, or raises `MalformedAnswerError`."""
+        return self._transport.ask(call, read, self._transport.deadline() if deadline is None else deadline)
+
+    def all[R](
+        self,
+        reader: Reader[Any, R],
+        path: str,
+        source: str,
+        query: Query | None = None,
+        deadline: float | None = None,
+    ) -> list[R]:
+        """All items at a path; `source` names it in warnings."""
+        call = Call("GET", path, query or {})
+        return self.ask(call, lambda answer: reader.all(answer.body, source, self._omissions), deadline)
+
+    def all_of_instance[R](
+        self,
+        reader: Reader[Any, R],
+        instance_id: str,
+        path: str,
+        query: Query | None = None,
+        deadline: float | None = None,
+    ) -> list[R]:
+        """All items at a path below an instance."""
+        return self.all(reader, below(instance_id, path), source_of(instance_id), query, deadline)
+
+    def all_in_either[R](
+        self, reader: Reader[Any, R], instance_id: str, layouts: Layouts, tail: str = "", query: Query | None = None
+    ) -> list[R]:
+        """All items at a path that stands in one of two layouts."""
+        return self._in_either(
+            instance_id,
+            layouts,
+            lambda layout, deadline: self.all_of_instance(reader, instance_id, layout + tail, query, deadline),
+        )
+
+    def all_of_workflow[R](
+        self, reader: Reader[Any, R], instance_id: str, what: str, query: Query | None = None
+    ) -> list[R]:
+        """All items of a kind in the workflow."""
+        return self.all_in_either(reader, instance_id, paths.WORKFLOWS, f"/{quoted(self._workflow)}/{what}", query)
+
+    def one[R](self, reader: Reader[Any, R], instance_id: str, path: str, query: Query | None = None) -> R | None:
+        """The item at a path below an instance; None where it is unreadable, of which a warning tells."""
+        call = Call("GET", below(instance_id, path), query or {})
+        return self.ask(call, lambda answer: reader.one(answer.body, source_of(instance_id), self._omissions))
+
+    def one_of_workflow[R](self, reader: Reader[Any, R], instance_id: str, call: Call) -> R | None:
+        """What the workflow answers to a call, whose path starts there; None where that is unreadable.
+
+        A layout that is not the tenant's answers 404 and does nothing, so this is safe for a POST.
+        """
+
+        def ask(layout: str, deadline: float) -> R | None:
+            path = below(instance_id, layout, quoted(self._workflow), call.path)
+            return self.ask(replace(call, path=path), read, deadline)
+
+        def read(answer: Answer) -> R | None:
+            return reader.one(answer.body, source_of(instance_id), self._omissions)
+
+        return self._in_either(instance_id, paths.WORKFLOWS, ask)
+
+    def _in_either[T](self, instance_id: str, layouts: Layouts, ask: Callable[[str, float], T]) -> T:
+        """Ask in the layout that answered last, and in the other one where the first knows nothing."""
+        deadline = self._transport.deadline()
+        first, second = self._paths.ordered(instance_id, layouts)
+        try:
+            return ask(first, deadline)
+        except NotFoundError as not_found:
+            try:
+                found = ask(second, deadline)
+            except NotFoundError:
+                raise not_found from None
+        self._paths.prefer(instance_id, layouts, (second, first))
+        return found
+
+
+def source_of(instance_id: str) -> str:
+    """How an instance is named in warnings and errors."""
+    return f"instance {instance_id}"

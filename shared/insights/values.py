@@ -1,0 +1,93 @@
+"""The values of the API's answers, whatever resource they belong to: names, times, counts, numbers, errors.
+
+Validation happens in Pydantic's compiled core. Times come out in UTC, enum values in one spelling.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from shared.domain.resources import Fault
+from shared.insights.spelling import spelled
+
+# .NET writes "no date" as its first (0001-01-01) or last (9999-12-31) one. Nothing in Customer Insights is so far off.
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 9998
+
+# "900", "900.50", "-1E+3". No digit groups: whether "1,234" is a thousand or a fraction depends on who wrote it. An
+# exponent of four digits is no measurement, and printing such a number takes the memory of its digits.
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]{1,3})?", re.ASCII)
+
+type Name = Annotated[str, Field(min_length=1)]
+type Text = Annotated[str, Field(coerce_numbers_to_str=True)]
+# Strict: a bare number is no time, though Pydantic would take it for seconds since 1970.
+type Time = Annotated[datetime, Field(strict=True)]
+# Strict: true is no count, though Pydantic would take it for 1.
+type Count = Annotated[
+    Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=r"^[0-9]{1,18}$")],
+    Field(union_mode="left_to_right"),
+]
+
+
+class Wire(BaseModel):
+    """The names here in snake_case are the wire's in camelCase."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
+
+
+class CIResult(Wire):
+    """An error as Customer Insights tells it."""
+
+    exception_culprit: str | None = None
+    error_code: Text | None = None
+    result_severity: str | None = None
+    message: Text | None = None
+    ci_results: list["CIResult"] | None = None
+
+    def resource(self) -> Fault | None:
+        """Return the fault; what it does not say itself, the first of the faults inside it may."""
+        own = Fault(self.error_code, self.message, spelled(self.exception_culprit), spelled(self.result_severity))
+        inner = None if self.message else _first_fault(self.ci_results or ())
+        if inner is not None:
+            own = Fault(
+                code=own.code or inner.code,
+                message=inner.message,
+                culprit=own.culprit or inner.culprit,
+                severity=own.severity or inner.severity,
+            )
+        return None if own == Fault() else own
+
+
+def utc(time: datetime | None) -> datetime | None:
+    """Return the time in UTC (a time without a zone is in UTC already), or None for .NET's "no date"."""
+    if time is None or not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def fault(error: CIResult | None, errors: Sequence[CIResult] | None) -> Fault | None:
+    """Return the one error, or else the first of the errors that says anything."""
+    return (error and error.resource()) or _first_fault(errors or ())
+
+
+def _first_fault(errors: Sequence[CIResult]) -> Fault | None:
+    return next((fault for error in errors if (fault := error.resource())), None)
+
+
+def only_number(values: Iterable[object]) -> Decimal | None:
+    """Return the one number among the values; None where there is none or more than one."""
+    numbers = [number for value in values if (number := _number(value)) is not None]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def _number(value: object) -> Decimal | None:
+    """Return a finite number as it is written, without a detour over binary floats; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = str(value).strip()
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
