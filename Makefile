@@ -22,7 +22,7 @@ demo: setup ## Play a day against simulated services, and check that nothing was
 up: setup ## Run the bridge on this machine until Ctrl-C, with a simulated or a real tenant
 	@$(PYTHON) -m local.up
 
-test: setup ## Check style and types, and run all tests
+test: setup $(VENV)/.kql ## Check style and types, and run all tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -35,7 +35,7 @@ snapshot: setup ## Write down anew what the templates in infra/ would deploy
 	$(PYTHON) -m tests.infra.compiler
 
 clean: ## Remove what setup and runs have made
-	rm -rf $(VENV) .local .hypothesis .mypy_cache .pytest_cache .ruff_cache local/azurite/node_modules
+	rm -rf $(VENV) .local .hypothesis .mypy_cache .pytest_cache .ruff_cache local/azurite/node_modules tests/kql/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made: .python-version
@@ -57,4 +57,8 @@ $(VENV)/.azurite: local/azurite/package-lock.json local/azurite/package.json $(V
 		{ echo 'Installing Node.js into $(VENV) ...'; $(PIP) $(NODE_WHEEL); }
 	@echo 'Installing Azurite ...'
 	@$(PYTHON) -m local.install_azurite
+	@touch $@
+
+$(VENV)/.kql: tests/kql/package-lock.json $(VENV)/.azurite
+	@$(PYTHON) -c 'from pathlib import Path; from local.install_azurite import install; install(Path("tests/kql"))'
 	@touch $@

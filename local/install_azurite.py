@@ -1,5 +1,7 @@
 """`python -m local.install_azurite`: install the locked Azurite into local/azurite/node_modules.
 
+`install` does the same for any folder that has a lock file.
+
 Costs nothing when that is done already: a stamp there holds the hash of the lock file it was installed from. No script
 of any package is run.
 """
@@ -14,33 +16,33 @@ from pathlib import Path
 from local.node import NodeMissingError, find_node
 
 FOLDER = Path(__file__).parent / "azurite"
-STAMP = FOLDER / "node_modules" / ".installed"
 
 
 class InstallError(Exception):
     """npm failed; the message is what it wrote."""
 
 
-def install() -> bool:
-    """Install what the lock file names; false when it was there. Raises `NodeMissingError` or `InstallError`."""
+def install(folder: Path = FOLDER) -> bool:
+    """Install what a folder's lock file names; false when it was there. Raises `NodeMissingError` or `InstallError`."""
+    stamp = folder / "node_modules" / ".installed"
     # Two test runs at once wait for each other here.
-    with (FOLDER / "package-lock.json").open("rb") as lock_file:
+    with (folder / "package-lock.json").open("rb") as lock_file:
         fcntl.flock(lock_file, fcntl.LOCK_EX)
         wanted = hashlib.sha256(lock_file.read()).hexdigest()
-        if STAMP.exists() and STAMP.read_text("utf-8") == wanted:
+        if stamp.exists() and stamp.read_text("utf-8") == wanted:
             return False
-        _npm_ci()
-        STAMP.write_text(wanted, "utf-8")
+        _npm_ci(folder)
+        stamp.write_text(wanted, "utf-8")
         return True
 
 
-def _npm_ci() -> None:
+def _npm_ci(folder: Path) -> None:
     node = find_node()
     # npm starts `node` by its name now and then: let it find the one it belongs to.
     path = os.pathsep.join([str(Path(node.program).parent), os.environ.get("PATH", "")])
     result = subprocess.run(  # noqa: S603 - npm of the Node.js found, with fixed arguments
         [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        cwd=FOLDER,
+        cwd=folder,
         env={**os.environ, "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from shared import __version__
 from shared.errors import TransientError
 from shared.settings import Settings
+from shared.telemetry import SILENCE
 
 if TYPE_CHECKING:
     from azure.core.credentials import AzureKeyCredential
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from shared.adapters.storage import Account
     from shared.insights.calls import Calls
     from shared.ports import SubscriptionStore
+    from shared.telemetry import Telemetry
     from shared.usecases.bury import Bury
     from shared.usecases.deliver import Deliver
     from shared.usecases.dispatch import Dispatch
+    from shared.usecases.observe import Observe
     from shared.usecases.poll import Poll
     from shared.usecases.purge import Purge
     from shared.usecases.subscribe import Subscribe, Unsubscribe
@@ -51,6 +54,7 @@ class Bridge:
     unsubscribe: "Unsubscribe"
     subscriptions: "SubscriptionStore"
     purge: "Purge"
+    observe: "Observe"
     checks: Sequence[Callable[[], Awaitable[None]]]
     _prepared: bool = False
 
@@ -87,12 +91,12 @@ async def is_healthy() -> bool:
     return True
 
 
-def compose(settings: Settings) -> Bridge:
-    """Wire the bridge for these settings."""
+def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
+    """Wire the bridge for these settings; `telemetry` stands in for what they say of it."""
     from shared.adapters.callbacks import CallbackClient  # noqa: PLC0415 - heavy imports, on first use
     from shared.adapters.checkpoint_blobs import CheckpointBlobs  # noqa: PLC0415
     from shared.adapters.cipher import CallbackCipher  # noqa: PLC0415
-    from shared.adapters.delivery_queue import EVENTS, DeliveryMessages, Queue  # noqa: PLC0415
+    from shared.adapters.delivery_queue import DELIVERIES, EVENTS, DeliveryMessages, Queue  # noqa: PLC0415
     from shared.adapters.event_grid import EventGridTopic  # noqa: PLC0415
     from shared.adapters.logs import DeadLetterTable, DeliveryTable, EventTable  # noqa: PLC0415
     from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
@@ -101,20 +105,24 @@ def compose(settings: Settings) -> Bridge:
     from shared.usecases.bury import Bury  # noqa: PLC0415
     from shared.usecases.deliver import Deliver, RetryPolicy  # noqa: PLC0415
     from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
+    from shared.usecases.observe import Observe  # noqa: PLC0415
     from shared.usecases.pace import Pace  # noqa: PLC0415
     from shared.usecases.poll import Poll  # noqa: PLC0415
     from shared.usecases.purge import Purge  # noqa: PLC0415
     from shared.usecases.subscribe import Subscribe, Unsubscribe  # noqa: PLC0415
 
+    telemetry = telemetry or _telemetry(settings)
     account = _account(settings)
     checkpoints, queue = CheckpointBlobs(account), DeliveryMessages(account)
     subscriptions, letters = SubscriptionTable(account), DeadLetterTable(account)
     deliveries, events = DeliveryTable(account), EventTable(account)
-    calls = _calls(settings)
+    incoming = Queue(account, EVENTS)
+    poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
+    calls = _calls(settings, telemetry)
     policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
     callbacks = CallbackClient(policy, settings.callback_timeout.total_seconds())
     cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
-    bury = Bury(letters=letters, clock=utc_now)
+    bury = Bury(letters=letters, clock=utc_now, telemetry=telemetry)
     return Bridge(
         poll=Poll(
             insights=InsightsClient(calls),
@@ -123,8 +131,11 @@ def compose(settings: Settings) -> Bridge:
             publisher=EventGridTopic(settings.topic_endpoint, _topic_credential(settings)),
             clock=utc_now,
             instances=settings.instances,
+            telemetry=telemetry,
         ),
-        dispatch=Dispatch(subscriptions=subscriptions, events=events, queue=queue, bury=bury, clock=utc_now),
+        dispatch=Dispatch(
+            subscriptions=subscriptions, events=events, queue=queue, bury=bury, clock=utc_now, telemetry=telemetry
+        ),
         deliver=Deliver(
             subscriptions=subscriptions,
             records=deliveries,
@@ -136,6 +147,7 @@ def compose(settings: Settings) -> Bridge:
             clock=utc_now,
             policy=RetryPolicy(settings.retry_seconds, settings.max_age, settings.callback_timeout),
             user_agent=USER_AGENT,
+            telemetry=telemetry,
         ),
         bury=bury,
         subscribe=Subscribe(
@@ -149,16 +161,34 @@ def compose(settings: Settings) -> Bridge:
         unsubscribe=Unsubscribe(subscriptions=subscriptions),
         subscriptions=subscriptions,
         purge=Purge(logs=[deliveries, events], clock=utc_now, keep=settings.retention),
-        checks=[
-            store.check
-            for store in (checkpoints, Queue(account, EVENTS), queue, subscriptions, letters, deliveries, events)
-        ],
+        observe=Observe(
+            queues={EVENTS: incoming, DELIVERIES: queue, **poisoned},
+            subscriptions=subscriptions,
+            clock=utc_now,
+            telemetry=telemetry,
+        ),
+        checks=[store.check for store in (checkpoints, incoming, queue, subscriptions, letters, deliveries, events)],
     )
 
 
-def _calls(settings: Settings) -> "Calls":
+def _telemetry(settings: Settings) -> "Telemetry":
+    if settings.application_insights is None:
+        return SILENCE
+    from shared.adapters.azure_monitor import application_insights  # noqa: PLC0415 - half a second of imports
+
+    try:
+        return application_insights(settings.application_insights)
+    except Exception:
+        # Events go their way whether or not somebody can watch.
+        logging.getLogger("bridge.telemetry").exception("telemetry.failed")
+        return SILENCE
+
+
+def _calls(settings: Settings, telemetry: "Telemetry") -> "Calls":
     from shared.insights import auth  # noqa: PLC0415 - heavy imports, on first use
     from shared.insights.calls import Calls  # noqa: PLC0415
+    from shared.insights.metering import meter  # noqa: PLC0415
+    from shared.insights.transport import new_session  # noqa: PLC0415
 
     tokens: auth.TokenSource
     if settings.insights_access_token is not None:
@@ -177,6 +207,7 @@ def _calls(settings: Settings) -> "Calls":
         workflow=settings.workflow,
         subscription_key=settings.insights_subscription_key,
         tokens=tokens,
+        session=meter(new_session(), telemetry),
     )
 
 

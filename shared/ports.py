@@ -126,6 +126,14 @@ class DeliveryQueue(Protocol):
         ...
 
 
+class Backlog(Protocol):
+    """What waits in a queue."""
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest of the messages that show was added; None: there is none."""
+        ...
+
+
 class DeliveryLog(Protocol):
     """The log of deliveries, one record for each event and subscription."""
 

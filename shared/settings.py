@@ -17,6 +17,10 @@ from shared.errors import SettingsError
 
 # Set by Azure wherever a function app runs there, whatever its plan.
 AZURE_MARKS = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME")
+# Azure's own name for where an app's telemetry goes: no setting of the bridge, which works the same without it.
+APPLICATION_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+# What is read here and is the platform's.
+PLATFORM = (*AZURE_MARKS, APPLICATION_INSIGHTS)
 
 DEFAULTS: Mapping[str, str] = {
     "CUSTOMER_INSIGHTS_ENDPOINT": "https://api.ci.ai.dynamics.com/v1",
@@ -84,6 +88,7 @@ class Settings:
     max_age: timedelta
     rate_per_second: int
     retention: timedelta
+    application_insights: str | None = field(repr=False)
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -112,6 +117,7 @@ class Settings:
             max_age=timedelta(hours=read("DELIVERY_MAX_AGE_HOURS", _positive)),
             rate_per_second=int(read("DELIVERY_RATE_PER_SECOND", _whole)),
             retention=timedelta(days=read("EVENT_RETENTION_DAYS", _positive)),
+            application_insights=reader.maybe(APPLICATION_INSIGHTS, str),
         )
         if reader.is_azure and settings.callback_allow_insecure:
             reader.wrong("CALLBACK_ALLOW_INSECURE", "is for the local stack and refused in Azure")

@@ -30,21 +30,23 @@ ALLOWED = {
         "shared.settings",
         "shared.errors",
         "shared.ports",
+        "shared.telemetry",
         "shared.domain",
         "shared.usecases",
         "shared.adapters",
         "shared.insights",
     ),
-    "shared.usecases": ("shared.usecases", "shared.domain", "shared.ports", "shared.errors"),
+    "shared.usecases": ("shared.usecases", "shared.domain", "shared.ports", "shared.telemetry", "shared.errors"),
     "shared.ports": ("shared.domain", "shared.errors"),
     "shared.domain": ("shared.domain", "shared.errors"),
     "shared.errors": (),
+    "shared.telemetry": (),
     "shared.settings": ("shared.errors",),
-    "shared.adapters": ("shared.adapters", "shared.domain", "shared.ports", "shared.errors"),
-    "shared.insights": ("shared.insights", "shared.domain", "shared.ports", "shared.errors"),
+    "shared.adapters": ("shared.adapters", "shared.domain", "shared.ports", "shared.telemetry", "shared.errors"),
+    "shared.insights": ("shared.insights", "shared.domain", "shared.ports", "shared.telemetry", "shared.errors"),
 }
 FOREIGN_IN_CORE = {"pydantic", "pydantic_core"}
-HEAVY = ("azure.storage", "azure.data", "azure.identity", "aiohttp", "requests")
+HEAVY = ("azure.storage", "azure.data", "azure.identity", "azure.monitor", "opentelemetry", "aiohttp", "requests")
 
 
 def module_of(path: Path) -> str:

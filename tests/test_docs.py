@@ -16,7 +16,7 @@ import shared
 from shared.domain.events import DataSourceRefreshFailed, Event
 from shared.domain.subscriptions import TRIGGERS, Body
 from shared.errors import SettingsError
-from shared.settings import AZURE_MARKS, DEFAULTS, Settings, schedule
+from shared.settings import DEFAULTS, PLATFORM, Settings, schedule
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text("utf-8")
@@ -93,7 +93,7 @@ def read_by_code() -> tuple[set[str], str]:
     for name in DEFAULTS:
         if name.endswith("_SCHEDULE"):
             schedule(name, environment)
-    return environment.asked - set(AZURE_MARKS), str(caught.value)
+    return environment.asked - set(PLATFORM), str(caught.value)
 
 
 @pytest.fixture(scope="module")

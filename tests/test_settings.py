@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import AZURE_MARKS, Settings, schedule
+from shared.settings import APPLICATION_INSIGHTS, AZURE_MARKS, Settings, schedule
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=S3CRET;EndpointSuffix=core.windows.net"
@@ -101,6 +101,13 @@ def test_what_is_for_the_local_stack_is_refused_in_azure(name: str, value: str) 
         message = problems({**local, mark: "x"})
         assert name in message
         assert "S3CRET" not in message
+
+
+def test_where_telemetry_goes_is_the_platform_s_to_say_and_no_secret_to_show() -> None:
+    assert Settings.load(REQUIRED).application_insights is None
+    settings = Settings.load({**REQUIRED, APPLICATION_INSIGHTS: "InstrumentationKey=S3CRET"})
+    assert settings.application_insights == "InstrumentationKey=S3CRET"
+    assert "S3CRET" not in repr(settings)
 
 
 def test_an_empty_setting_counts_as_none() -> None:

@@ -1,4 +1,4 @@
-"""The timers: poll Customer Insights, and let the logs forget."""
+"""The timers: poll Customer Insights, let the logs forget, and measure what waits."""
 
 import azure.functions as func
 
@@ -30,3 +30,10 @@ async def purge_logs(timer: func.TimerRequest) -> None:
     """Remove what the event and delivery logs have kept long enough."""
     del timer
     await bridge().purge()
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", run_on_startup=False)
+async def observe(timer: func.TimerRequest) -> None:
+    """Measure the queues and the subscriptions."""
+    del timer
+    await bridge().observe()

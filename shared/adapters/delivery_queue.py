@@ -4,8 +4,9 @@ Messages are written in base64; they never expire and may show later.
 """
 
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient
 
@@ -16,6 +17,8 @@ from shared.errors import TooLargeError
 EVENTS, DELIVERIES = "events", "deliveries"
 # A message holds 64 KiB, and base64 makes four bytes of three.
 MAX_BYTES = 49_152
+# The most that one look shows.
+PEEKED = 32
 
 
 class Queue:
@@ -45,6 +48,15 @@ class Queue:
         """Raise what keeps the queue from being used."""
         async with named_errors("queue storage"):
             await creating(self._queue.get_queue_properties, self._queue.create_queue)
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest of the first messages that show was added; None: none shows, or there is no such queue."""
+        async with named_errors("queue storage"):
+            try:
+                shown = await self._queue.peek_messages(PEEKED)
+            except ResourceNotFoundError:  # a poison queue is made with its first message
+                return None
+        return min((message.inserted_on for message in shown if message.inserted_on), default=None)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from shared.domain.callbacks import Answer
-from shared.domain.events import Event, in_utc
+from shared.domain.events import Event, in_utc, trace_context
 
 # What a flow's answer names when the flow is switched off, deleted or gone.
 DEAD_FLOW = ("WorkflowTriggerIsNotEnabled", "WorkflowNotFound")
@@ -84,12 +84,16 @@ def wait_after(attempt: int, schedule: Sequence[float], retry_after: float | Non
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event on its way to one subscription: the message in the queue `deliveries`."""
+    """One event on its way to one subscription: the message in the queue `deliveries`.
+
+    `traceparent` is what its attempts are caused by, in the trace that the event names or in none.
+    """
 
     subscription_id: str
     event: Event
     dispatched_at: datetime
     attempt: int = 1
+    traceparent: str | None = None
 
     def next(self) -> Self:
         """The delivery's next attempt."""
@@ -97,16 +101,15 @@ class Delivery:
 
     def encode(self) -> str:
         """The message as JSON text."""
-        return json.dumps(
-            {
-                "subscriptionId": self.subscription_id,
-                "dispatchedAt": self.dispatched_at.isoformat(),
-                "attempt": self.attempt,
-                "event": self.event.raw,
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
+        message = {
+            "subscriptionId": self.subscription_id,
+            "dispatchedAt": self.dispatched_at.isoformat(),
+            "attempt": self.attempt,
+            "traceparent": self.traceparent,
+            "event": self.event.raw,
+        }
+        present = {key: value for key, value in message.items() if value is not None}
+        return json.dumps(present, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -120,7 +123,8 @@ class Delivery:
             raise ValueError(f"not a delivery: {error}") from None
         if not isinstance(subscription_id, str) or not isinstance(attempt, int) or attempt < 1:
             raise ValueError("not a delivery: subscriptionId or attempt is wrong")
-        return cls(subscription_id, event, dispatched_at, attempt)
+        traceparent = trace_context(message.get("traceparent")) or event.traceparent
+        return cls(subscription_id, event, dispatched_at, attempt, traceparent)
 
 
 class Stage(StrEnum):

@@ -5,10 +5,11 @@ the wire; keys without a value are left out.
 """
 
 import json
+import re
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -37,6 +38,9 @@ MAX_TEXT = 400
 # The largest number up to which every whole number is a JSON number that all readers take exactly.
 MAX_WHOLE = 2**53
 
+# What a W3C trace context is made of, and no header is broken by. Whether it is one, whoever continues it decides.
+_TRACEPARENT = re.compile(r"[0-9a-f-]{1,128}")
+
 type Outcome = Literal["succeeded", "failed", "timedOut", "canceled", "skipped"]
 
 
@@ -45,6 +49,11 @@ def json_number(value: Decimal) -> int | float:
     if value == value.to_integral_value() and abs(value) <= MAX_WHOLE:
         return int(value)
     return min(max(float(value), -sys.float_info.max), sys.float_info.max)
+
+
+def trace_context(value: object) -> str | None:
+    """A W3C trace context, or None for what is none."""
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
 def in_utc(at: datetime) -> datetime:
@@ -318,8 +327,11 @@ class Event:
     @property
     def traceparent(self) -> str | None:
         """The trace the event belongs to, where it names one."""
-        value = self.raw.get("traceparent")
-        return value if isinstance(value, str) else None
+        return trace_context(self.raw.get("traceparent"))
+
+    def traced(self, traceparent: str | None) -> Self:
+        """The event as a part of a trace; without one, as it is."""
+        return self if traceparent is None else replace(self, raw={**self.raw, "traceparent": traceparent})
 
     def encode(self) -> str:
         """The event as JSON text: the same for every delivery."""

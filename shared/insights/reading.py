@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("bridge.insights")
 
 type _Location = tuple[int | str, ...]
 
@@ -37,7 +37,7 @@ class Omissions:
     def warn(self, source: str, item: str, reason: str) -> None:
         """Log that `item` of `source` is left out and why, unless that has been said."""
         if self._is_news((source, item, reason)):
-            _logger.warning("Customer Insights, %s: %s is left out: %s", source, item, reason)
+            _logger.warning("resource.omitted Customer Insights, %s: %s is left out: %s", source, item, reason)
 
     def _is_news(self, omission: Hashable) -> bool:
         with self._lock:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from shared.domain.deliveries import DeadLetter, Delivery
 from shared.ports import Clock, DeadLetterLog
+from shared.telemetry import DEAD_LETTERS, POISON_MESSAGES, SILENCE, Telemetry
 
 # A storage queue message is never longer than this, in bytes or characters.
 MAX_BODY = 65_536
@@ -19,9 +20,10 @@ log = logging.getLogger("bridge.deadletters")
 class Bury:
     """Keeps dead letters; burying the same thing twice keeps one."""
 
-    def __init__(self, *, letters: DeadLetterLog, clock: Clock) -> None:
+    def __init__(self, *, letters: DeadLetterLog, clock: Clock, telemetry: Telemetry = SILENCE) -> None:
         self._letters = letters
         self._clock = clock
+        self._telemetry = telemetry
 
     async def delivery(self, delivery: Delivery, reason: str, *, status: int | None = None) -> None:
         """Bury a delivery that will not be tried again."""
@@ -56,6 +58,7 @@ class Bury:
 
     async def poison(self, queue: str, message: str) -> None:
         """Bury a message that a queue function could not finish, however often it was tried."""
+        self._telemetry.measure(POISON_MESSAGES, queue=queue)
         try:
             delivery = Delivery.decode(message)
         except ValueError:
@@ -65,6 +68,7 @@ class Bury:
 
     async def _record(self, letter: DeadLetter) -> None:
         await self._letters.record(letter)
+        self._telemetry.measure(DEAD_LETTERS, kind=letter.kind)
         log.error(
             "deadletter.recorded id=%s kind=%s event=%s subscription=%s reason=%s",
             letter.id,

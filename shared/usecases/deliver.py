@@ -26,6 +26,7 @@ from shared.domain.events import Event
 from shared.domain.subscriptions import Subscription
 from shared.errors import ConfigurationError, LostRaceError
 from shared.ports import Callbacks, Cipher, Clock, DeliveryLog, DeliveryQueue, SubscriptionStore
+from shared.telemetry import ATTEMPT_DURATION, DELIVER, DELIVERIES, DELIVERY_LATENCY, SILENCE, Telemetry
 from shared.usecases.bury import Bury
 from shared.usecases.pace import Pace
 
@@ -61,6 +62,7 @@ class Deliver:
         policy: RetryPolicy,
         user_agent: str,
         jitter: Callable[[], float] = lambda: random.uniform(-1, 1),  # noqa: S311 - spreads load, guards nothing
+        telemetry: Telemetry = SILENCE,
     ) -> None:
         self._subscriptions = subscriptions
         self._records = records
@@ -73,6 +75,7 @@ class Deliver:
         self._policy = policy
         self._user_agent = user_agent
         self._jitter = jitter
+        self._telemetry = telemetry
 
     async def __call__(self, message: str) -> None:
         """Make the delivery in a message of the queue `deliveries`; an unreadable one becomes a dead letter."""
@@ -109,10 +112,38 @@ class Deliver:
             await self._bury.delivery(replace(delivery, attempt=record.attempts), why)
             ended = record.end(Stage.DEAD, record.attempts, None, why, self._clock())
         else:
-            answer = await self._call(delivery, subscription)
-            stage, why = await self._settle(delivery, subscription, version, answer)
-            ended = record.end(stage, delivery.attempt, answer, why, self._clock())
+            ended = await self._attempt(delivery, subscription, version, record)
+        if ended.stage in {Stage.DELIVERED, Stage.DEAD}:
+            self._telemetry.measure(DELIVERIES, outcome=ended.stage.value, type=delivery.event.type)
         await self._records.put(ended, record_version)
+
+    async def _attempt(
+        self, delivery: Delivery, subscription: Subscription, version: str, record: DeliveryRecord
+    ) -> DeliveryRecord:
+        event, began = delivery.event, self._clock()
+        with self._telemetry.span(
+            DELIVER,
+            parent=delivery.traceparent,
+            event=event.id,
+            type=event.type,
+            instance=event.instance_id,
+            subscription=subscription.id,
+            attempt=delivery.attempt,
+            age=(began - delivery.dispatched_at).total_seconds(),
+        ) as span:
+            answer = await self._call(delivery, subscription, span.traceparent or delivery.traceparent)
+            now, verdict = self._clock(), judge(answer)
+            self._telemetry.measure(ATTEMPT_DURATION, max(0.0, (now - began).total_seconds()), outcome=verdict.value)
+            span.note(outcome=verdict.value, status=answer.status)
+            if verdict is Verdict.DELIVERED:
+                latency = max(0.0, (now - event.time).total_seconds())
+                self._telemetry.measure(DELIVERY_LATENCY, latency, type=event.type)
+                span.note(latency=latency)
+            stage, why = await self._settle(delivery, subscription, version, answer)
+            span.note(stage=stage.value)
+            if why is not None:
+                span.fail(why)
+        return record.end(stage, delivery.attempt, answer, why, self._clock())
 
     def _hopeless(self, delivery: Delivery, subscription: Subscription) -> str | None:
         if subscription.status != "active":
@@ -148,23 +179,23 @@ class Deliver:
     async def _look_again(self, delivery: Delivery, record: DeliveryRecord, now: datetime) -> None:
         await self._queue.send(delivery, (record.claimed_until or now) - now)
 
-    async def _call(self, delivery: Delivery, subscription: Subscription) -> Answer:
+    async def _call(self, delivery: Delivery, subscription: Subscription, traceparent: str | None) -> Answer:
         try:
             url = self._cipher.open(subscription.callback, context=subscription.id)
         except ConfigurationError as error:
             log.exception("callback.unreadable subscription=%s", subscription.id)
             return Answer(failure=str(error))  # tried again until somebody has mended the key
         event = delivery.event
-        return await self._callbacks.post(url, event.encode().encode(), self._headers(event))
+        return await self._callbacks.post(url, event.encode().encode(), self._headers(event, traceparent))
 
-    def _headers(self, event: Event) -> Mapping[str, str]:
+    def _headers(self, event: Event, traceparent: str | None) -> Mapping[str, str]:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": self._user_agent,
             "webhook-id": event.id,
             "webhook-timestamp": str(int(self._clock().timestamp())),
         }
-        return {**headers, "traceparent": event.traceparent} if event.traceparent else headers
+        return {**headers, "traceparent": traceparent} if traceparent else headers
 
     async def _settle(
         self, delivery: Delivery, subscription: Subscription, version: str, answer: Answer

@@ -10,6 +10,7 @@ from shared.domain.events import Event
 from shared.domain.subscriptions import routes_of
 from shared.errors import TooLargeError
 from shared.ports import Clock, DeliveryQueue, EventLog, SubscriptionStore
+from shared.telemetry import DISPATCH, SILENCE, Telemetry
 from shared.usecases.bury import Bury
 
 log = logging.getLogger("bridge.dispatch")
@@ -26,14 +27,22 @@ def read_event(message: str) -> Event:
 class Dispatch:
     """Sends events on to the subscriptions that want them."""
 
-    def __init__(
-        self, *, subscriptions: SubscriptionStore, events: EventLog, queue: DeliveryQueue, bury: Bury, clock: Clock
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
+        self,
+        *,
+        subscriptions: SubscriptionStore,
+        events: EventLog,
+        queue: DeliveryQueue,
+        bury: Bury,
+        clock: Clock,
+        telemetry: Telemetry = SILENCE,
     ) -> None:
         self._subscriptions = subscriptions
         self._events = events
         self._queue = queue
         self._bury = bury
         self._clock = clock
+        self._telemetry = telemetry
 
     async def __call__(self, message: str) -> None:
         """Dispatch the event in a message of the queue `events`; one that cannot be read becomes a dead letter."""
@@ -42,13 +51,21 @@ class Dispatch:
         except ValueError as error:
             await self._bury.message("events", message, f"unreadable: {error}")
             return
+        with self._telemetry.span(
+            DISPATCH, parent=event.traceparent, event=event.id, type=event.type, instance=event.instance_id
+        ) as span:
+            count = await self._dispatch(event, span.traceparent or event.traceparent)
+            span.note(deliveries=count)
+            log.info("event.dispatched id=%s type=%s deliveries=%d", event.id, event.type, count)
+
+    async def _dispatch(self, event: Event, traceparent: str | None) -> int:
         await self._events.record(event)
         count = 0
         for route in routes_of(event):
             async for subscription_id in self._subscriptions.matching(route):
                 count += 1
-                await self._send(Delivery(subscription_id, event, self._clock()))
-        log.info("event.dispatched id=%s type=%s deliveries=%d", event.id, event.type, count)
+                await self._send(Delivery(subscription_id, event, self._clock(), traceparent=traceparent))
+        return count
 
     async def _send(self, delivery: Delivery) -> None:
         try:

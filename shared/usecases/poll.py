@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from shared.domain import jobs, refreshes, thresholds
 from shared.domain.checkpoints import Checkpoint, Family, State
@@ -21,6 +22,17 @@ from shared.domain.subscriptions import TRIGGERS_BY_EVENT_TYPE
 from shared.domain.thresholds import Rule, ValuesState, Watched
 from shared.errors import BridgeError, ConfigurationError, LostRaceError, NotFoundError
 from shared.ports import CheckpointStore, Clock, Insights, Publisher, SubscriptionStore
+from shared.telemetry import (
+    EVENTS_PUBLISHED,
+    POLL,
+    POLL_DURATION,
+    POLL_FAILURES,
+    POLL_LAG,
+    PUBLISH,
+    SILENCE,
+    Span,
+    Telemetry,
+)
 
 # The data sources come first: what their `refreshState` tells, the nodes and jobs that are read after it show as well.
 REFRESHES = (Family.DATA_SOURCES, Family.JOBS)
@@ -29,6 +41,8 @@ THRESHOLDS = (Family.SEGMENTS, Family.MEASURES)
 # How many of the latest jobs are read at first, by how much more each time, and at most.
 FIRST_JOBS, MORE_JOBS, MAX_JOBS = 20, 5, 2_500
 INSTANCES_AT_ONCE = 8
+# Stands for all instances where they could not even be listed.
+EVERY_INSTANCE = "*"
 
 log = logging.getLogger("bridge.poll")
 
@@ -78,6 +92,7 @@ class Poll:
         publisher: Publisher,
         clock: Clock,
         instances: Sequence[str] = (),
+        telemetry: Telemetry = SILENCE,
     ) -> None:
         self._insights = insights
         self._checkpoints = checkpoints
@@ -85,6 +100,7 @@ class Poll:
         self._publisher = publisher
         self._clock = clock
         self._instances = instances
+        self._telemetry = telemetry
         self._failing: set[tuple[str, Family]] = set()
 
     async def __call__(self, families: Sequence[Family]) -> None:
@@ -95,39 +111,58 @@ class Poll:
             async with at_once:
                 return await self._poll_instance(instance.id, families)
 
-        failures = await asyncio.gather(*(poll(instance) for instance in await self._polled()))
+        failures = await asyncio.gather(*(poll(instance) for instance in await self._polled(families)))
         if errors := [error for found in failures for error in found]:
             raise PollFailedError(f"{len(errors)} failures while polling", errors)
 
-    async def _polled(self) -> Sequence[Instance]:
+    async def _polled(self, families: Sequence[Family]) -> Sequence[Instance]:
         if self._instances:
             return [Instance(instance_id) for instance_id in self._instances]
-        return await self._insights.instances()
+        failures: Sequence[Exception] = ()
+        try:
+            return await self._insights.instances()
+        except Exception as error:
+            failures = [error]
+            raise
+        finally:
+            for family in families:
+                self._tell(EVERY_INSTANCE, family, failures)
 
     async def _poll_instance(self, instance_id: str, families: Sequence[Family]) -> list[Exception]:
         feed = JobFeed(self._insights, instance_id)
         failures: list[Exception] = []
         for family in families:
-            found: Sequence[Exception]
-            try:
-                found = await self._poll_family(instance_id, family, feed)
-            except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
-                found = [error]
-            self._log(instance_id, family, found)
+            began = self._clock()
+            with self._telemetry.span(POLL, instance=instance_id, family=family.value) as span:
+                found = await self._try_family(instance_id, family, feed, span)
+                if found:
+                    span.fail(_text(found))
+            outcome = "failed" if found else "succeeded"
+            seconds = max(0.0, (self._clock() - began).total_seconds())
+            self._telemetry.measure(POLL_DURATION, seconds, family=family.value, outcome=outcome)
+            self._tell(instance_id, family, found)
             failures += found
         return failures
 
-    def _log(self, instance_id: str, family: Family, failures: Sequence[Exception]) -> None:
-        """Log the first failure and the recovery, not every tick."""
+    async def _try_family(self, instance_id: str, family: Family, feed: JobFeed, span: Span) -> Sequence[Exception]:
+        try:
+            return await self._poll_family(instance_id, family, feed, span)
+        except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
+            return [error]
+
+    def _tell(self, instance_id: str, family: Family, failures: Sequence[Exception]) -> None:
+        """Count each failure; log the first one and the recovery, not every tick."""
+        if failures:
+            self._telemetry.measure(POLL_FAILURES, instance=instance_id, family=family.value)
         key = (instance_id, family)
         if failures and key not in self._failing:
             self._failing.add(key)
-            log.error("poll.failed instance=%s family=%s: %s", instance_id, family, "; ".join(map(str, failures)))
+            log.error("poll.failed instance=%s family=%s: %s", instance_id, family, _text(failures))
         elif not failures and key in self._failing:
             self._failing.remove(key)
             log.info("poll.recovered instance=%s family=%s", instance_id, family)
 
-    async def _poll_family(self, instance_id: str, family: Family, feed: JobFeed) -> list[BridgeError]:
+    async def _poll_family(self, instance_id: str, family: Family, feed: JobFeed, span: Span) -> list[BridgeError]:
         checkpoint, version = await self._checkpoints.load(instance_id, family)
         failures: list[BridgeError] = []
         try:
@@ -138,7 +173,9 @@ class Poll:
         else:
             failures += compared.failures
             if compared.events or compared.state is not checkpoint.state:
-                outbox = [*checkpoint.outbox, *(event.raw for event in compared.events)]
+                # The trace is written down with the event: whoever publishes it, it leaves with the same bytes.
+                outbox = [*checkpoint.outbox, *(event.traced(span.traceparent).raw for event in compared.events)]
+                span.note(events=len(compared.events))
                 checkpoint = Checkpoint(compared.state, outbox)
                 try:
                     version = await self._checkpoints.save(instance_id, family, checkpoint, version)
@@ -147,11 +184,19 @@ class Poll:
                     return failures
         if checkpoint.outbox:
             await self._publish(instance_id, family, checkpoint, version)
+        elif not failures:
+            span.discard()  # an idle poll; the metrics have it
         return failures
 
     async def _publish(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> None:
-        await self._publisher.publish(checkpoint.outbox)
+        count = len(checkpoint.outbox)
+        with self._telemetry.span(PUBLISH, instance=instance_id, family=family.value, events=count):
+            await self._publisher.publish(checkpoint.outbox)
+        now = self._clock()
         for event in checkpoint.outbox:
+            self._telemetry.measure(EVENTS_PUBLISHED, type=event["type"])
+            lag = (now - datetime.fromisoformat(event["time"])).total_seconds()
+            self._telemetry.measure(POLL_LAG, max(0.0, lag), type=event["type"])
             log.info("event.published type=%s id=%s subject=%s", event["type"], event["id"], event.get("subject"))
         try:
             await self._checkpoints.save(instance_id, family, replace(checkpoint, outbox=()), version)
@@ -216,6 +261,10 @@ class Poll:
         self, data: type[SegmentThresholdCrossed | MeasureThresholdCrossed], instance_id: str
     ) -> Sequence[Rule]:
         return await self._subscriptions.rules(TRIGGERS_BY_EVENT_TYPE[data.event_type], instance_id)
+
+
+def _text(failures: Sequence[Exception]) -> str:
+    return "; ".join(map(str, failures))
 
 
 async def _if_offered[T](call: Awaitable[T]) -> T | None:

@@ -82,3 +82,18 @@ async def test_the_queue_is_created_when_missing(queue: DeliveryMessages, storag
     await asyncio.gather(*(queue.send(Delivery("s", event, NOW)) for _ in range(5)))
     assert await storage.names() == {"queue deliveries"}
     assert len(await storage.queues.get_queue_client("deliveries").peek_messages(max_messages=32)) == 5
+
+
+async def test_the_oldest_message_is_the_first_added_of_those_that_show(
+    queue: DeliveryMessages, storage: Storage, event: Event
+) -> None:
+    assert await queue.oldest() is None  # there is no such queue yet
+    await queue.send(Delivery("later", event, NOW), timedelta(minutes=5))
+    assert await queue.oldest() is None
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    for name in ("first", "second"):
+        await queue.send(Delivery(name, event, NOW))
+        await asyncio.sleep(1.1)
+    messages = storage.queues.get_queue_client("deliveries")
+    first, _ = await messages.peek_messages(2)
+    assert before <= first.inserted_on == await queue.oldest()

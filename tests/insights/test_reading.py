@@ -110,7 +110,7 @@ def test_an_unreadable_item_is_named_and_the_others_count(
     caplog: pytest.LogCaptureFixture, flawed: object, warning: str
 ) -> None:
     assert [job.id for job in jobs({"jobId": "a"}, flawed, {"jobId": "b"})] == ["a", "b"]
-    assert caplog.messages == [f"Customer Insights, instance i1: {warning}"]
+    assert caplog.messages == [f"resource.omitted Customer Insights, instance i1: {warning}"]
 
 
 def test_an_unreadable_task_costs_neither_its_job_nor_the_other_tasks(caplog: pytest.LogCaptureFixture) -> None:
@@ -178,4 +178,4 @@ def test_omissions_are_told_once_in_bounded_memory(caplog: pytest.LogCaptureFixt
     omissions = Omissions(limit=2)
     for item in ("a", "a", "b", "a", "c", "b", "a"):
         omissions.warn("test", item, "why")
-    assert [message.split()[3] for message in caplog.messages] == ["a", "b", "c", "a"]
+    assert [message.split()[4] for message in caplog.messages] == ["a", "b", "c", "a"]

@@ -16,6 +16,7 @@ SUBSCRIPTIONS = "triggers/{trigger}/subscriptions"
 EXPECTED = {
     "poll_refreshes": "timerTrigger 0 * * * * *",
     "poll_thresholds": "timerTrigger 30 */5 * * * *",
+    "observe": "timerTrigger 0 */5 * * * *",
     "purge_logs": "timerTrigger 0 30 3 * * *",
     "dispatch": "queueTrigger events",
     "deliver": "queueTrigger deliveries",

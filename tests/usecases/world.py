@@ -8,6 +8,7 @@ from shared.domain.callbacks import Answer
 from shared.domain.deliveries import DeadLetter, Delivery, Stage
 from shared.domain.events import DataSourceRefreshSucceeded, Event
 from shared.domain.subscriptions import TRIGGERS, Subscription, Wish
+from shared.telemetry import SILENCE, Telemetry
 from shared.usecases.bury import Bury
 from shared.usecases.deliver import Deliver, RetryPolicy
 from shared.usecases.pace import Pace
@@ -62,7 +63,7 @@ def subscription(
 
 
 class World:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may set, by name
         self,
         *answers: Answer,
         of: Subscription | None = None,
@@ -70,6 +71,7 @@ class World:
         rate: int = 1_000,
         deadly: int | None = None,
         after: bool = False,
+        telemetry: Telemetry = SILENCE,
     ) -> None:
         self.clock = ClockFake()
         self.started = self.clock()
@@ -82,11 +84,12 @@ class World:
         self.callbacks = CallbacksFake(self.fate)
         self.cipher = CipherFake()
         self.graveyard = DeadLetterLogFake(self.fate)
-        self.bury = Bury(letters=self.graveyard, clock=self.clock)
+        self.bury = Bury(letters=self.graveyard, clock=self.clock, telemetry=telemetry)
         if answers:
             self.callbacks.answers[URL] = list(answers)
         self.policy = RetryPolicy((10, 30, 60), max_age, timedelta(seconds=30))
         self.rate = rate
+        self.telemetry = telemetry
         self.times: list[float] = []
         self.deliver = self.worker()
         first = Delivery(mine.id, EVENT, self.clock())
@@ -106,6 +109,7 @@ class World:
             policy=self.policy,
             user_agent="bridge/1",
             jitter=lambda: 0,
+            telemetry=self.telemetry,
         )
 
     async def deliver_all(self, *, but: Sequence[str] = (), deaths: tuple[type[BaseException], ...] = ()) -> int:

@@ -1,0 +1,39 @@
+"""Observe: measure what no other use case sees pass by, which is what stands still.
+
+It has a timer of its own, at a low rate: a look at each queue's head and one pass over the subscriptions. Deliveries
+that wait between two attempts are not looked for in their table: each attempt has told of its wait.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from shared.domain.subscriptions import Status
+from shared.ports import Backlog, Clock, SubscriptionStore
+from shared.telemetry import OLDEST_PENDING, SUBSCRIPTIONS, Telemetry
+
+# A status that no subscription has is told as well: 0 says that the last one is gone.
+STATUSES: tuple[Status, ...] = ("active", "paused", "suspended")
+
+
+class Observe:
+    """Measures the queues, by name, and the subscriptions."""
+
+    def __init__(
+        self, *, queues: Mapping[str, Backlog], subscriptions: SubscriptionStore, clock: Clock, telemetry: Telemetry
+    ) -> None:
+        self._queues = queues
+        self._subscriptions = subscriptions
+        self._clock = clock
+        self._telemetry = telemetry
+
+    async def __call__(self) -> None:
+        """Measure, if anybody listens."""
+        if not self._telemetry.is_on:
+            return
+        for name, queue in self._queues.items():
+            oldest = await queue.oldest()
+            age = (self._clock() - oldest).total_seconds() if oldest else 0.0
+            self._telemetry.measure(OLDEST_PENDING, max(0.0, age), queue=name)
+        found = Counter([subscription.status async for subscription in self._subscriptions.all()])
+        for status in STATUSES:
+            self._telemetry.measure(SUBSCRIPTIONS, found[status], status=status)

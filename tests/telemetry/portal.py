@@ -1,0 +1,17 @@
+"""The portal's queries, as the templates hold them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+INFRA = Path(__file__).parents[2] / "infra"
+ALERTS: list[Mapping[str, Any]] = json.loads((INFRA / "alerts.json").read_text("utf-8"))
+WORKBOOK: Mapping[str, Any] = json.loads((INFRA / "workbook.json").read_text("utf-8"))
+TILES: Mapping[str, Mapping[str, Any]] = {
+    item["name"]: item["content"] for item in WORKBOOK["items"] if item["type"] == 3
+}
+QUERIES: Mapping[str, str] = {
+    **{f"alert {alert['name']}": alert["query"] for alert in ALERTS},
+    **{f"tile {name}": tile["query"] for name, tile in TILES.items()},
+}
