@@ -9,7 +9,7 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared import __version__
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
     from shared.adapters.storage import Account
+    from shared.insights.actions import ActionsClient
     from shared.insights.calls import Calls
+    from shared.insights.catalog import CatalogClient
+    from shared.insights.partitions import PartitionsClient
+    from shared.insights.rows import RowsClient
     from shared.ports import SubscriptionStore
     from shared.telemetry import Telemetry
     from shared.usecases.bury import Bury
@@ -31,10 +35,13 @@ if TYPE_CHECKING:
     from shared.usecases.observe import Observe
     from shared.usecases.poll import Poll
     from shared.usecases.purge import Purge
+    from shared.usecases.served import Served
     from shared.usecases.subscribe import Subscribe, Unsubscribe
 
 USER_AGENT = f"customer-insights-event-bridge/{__version__}"
 HEALTH_TIMEOUT = 10
+# A flow waits 120 seconds for an answer, and a maker less for a pick-list.
+ACTION_PATIENCE = timedelta(seconds=20)
 
 
 def utc_now() -> datetime:
@@ -55,6 +62,11 @@ class Bridge:
     subscriptions: "SubscriptionStore"
     purge: "Purge"
     observe: "Observe"
+    served: "Served"
+    catalog: "CatalogClient"
+    rows: "RowsClient"
+    partitions: "PartitionsClient"
+    actions: "ActionsClient"
     checks: Sequence[Callable[[], Awaitable[None]]]
     _prepared: bool = False
 
@@ -101,7 +113,13 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.adapters.logs import DeadLetterTable, DeliveryTable, EventTable  # noqa: PLC0415
     from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
     from shared.domain.callbacks import CallbackPolicy  # noqa: PLC0415
+    from shared.insights.actions import ActionsClient  # noqa: PLC0415
+    from shared.insights.catalog import CatalogClient  # noqa: PLC0415
     from shared.insights.client import InsightsClient  # noqa: PLC0415
+    from shared.insights.files import FileClient  # noqa: PLC0415
+    from shared.insights.partitions import PartitionsClient  # noqa: PLC0415
+    from shared.insights.rows import RowsClient  # noqa: PLC0415
+    from shared.insights.transport import new_session  # noqa: PLC0415
     from shared.usecases.bury import Bury  # noqa: PLC0415
     from shared.usecases.deliver import Deliver, RetryPolicy  # noqa: PLC0415
     from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
@@ -109,6 +127,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.usecases.pace import Pace  # noqa: PLC0415
     from shared.usecases.poll import Poll  # noqa: PLC0415
     from shared.usecases.purge import Purge  # noqa: PLC0415
+    from shared.usecases.served import Served  # noqa: PLC0415
     from shared.usecases.subscribe import Subscribe, Unsubscribe  # noqa: PLC0415
 
     telemetry = telemetry or _telemetry(settings)
@@ -119,6 +138,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     incoming = Queue(account, EVENTS)
     poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
     calls = _calls(settings, telemetry)
+    waited_for = calls.hurried(ACTION_PATIENCE)
     policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
     callbacks = CallbackClient(policy, settings.callback_timeout.total_seconds())
     cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
@@ -167,6 +187,11 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
             clock=utc_now,
             telemetry=telemetry,
         ),
+        served=Served(settings.instances),
+        catalog=CatalogClient(waited_for),
+        rows=RowsClient(waited_for),
+        partitions=PartitionsClient(waited_for, FileClient(new_session(), settings.insights_endpoint)),
+        actions=ActionsClient(waited_for),
         checks=[store.check for store in (checkpoints, incoming, queue, subscriptions, letters, deliveries, events)],
     )
 

@@ -73,7 +73,8 @@ class Measure(Wire):
 class Table(Wire):
     """A table."""
 
-    name: str = Field(description="The name that identifies the table.")
+    name: str = Field(description="Its name.")
+    qualified_name: str = Field(description="The name by which its rows are read: unique in the environment.")
     type: str | None = Field(default=None, description="What it holds, for example profile.")
     data_source_name: str | None = Field(default=None, description="The data source it comes from.")
     refreshed_at: AwareDatetime | None = Field(default=None, description="When it was last refreshed (UTC).")

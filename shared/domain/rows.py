@@ -8,11 +8,33 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from shared.domain.catalog import Column
 
 type Row = dict[str, Any]
+
+MAX_ROWS = 100_000
+
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
+
+
+class RowQuery(BaseModel):
+    """Which rows of a table to read; the expressions are OData's, and Customer Insights judges them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+    filter: Expression | None = Field(default=None, description="Which rows: an OData filter.")
+    select: Expression | None = Field(default=None, description="Which columns, separated by commas.")
+    order_by: Expression | None = Field(default=None, description="In which order: columns, each with asc or desc.")
+    search: Expression | None = Field(default=None, description="Words to search for.")
+    expand: Expression | None = Field(default=None, description="Which related rows to include.")
+    top: int = Field(default=100, ge=1, le=MAX_ROWS, description="How many rows at most.")
+    skip: int = Field(default=0, ge=0, le=2**31 - 1, description="How many rows to pass over first.")
+
 
 _TYPES: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("int16", "int32", "int64", "byte", "sbyte", "int", "integer", "long"), ("integer", None)),

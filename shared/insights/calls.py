@@ -69,6 +69,10 @@ class Calls:
         """Close the connections, its siblings' too."""
         self._session.close()
 
+    def deadline(self, patience: timedelta | None = None) -> float:
+        """The moment at which calls that start now must be over; without `patience`, one call's own."""
+        return self._transport.deadline(patience)
+
     def ask[T](self, call: Call, read: Callable[[Answer], T], deadline: float | None = None) -> T:
         """Make a call; `read` makes something of the answer, or raises `MalformedAnswerError`."""
         return self._transport.ask(call, read, self._transport.deadline() if deadline is None else deadline)

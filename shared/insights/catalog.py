@@ -13,7 +13,7 @@ from shared.insights.transport import Call
 
 
 class CatalogClient:
-    """Reads one tenant's Customer Insights for people; implements the port `Catalog`. What it raises, see `Calls`."""
+    """Reads one tenant's Customer Insights for people. What it raises, see `Calls`."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -50,15 +50,31 @@ class CatalogClient:
 
     async def tables(self, instance_id: str) -> Sequence[Table]:
         """All tables."""
+        return [entity.shown() for entity in await self.entities(instance_id)]
+
+    async def table(self, instance_id: str, name: str) -> TableDetail:
+        """One table with its columns."""
+        return (await self.entity(instance_id, name)).detailed()
+
+    async def entities(self, instance_id: str) -> Sequence[wire.EntityMetadata]:
+        """All tables as the API tells of them."""
         return await found(
             "list of tables", instance_id, lambda: self._calls.one(wire.TABLES, instance_id, "manage/entities")
         )
 
-    async def table(self, instance_id: str, name: str) -> TableDetail:
-        """One table with its columns."""
+    async def entity(self, instance_id: str, name: str) -> wire.EntityMetadata:
+        """One table as the API tells of it; `name` is its own or its qualified one.
+
+        The API documents no rule for which of the two a path takes, so a name that it does not find is looked for.
+        """
         what, path = f"table {name!r}", f"manage/entities/{quoted(name)}"
-        table = await found(what, instance_id, lambda: self._calls.one(wire.TABLE, instance_id, path))
-        return table.detailed()
+        try:
+            return await found(what, instance_id, lambda: self._calls.one(wire.TABLE, instance_id, path))
+        except NotFoundError as missing:
+            for entity in await self.entities(instance_id):
+                if name in {entity.name, entity.qualified_entity_name}:
+                    return entity
+            raise missing from None
 
     async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
         """The latest `top` jobs without their tasks, newest first."""

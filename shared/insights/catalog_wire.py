@@ -165,6 +165,7 @@ class EntityMetadata(Wire):
     """A table with its columns and partitions."""
 
     name: Name
+    qualified_entity_name: str | None = None
     entity_type: str | None = None
     data_source_name: Text | None = None
     refresh_time: Time | None = None
@@ -176,6 +177,7 @@ class EntityMetadata(Wire):
         """The table without its columns."""
         return Table(
             name=self.name,
+            qualified_name=self.qualified_entity_name or self.name,
             type=spelled(self.entity_type),
             data_source_name=self.data_source_name,
             refreshed_at=utc(self.refresh_time),
@@ -201,8 +203,8 @@ class _EntityModel(Wire):
 
     entities: list[EntityMetadata] | None = None
 
-    def shown(self) -> Sequence[Table]:
-        return [entity.shown() for entity in self.entities or ()]
+    def all(self) -> Sequence[EntityMetadata]:
+        return self.entities or ()
 
 
 INSTANCES: Final = Reader(
@@ -227,7 +229,7 @@ NODES: Final = Reader(
     "workflow node", model=_Node, resource=_Node.shown, identity=id, names=("identifier", "friendlyName")
 )
 TABLES: Final = Reader(
-    "list of tables", model=_EntityModel, resource=_EntityModel.shown, identity=id, names=("instanceId",)
+    "list of tables", model=_EntityModel, resource=_EntityModel.all, identity=id, names=("instanceId",)
 )
 TABLE: Final = Reader(
     "table", model=EntityMetadata, resource=lambda one: one, identity=lambda one: one.name, names=("name",)

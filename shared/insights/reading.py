@@ -7,6 +7,7 @@ Nothing here knows what the fields mean, nor HTTP.
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class Reader[Wire: BaseModel, Resource]:
         try:
             items = self._list.validate_json(body)
         except ValidationError:
-            items = self._readable(_decoded(body, list), source, omissions)
+            items = self._readable(decoded(body, list), source, omissions)
         return self._distinct(items, source, omissions)
 
     def one(self, body: bytes, source: str, omissions: Omissions) -> Resource | None:
@@ -97,7 +98,7 @@ class Reader[Wire: BaseModel, Resource]:
         try:
             item: Wire | None = self._item.validate_json(body)
         except ValidationError:
-            item = self._salvaged(_decoded(body, dict), "the only one", source, omissions)
+            item = self._salvaged(decoded(body, dict), "the only one", source, omissions)
         return None if item is None else self._resource(item)
 
     def _readable(self, document: list[Any], source: str, omissions: Omissions) -> list[Wire]:
@@ -136,15 +137,24 @@ class Reader[Wire: BaseModel, Resource]:
         return list(resources.values())
 
 
-def _decoded[Shape: (list[Any], dict[str, Any])](body: bytes, shape: type[Shape]) -> Shape:
+def decoded[Shape: (list[Any], dict[str, Any])](body: bytes, shape: type[Shape]) -> Shape:
+    """Read JSON of which only the shape is known; a number that JSON does not know becomes text.
+
+    Raises `MalformedAnswerError`.
+    """
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_float=_finite, parse_constant=str)
     except (ValueError, RecursionError):
         # The decoder's own message would quote nothing of use to an operator, but could quote data.
         raise MalformedAnswerError("it is not JSON, or it is cut off") from None
     if not isinstance(document, shape):
         raise MalformedAnswerError(f"it is JSON, but not a {shape.__name__}")
     return document
+
+
+def _finite(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _encoded(document: object) -> bytes:

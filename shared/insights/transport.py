@@ -130,9 +130,9 @@ class Transport:
         """Return a transport over the same connections with another pace."""
         return replace(self, pace=pace)
 
-    def deadline(self) -> float:
-        """Return the moment on the clock at which a call that starts now must be over."""
-        return self.clock.monotonic() + self.pace.patience.total_seconds()
+    def deadline(self, patience: timedelta | None = None) -> float:
+        """Return the moment on the clock at which what starts now must be over; by itself a call's own."""
+        return self.clock.monotonic() + (patience or self.pace.patience).total_seconds()
 
     def ask[T](self, call: Call, read: Callable[[Answer], T], deadline: float) -> T:
         """Ask, and return what `read` makes of the answer.

@@ -1,0 +1,137 @@
+"""The partitions of tables: parts of a table's data that stand in CSV files.
+
+The API gives the files' addresses where it is asked for a table with `proxy=true`. How they relate to the partitions is
+documented nowhere; what is assumed stands in `_files_of` and `_named`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from itertools import batched
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from shared.domain.catalog import Column, Partition
+from shared.domain.rows import MAX_ROWS, Row, RowQuery, from_text
+from shared.errors import InvalidInputError, NotFoundError, PermanentError
+from shared.insights.calls import Calls
+from shared.insights.catalog import CatalogClient
+from shared.insights.catalog_wire import PartitionMetadata
+from shared.insights.files import FileClient, FileRequest
+from shared.insights.paths import below, quoted
+from shared.insights.reading import decoded
+from shared.insights.rows import RowsClient, in_thread
+from shared.insights.transport import Answer, Call
+
+_BATCH: Final = 1_000
+
+
+class PartitionsClient:
+    """Reads partitions. What it raises, see `Calls` and `FileClient`."""
+
+    def __init__(self, calls: Calls, files: FileClient) -> None:
+        self._calls = calls
+        self._files = files
+        self._catalog = CatalogClient(calls)
+        self._rows = RowsClient(calls)
+
+    async def partitions(self, instance_id: str, table: str) -> Sequence[Partition]:
+        """The partitions of a table."""
+        entity = await self._catalog.entity(instance_id, table)
+        return [partition.shown() for partition in entity.partitions or ()]
+
+    async def rows(self, instance_id: str, table: str, partition: str) -> AsyncIterator[Sequence[Row]]:
+        """The rows of a partition, some at a time. Raises `InvalidInputError` for one that no answer can hold."""
+        entity = await self._catalog.entity(instance_id, table)
+        partitions = entity.partitions or []
+        wanted = next((one for one in partitions if one.name == partition), None)
+        if wanted is None:
+            raise NotFoundError(f"Customer Insights knows no partition {partition!r} of the table {table!r}.")
+        call = Call("GET", below(instance_id, "data", quoted(table)), {"$select": "*", "proxy": "true"})
+        files = await asyncio.to_thread(self._calls.ask, call, _file_requests)
+        if files is None:
+            if len(partitions) > 1:
+                raise PermanentError(f"Customer Insights does not say where the partitions of {table!r} are.")
+            batches = [self._rows.pages(instance_id, table, RowQuery(top=MAX_ROWS))]
+        else:
+            columns = entity.columns()
+            batches = [
+                in_thread(
+                    batched(_named(self._files.rows(file), columns, has_header=wanted.has_header), _BATCH, strict=False)
+                )
+                for file in _files_of(wanted, partitions, files)
+            ]
+        count = 0
+        for rows in batches:
+            async for some in rows:
+                count += len(some)
+                if count > MAX_ROWS:
+                    raise InvalidInputError(
+                        {"partition": f"holds more than {MAX_ROWS:,} rows; read the table's items with a filter"}
+                    )
+                yield some
+
+
+def _file_requests(answer: Answer) -> Sequence[FileRequest] | None:
+    """Where the files of a table are; None where the API gives the rows themselves."""
+    document = decoded(answer.body, dict)
+    requests = document.get("httpRequests")
+    if not isinstance(requests, list):
+        return None
+    return [
+        FileRequest(request["uri"], _texts(request.get("headers")))
+        for request in requests
+        if isinstance(request, dict) and isinstance(request.get("uri"), str)
+    ]
+
+
+def _texts(headers: object) -> Mapping[str, str]:
+    pairs: dict[Any, Any] = headers if isinstance(headers, dict) else {}
+    return {name: value for name, value in pairs.items() if isinstance(value, str)}
+
+
+def _files_of(
+    partition: PartitionMetadata, partitions: Sequence[PartitionMetadata], files: Sequence[FileRequest]
+) -> Sequence[FileRequest]:
+    """The files of one partition: those at its location; else the one in its place; else all, where it is the only one.
+
+    Raises `PermanentError` where none of these tells.
+    """
+    at_location = [file for file in files if partition.location and _path(file.uri) == _path(partition.location)]
+    if at_location:
+        return at_location
+    if len(files) == len(partitions):
+        return [files[partitions.index(partition)]]
+    if len(partitions) == 1:
+        return files
+    raise PermanentError(f"Customer Insights does not say where the partition {partition.name!r} is.")
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return url
+
+
+def _named(rows: Iterator[list[str]], columns: Sequence[Column], *, has_header: bool | None) -> Iterator[Row]:
+    """The rows with their values by column.
+
+    Without word of a header, a first row that holds just the names of the columns is taken for one.
+    """
+    first = next(rows, None)
+    if first is None:
+        return
+    names = [column.name for column in columns]
+    if has_header or (has_header is None and first == names):
+        names = first
+    else:
+        yield _row(first, names, columns)
+    for row in rows:
+        if row:
+            yield _row(row, names, columns)
+
+
+def _row(values: Sequence[str], names: Sequence[str], columns: Sequence[Column]) -> Row:
+    types = {column.name: column.data_type for column in columns}
+    more = [f"column {number}" for number in range(len(names) + 1, len(values) + 1)]
+    return {name: from_text(value, types.get(name)) for name, value in zip([*names, *more], values, strict=False)}

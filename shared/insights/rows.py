@@ -1,0 +1,114 @@
+"""The rows of tables over OData: read page by page, created and updated.
+
+Names, keys and expressions are encoded on their way into the address, never spliced.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from shared.domain.rows import Row, RowQuery
+from shared.errors import NotFoundError
+from shared.insights.calls import Calls, source_of
+from shared.insights.paths import below, quoted
+from shared.insights.reading import MalformedAnswerError, decoded
+from shared.insights.transport import Answer, Call
+
+# The API gives 100 rows unless asked for more; how many it gives at most is not documented. A page that holds fewer
+# than both what was asked for and this is therefore the last one.
+_PAGE: Final = 100
+_LARGEST_PAGE: Final = 1_000
+
+# All pages of one reading together; Power Automate waits 120 seconds for an answer.
+_READING: Final = timedelta(seconds=100)
+
+_OPTIONS: Final = {"filter": "$filter", "select": "$select", "order_by": "$orderby", "search": "$search"}
+_EXPAND: Final = "$expand"
+
+
+class RowsClient:
+    """Reads and writes rows. What it raises, see `Calls`."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def pages(self, instance_id: str, table: str, query: RowQuery) -> AsyncIterator[Sequence[Row]]:
+        """The rows a query finds, page by page."""
+        return in_thread(self._pages(instance_id, table, query))
+
+    async def row(self, instance_id: str, table: str, key: str) -> Row:
+        """The row with a key."""
+        path = below(instance_id, "data", _entity(table, key))
+        missing = f"Customer Insights knows no item {key!r} of the table {table!r} in {source_of(instance_id)}."
+        try:
+            rows = await asyncio.to_thread(self._calls.ask, Call("GET", path), _row_or_rows)
+        except NotFoundError:
+            raise NotFoundError(missing) from None
+        if not rows:
+            raise NotFoundError(missing)
+        return rows[0]
+
+    async def create(self, instance_id: str, table: str, row: Row) -> bool:
+        """Add a row; False where the API has only accepted it and adds it later."""
+        call = Call("POST", below(instance_id, "data", quoted(table)), body=row)
+        return await asyncio.to_thread(self._calls.ask, call, lambda answer: answer.status != HTTPStatus.ACCEPTED)
+
+    async def update(self, instance_id: str, table: str, key: str, changes: Row) -> None:
+        """Change columns of the row with a key."""
+        call = Call("PATCH", below(instance_id, "data", quoted(table), quoted(key)), body=changes)
+        await asyncio.to_thread(self._calls.ask, call, lambda _: None)
+
+    def _pages(self, instance_id: str, table: str, query: RowQuery) -> Iterator[Sequence[Row]]:
+        path, until = below(instance_id, "data", quoted(table)), self._calls.deadline(_READING)
+        options = {name: value for field, name in _OPTIONS.items() if (value := getattr(query, field)) is not None}
+        if query.expand is not None:
+            options[_EXPAND] = query.expand
+        skip, left = query.skip, query.top
+        while left > 0:
+            asked = min(left, _LARGEST_PAGE)
+            paging = {"$top": str(asked), "$skip": str(skip)}
+            rows = self._page(path, table, options | paging, min(until, self._calls.deadline()))[:asked]
+            yield rows
+            skip, left = skip + len(rows), left - len(rows)
+            if len(rows) < min(asked, _PAGE):
+                return
+
+    def _page(self, path: str, table: str, query: dict[str, str], deadline: float) -> Sequence[Row]:
+        try:
+            return self._calls.ask(Call("GET", path, query), page_of, deadline)
+        except NotFoundError:
+            raise NotFoundError(f"Customer Insights knows no table {table!r} in this instance.") from None
+
+
+def page_of(answer: Answer) -> Sequence[Row]:
+    """The rows of a list answer, without OData's own annotations."""
+    rows = decoded(answer.body, dict).get("value")
+    if not isinstance(rows, list):
+        raise MalformedAnswerError("it holds no list of rows")
+    return [_plain(row) for row in rows if isinstance(row, dict)]
+
+
+def _row_or_rows(answer: Answer) -> Sequence[Row]:
+    """The row: an object of its own, as OData has it, or a list of one."""
+    document = decoded(answer.body, dict)
+    return page_of(answer) if isinstance(document.get("value"), list) else [_plain(document)]
+
+
+def _plain(row: dict[str, Any]) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith("@")}
+
+
+def _entity(table: str, key: str) -> str:
+    """The address of one row: OData doubles quotes in a key. That keys are texts is an assumption."""
+    doubled = quote(key.replace("'", "''"), safe="")
+    return f"{quoted(table)}('{doubled}')"
+
+
+async def in_thread[T](items: Iterator[T]) -> AsyncIterator[T]:
+    """What a blocking iterator gives, each item fetched in a thread."""
+    nothing = object()
+    while (item := await asyncio.to_thread(next, items, nothing)) is not nothing:
+        yield item  # type: ignore[misc]  # all but the sentinel come from the iterator

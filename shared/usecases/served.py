@@ -1,0 +1,25 @@
+"""Which instances the bridge serves: those it polls, and no others."""
+
+from collections.abc import Sequence
+
+from shared.domain.catalog import Instance
+from shared.errors import NotFoundError
+
+
+class Served:
+    """The instances that the settings name; none: all that the API lists."""
+
+    def __init__(self, instances: Sequence[str]) -> None:
+        self._spelled = {instance.casefold(): instance for instance in instances}
+
+    def __call__(self, instance_id: str) -> str:
+        """The id of an instance as the settings spell it. Raises `NotFoundError` for one that is not served."""
+        if not self._spelled:
+            return instance_id
+        if instance_id.casefold() not in self._spelled:
+            raise NotFoundError(f"The bridge does not serve the instance {instance_id!r}.")
+        return self._spelled[instance_id.casefold()]
+
+    def among(self, instances: Sequence[Instance]) -> Sequence[Instance]:
+        """Those of the instances that are served."""
+        return [one for one in instances if not self._spelled or one.instance_id.casefold() in self._spelled]
