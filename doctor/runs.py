@@ -27,7 +27,9 @@ def check_jobs(jobs: Sequence[Job], document: Json) -> list[Finding]:
         return [unseen("The API lists no job.", "Refresh something in Customer Insights, and run this again.")]
     findings = [_order(jobs), _tasks(jobs)]
     findings += [_full_refresh(kind, jobs, document) for kind in _KINDS]
-    return [*findings, _unification(jobs)]
+    do = "Have the bridge start one, and look at the tasks of that job: map and match must stand before the merge."
+    started = unseen("What a unification runs that the bridge itself starts is not seen without starting one.", do)
+    return [*findings, _unification(jobs), started]
 
 
 def _order(jobs: Sequence[Job]) -> Finding:

@@ -11,7 +11,8 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from doctor.findings import Finding, fine, listed, sentence, unseen, wrong
+from doctor.findings import Finding, Verdict, fine, listed, sentence, unseen, wrong
+from doctor.identity import check_azure_token
 from shared.adapters import delivery_queue, logs, subscription_table
 from shared.adapters.checkpoint_blobs import CONTAINER
 from shared.adapters.cipher import CallbackCipher
@@ -22,12 +23,18 @@ from shared.settings import Settings
 
 QUEUES = (delivery_queue.EVENTS, delivery_queue.DELIVERIES)
 TABLES = (subscription_table.TABLE, logs.DELIVERIES, logs.EVENTS, logs.DEAD_LETTERS)
+# What the identity asks for where there is no connection string.
+SCOPE = "https://storage.azure.com/.default"
 ROLES = ("Storage Blob Data Owner", "Storage Queue Data Contributor", "Storage Table Data Contributor")
 
 _PATIENCE = 15  # seconds for each thing that is looked at
 _MISSING = (
     "The bridge creates it at its first poll or when GET /api/health is called, and azd provision does: start the "
     "bridge once."
+)
+_WRITING = unseen(
+    "Whether the identity may write, too, cannot be seen without writing.",
+    f"On the storage account the app needs the roles {listed(ROLES)}.",
 )
 _UNREACHABLE = "Check the address, and whether a firewall or a private endpoint keeps this machine out."
 
@@ -43,21 +50,28 @@ class _Services:
 
 async def check_storage(settings: Settings, account: Account) -> list[Finding]:
     """Look at everything the bridge keeps in the storage account."""
+    if account.credential is None:
+        return await _contents(settings, account)
+    async with account.credential:
+        token = await check_azure_token(settings, "storage", SCOPE, "AzureWebJobsStorage to a connection string")
+        if token.verdict is Verdict.WRONG:
+            return [token]
+        return [token, *await _contents(settings, account), _WRITING]
+
+
+async def _contents(settings: Settings, account: Account) -> list[Finding]:
     async with AsyncExitStack() as closing:
-        if account.credential is not None:
-            await closing.enter_async_context(account.credential)
         services = _open(account)
         for service in (services.blobs, services.queues, services.tables):
             await closing.enter_async_context(service)
-        findings = [await _look(f"container {CONTAINER}", partial(_container, services))]
-        findings += [await _look(f"queue {name}", partial(_queue, services, name)) for name in QUEUES]
-        findings += [await _look(f"table {name}", partial(_table, services, name)) for name in TABLES]
         subscriptions = SubscriptionTable(account)
-        try:
-            findings.append(await _look("table subscriptions", partial(_callbacks, settings, subscriptions)))
-        finally:
-            await subscriptions.close()
-    return [*findings, *_roles(account)]
+        closing.push_async_callback(subscriptions.close)
+        return await asyncio.gather(
+            _look(f"container {CONTAINER}", partial(_container, services)),
+            *(_look(f"queue {name}", partial(_queue, services, name)) for name in QUEUES),
+            *(_look(f"table {name}", partial(_table, services, name)) for name in TABLES),
+            _look("table subscriptions", partial(_callbacks, settings, subscriptions)),
+        )
 
 
 def _open(account: Account) -> _Services:
@@ -132,14 +146,3 @@ async def _callbacks(settings: Settings, subscriptions: SubscriptionTable) -> Fi
             "Bring back the key under which they were stored as CALLBACK_ENCRYPTION_KEY_PREVIOUS, or subscribe again.",
         )
     return fine(f"The encryption keys open the callback URLs of all {count} subscriptions.")
-
-
-def _roles(account: Account) -> list[Finding]:
-    if account.connection_string is not None:
-        return []
-    return [
-        unseen(
-            "Whether the identity may write, too, cannot be seen without writing.",
-            f"On the storage account the app needs the roles {listed(ROLES)}.",
-        )
-    ]

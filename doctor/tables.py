@@ -40,13 +40,12 @@ def _types(document: Json) -> list[Finding]:
     if not seen:
         findings.append(unseen("No column tells its data type; all are taken for text."))
     keys = {str(value) for value in values_at(document, "entities", "keys", "dataType")}
-    if odd := sorted(name for name in keys if json_type(name)[0] != "string"):
-        findings.append(
-            unseen(
-                f"Keys that are no text: {listed(odd)}.",
-                "The bridge addresses every row by text in quotes. Report this.",
-            )
-        )
+    odd = sorted(name for name in keys if json_type(name)[0] != "string")
+    if odd:
+        do = "The bridge addresses every row by text in quotes. Report this if it does not find rows by such a key."
+        findings.append(unseen(f"Keys of tables that are no text: {listed(odd)}.", do))
+    elif keys:
+        findings.append(fine(f"Keys of tables are text: {listed(sorted(keys))}."))
     return findings
 
 

@@ -6,17 +6,14 @@ import ssl
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from azure.core.exceptions import AzureError
-
 from doctor.findings import Finding, fine, unseen, wrong
-from shared.composition import azure_identity
+from doctor.identity import check_azure_token
 from shared.settings import Settings
 
 # What Azure's library for publishing asks for, in every cloud.
 SCOPE: Final = "https://eventgrid.azure.net/.default"
 _PATH: Final = "/api/events"
 _PATIENCE: Final = 10  # seconds
-_TOKEN_PATIENCE: Final = 60
 
 
 async def check_topic(settings: Settings) -> list[Finding]:
@@ -24,7 +21,7 @@ async def check_topic(settings: Settings) -> list[Finding]:
     endpoint = urlsplit(settings.topic_endpoint)
     findings = [_address(endpoint), await _connection(endpoint)]
     if settings.topic_key is None:
-        findings.append(await _token(settings))
+        findings.append(await check_azure_token(settings, "Event Grid", SCOPE, "EVENT_GRID_TOPIC_KEY"))
         do = "On the topic the app's identity needs the role EventGrid Data Sender."
     else:
         do = "If a poll fails with 401, compare with: az eventgrid topic key list."
@@ -68,15 +65,3 @@ async def _connection(endpoint: SplitResult) -> Finding:
             f"No connection to {host} comes about ({type(error).__name__}).", "Check the address and firewalls."
         )
     return fine(f"{host} is known, and a{' secure' if tls else ''} connection to it comes about.")
-
-
-async def _token(settings: Settings) -> Finding:
-    try:
-        async with asyncio.timeout(_TOKEN_PATIENCE), azure_identity(settings) as identity:
-            await identity.get_token(SCOPE)
-    except (AzureError, ValueError, TimeoutError) as error:
-        return wrong(
-            f"Microsoft Entra gives no token for Event Grid ({type(error).__name__}).",
-            "Sign in with az login, or set EVENT_GRID_TOPIC_KEY.",
-        )
-    return fine("Microsoft Entra gives a token for Event Grid.")
