@@ -23,7 +23,7 @@ def check_segments(segments: Sequence[Segment]) -> list[Finding]:
 def check_measures(measures: Sequence[Measure], document: Json) -> list[Finding]:
     """Look at the values of measures, and at the document that lists them."""
     scalar = {one.name: one for one in measures if one.scalar}
-    written = [item for item in document if isinstance(item, dict) and item.get("name") in scalar]
+    written = [item for item in document if isinstance(item, dict) and str(item.get("name")) in scalar]
     with_values = [item for item in written if any(values_at(item, "output", "values"))]
     if not with_values:
         return [

@@ -7,8 +7,6 @@ import pytest
 
 from tests.doctor.conftest import PROJECT, Patient
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
-
 # Where an assumption is kept, and how the doctor's report on it begins.
 REPORTS = {
     "shared/domain/refreshes.py": "The latest refresh, told in several places, differs by at most",
@@ -29,6 +27,7 @@ def test_every_place_that_keeps_an_assumption_is_known() -> None:
     assert keeping == set(REPORTS)
 
 
+@pytest.mark.asyncio(loop_scope="session")
 async def test_every_assumption_is_reported_on(patient: Patient) -> None:
     told = await patient.examine()
     reported = [*told.lines("fine"), *told.lines("open")]

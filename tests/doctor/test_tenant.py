@@ -135,11 +135,11 @@ async def test_a_path_that_hides_the_other_one(patient: Patient) -> None:
 
 
 async def test_an_item_that_cannot_be_read(patient: Patient) -> None:
-    patient.world.instance.stray["datasources"] = [{"dataSourceId": "odd-one", "refreshState": ["s3cret-value"]}]
+    patient.world.instance.stray["datasources"] = [{"dataSourceId": "odd-one", "lastRefresh": "s3cret-value"}]
     told = await patient.examine()
     assert told.code == 1
     [line] = told.lines("wrong")
-    assert line.startswith("Unreadable, data source 'odd-one': refreshState")
+    assert line.startswith("Unreadable, data source 'odd-one': lastRefresh")
     assert "s3cret-value" not in told.text
 
 
@@ -177,12 +177,14 @@ async def test_how_full_refreshes_show_themselves(patient: Patient) -> None:
             job(3, operationType="None", jobSubmissionKind="Scheduled"),
         ],
     )
+    patient.answer_instead("workflows/main/jobs/job-5$", job(5))
     told = await patient.examine()
-    assert told.lines("wrong") == [
+    [line] = told.lines("wrong")
+    assert line == (
         "No scheduled full refresh shows itself as operationType all, but this job has the tasks of one: operationType "
         "None, jobSubmissionKind Scheduled, jobType Full, jobStatus Successful, with endTimestamp; tasks: 1 ingestion, "
         "1 map, 1 match, 1 merge."
-    ]
+    )
     assert (
         "The latest on-demand full refresh: operationType All, jobSubmissionKind OnDemand, jobType Full, jobStatus "
         "Successful, with endTimestamp; tasks: 1 ingestion, 1 map, 1 match, 1 merge."
@@ -195,6 +197,7 @@ async def test_how_full_refreshes_show_themselves(patient: Patient) -> None:
 async def test_jobs_that_come_in_another_order_and_without_tasks(patient: Patient) -> None:
     kind = {"operationType": "all", "jobSubmissionKind": "scheduled", "tasks": None}
     patient.answer_instead("workflows/main/jobs$", [job(3, **kind), job(4, **kind)])
+    patient.answer_instead("workflows/main/jobs/job-3$", job(3))
     told = await patient.examine()
     assert told.lines("wrong") == [
         "The API does not list the newest jobs first.",
