@@ -2,9 +2,9 @@
 
 import azure.functions as func
 
-from triggers import health, polling, queues, subscriptions
+from triggers import actions, catalog, description, health, items, polling, queues, subscriptions
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for module in (polling, queues, subscriptions, health):
+for module in (polling, queues, subscriptions, catalog, items, actions, description, health):
     app.register_functions(module.blueprint)

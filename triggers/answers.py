@@ -3,36 +3,60 @@
 No answer shows a stack trace, a secret or a callback URL.
 """
 
-import functools
 import json
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 import azure.functions as func
+from pydantic import BaseModel, Field
 
 from shared.errors import (
+    AccessError,
     BridgeError,
     ConflictError,
     InvalidInputError,
     NotFoundError,
+    PermanentError,
+    RefusedError,
+    TimedOutError,
     TransientError,
 )
 
-type Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
-
 RETRY_AFTER = 10
+NO_ACCESS = (
+    "Customer Insights refuses the bridge's own access: its subscription key, its token or its role. Your key is fine; "
+    "the bridge's log says what to do."
+)
 
-log = logging.getLogger("bridge.http")
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(description="The field: a key of the body, or a parameter.")
+    message: str = Field(description="What is wrong with it.")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(default="about:blank", description="The kind of problem.")
+    title: str = Field(description="The kind of problem in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What is wrong, and what to do.")
+    errors: Sequence[FieldError] | None = Field(default=None, description="The fields that are wrong.")
 
 
 def answer(
     body: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> func.HttpResponse:
     """An answer with a JSON body."""
-    text = json.dumps(body, ensure_ascii=False)
-    return func.HttpResponse(text, status_code=status, headers=dict(headers or {}), mimetype="application/json")
+    return func.HttpResponse(encode(body), status_code=status, headers=dict(headers or {}), mimetype="application/json")
+
+
+def encode(value: object) -> bytes:
+    """A value as JSON, in ASCII: half of a surrogate pair, which no UTF-8 can hold, stays an escape."""
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def nothing() -> func.HttpResponse:
@@ -44,54 +68,48 @@ def problem(
     status: HTTPStatus,
     detail: str,
     *,
-    errors: Sequence[Mapping[str, str]] | None = None,
+    errors: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> func.HttpResponse:
-    """An error as problem details."""
-    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    if errors is not None:
-        body["errors"] = errors
+    """An error as problem details; `errors` says what is wrong with each field."""
+    fields = None if errors is None else [FieldError(field=name, message=text) for name, text in errors.items()]
+    body = Problem(title=status.phrase, status=status.value, detail=detail, errors=fields)
     return func.HttpResponse(
-        json.dumps(body, ensure_ascii=False),
+        encode(body.model_dump(exclude_none=True)),
         status_code=status,
         headers=dict(headers or {}),
         mimetype="application/problem+json",
     )
 
 
-def of_error(error: BridgeError) -> func.HttpResponse:
+def of_error(error: BridgeError) -> func.HttpResponse:  # noqa: PLR0911 - the table of what callers are told
     """What a caller is told of an error."""
     match error:
         case InvalidInputError():
-            errors = [{"field": field, "message": message} for field, message in error.fields.items()]
-            return problem(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=errors)
+            return problem(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=error.fields)
+        case RefusedError():
+            words = error.words or "it does not say why"
+            # OData names its own options: "$filter".
+            field = error.target.removeprefix("$") or "request"
+            return problem(
+                HTTPStatus.BAD_REQUEST, f"Customer Insights refuses the request: {words}", errors={field: words}
+            )
         case NotFoundError():
             return problem(HTTPStatus.NOT_FOUND, str(error))
         case ConflictError():
             return problem(HTTPStatus.CONFLICT, str(error))
+        case TimedOutError():
+            return problem(HTTPStatus.GATEWAY_TIMEOUT, "Customer Insights did not answer in time; try again later.")
         case TransientError():
-            after = {"Retry-After": str(max(1, round(error.retry_after or RETRY_AFTER)))}
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The bridge cannot do this just now.", headers=after)
+            after = {"Retry-After": str(max(1, math.ceil(error.retry_after or RETRY_AFTER)))}
+            return problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "The bridge cannot do this just now; try again later.", headers=after
+            )
+        case AccessError():
+            return problem(HTTPStatus.BAD_GATEWAY, NO_ACCESS)
+        case PermanentError():
+            return problem(HTTPStatus.BAD_GATEWAY, str(error))
         case _:
             return problem(
                 HTTPStatus.SERVICE_UNAVAILABLE, "The bridge is not set up for this; its log says what to do."
             )
-
-
-def answering(handler: Handler) -> Handler:
-    """Answer a handler's errors as problem details; what only the operator can mend goes to the log."""
-
-    @functools.wraps(handler)
-    async def wrapped(req: func.HttpRequest) -> func.HttpResponse:
-        try:
-            return await handler(req)
-        except (InvalidInputError, NotFoundError, ConflictError) as error:
-            return of_error(error)
-        except BridgeError as error:
-            log.exception("request.failed method=%s", req.method)
-            return of_error(error)
-        except Exception:
-            log.exception("request.failed method=%s", req.method)
-            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The bridge failed; its log says why.")
-
-    return wrapped

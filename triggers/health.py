@@ -1,20 +1,32 @@
 """The health route: is the bridge usable? It says nothing else."""
 
 from http import HTTPStatus
+from typing import Literal
 
-import azure.functions as func
+from pydantic import BaseModel, Field
 
 from shared.composition import is_healthy
-from triggers.answers import answer, answering
+from triggers.operations import Reply, Routes
 
-blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+routes = Routes()
+blueprint = routes.blueprint
 
 
-@blueprint.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@answering
-async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """200 when settings and storage are usable, else 503."""
-    del req
+class Health(BaseModel):
+    """Whether the bridge is usable."""
+
+    status: Literal["healthy", "unhealthy"] = Field(description="Whether settings and storage are usable.")
+
+
+@routes(
+    "GET",
+    "health",
+    summary="Check the health",
+    answers={HTTPStatus.OK: Health, HTTPStatus.SERVICE_UNAVAILABLE: Health},
+    is_open=True,
+)
+async def health() -> Reply:
+    """Answers 200 when settings and storage are usable, else 503."""
     if await is_healthy():
-        return answer({"status": "healthy"})
-    return answer({"status": "unhealthy"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return Reply(Health(status="healthy"))
+    return Reply(Health(status="unhealthy"), HTTPStatus.SERVICE_UNAVAILABLE)

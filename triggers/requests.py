@@ -1,10 +1,14 @@
-"""HTTP requests: their bodies as JSON objects, checked against a model."""
+"""HTTP requests: parameters and JSON bodies, checked against models.
+
+Whatever is wrong is an `InvalidInputError` that names each field.
+"""
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import NoReturn
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.errors import InvalidInputError
@@ -12,22 +16,37 @@ from shared.errors import InvalidInputError
 BODY = "body"
 
 
-def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
-    """A body as the model. Raises `InvalidInputError` naming each field that is wrong.
+def parse_parameters[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
+    """Parameters of a path or a query as the model; those that it does not name are left out."""
+    names = {field.alias or name for name, field in model.model_fields.items()}
+    return _validated({name: value for name, value in values.items() if name in names}, model)
 
-    Numbers are read as decimals, never as binary floats.
+
+def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
+    """A body as the model. Numbers are read as decimals, never as binary floats.
+
+    A model that is a row (a `RootModel`) takes any JSON object, and its numbers as JSON has them.
     """
+    is_row = issubclass(model, RootModel)
     try:
-        value = json.loads(content, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
+        value = (
+            json.loads(content, parse_constant=_refuse)
+            if is_row
+            else json.loads(content, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
+        )
     except (ValueError, ArithmeticError, RecursionError):
         raise InvalidInputError({BODY: "is not JSON"}) from None
     if not isinstance(value, dict):
         raise InvalidInputError({BODY: "is not a JSON object"})
+    return _validated(value, model)
+
+
+def _validated[M: BaseModel](value: Mapping[str, object], model: type[M]) -> M:
     try:
         return model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False, include_context=False)
-        # All bodies are flat: what follows a key in a location is the model's own affair.
+        # What follows a key in a location is the model's own affair.
         fields = {str(one["loc"][0]) if one["loc"] else BODY: _message(one) for one in wrong}
         raise InvalidInputError(fields) from None
 

@@ -1,124 +1,194 @@
 """The routes of flows: subscribe, unsubscribe, look at subscriptions."""
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 import azure.functions as func
+from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
 from shared.composition import bridge
-from shared.domain.subscriptions import TRIGGERS, Subscription, Trigger, Wish
+from shared.domain.callbacks import CallbackPolicy
+from shared.domain.catalog import Listing
+from shared.domain.events import Number, Wire
+from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger, Wish
 from shared.errors import InvalidInputError, NotFoundError
-from triggers.answers import answer, answering, nothing
+from triggers.operations import Reply, Routes
+from triggers.parameters import ChosenSubscriptionPath, Path, SubscriptionPath, TokenPath, TriggerPath
 from triggers.requests import parse_body
 
-blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+routes = Routes()
+blueprint = routes.blueprint
 
 TRIGGER_ROUTE = "triggers/{trigger}/subscriptions"
-STATUSES = ("active", "paused", "suspended")
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+UNSUBSCRIBE = "unsubscribe/{token}"
+SUBSCRIBING = (HTTPStatus.BAD_REQUEST,)
+
+# The gateway of custom connectors says in this header under which address it forwarded a call; only calls that go
+# through it carry the connection's key. Anybody can send the header, so its host must be one of the gateway's.
+GATEWAY_HEADER = "X-MS-APIM-Referrer-Prefix"
+GATEWAYS = CallbackPolicy(("*.azure-apihub.net", "*.azure-apim.net"))
 
 
-@blueprint.route(route=TRIGGER_ROUTE, methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@answering
-async def subscribe(req: func.HttpRequest) -> func.HttpResponse:
-    """Subscribe; the same wish again gives the same subscription again."""
-    done = await bridge().subscribe(_wish(req))
+class SubscriptionView(Wire):
+    """A subscription as callers see it: without its callback."""
+
+    id: str = Field(description="The id of the subscription.")
+    trigger: str = Field(description="The trigger.")
+    event_type: str = Field(description="The type of the events it brings.")
+    instance_id: str = Field(description="The Customer Insights environment.")
+    data_source_id: str | None = Field(default=None, description="The data source; any when absent.")
+    segment_name: str | None = Field(default=None, description="The segment.")
+    measure_name: str | None = Field(default=None, description="The measure.")
+    threshold: Number | None = Field(default=None, description="The threshold.")
+    direction: str | None = Field(default=None, description="Which way to cross it.")
+    rearm_margin: Number | None = Field(
+        default=None, description="How far back the value must go before the same crossing counts again."
+    )
+    outcome: str | None = Field(default=None, description="How the run must have ended.")
+    submission_kind: str | None = Field(default=None, description="How the run must have been started.")
+    label: str | None = Field(default=None, description="A name for people to recognise it by.")
+    status: Status = Field(description="Whether it is served.")
+    status_reason: str | None = Field(default=None, description="Why it is not.")
+    created_at: AwareDatetime = Field(description="When it was first made (UTC).")
+    updated_at: AwareDatetime = Field(description="When it was last changed (UTC).")
+    callback_host: str = Field(description="The host of its callback.")
+
+
+def _known_trigger(slug: str) -> str:
+    if slug not in TRIGGERS:
+        raise ValueError(f"must be one of {', '.join(TRIGGERS)}")
+    return slug
+
+
+Slug = Annotated[str, AfterValidator(_known_trigger), WithJsonSchema({"type": "string", "enum": list(TRIGGERS)})]
+
+
+class SubscriptionQuery(Path):
+    """Which subscriptions to list."""
+
+    instance_id: str | None = Field(default=None, title="Environment", description="Those of this environment.")
+    trigger: Slug | None = Field(default=None, title="Trigger", description="Those of this trigger.")
+    status: Literal["active", "paused", "suspended"] | None = Field(
+        default=None, title="Status", description="Those with this status."
+    )
+
+
+@routes(
+    "POST",
+    TRIGGER_ROUTE,
+    summary="Subscribe",
+    answers={HTTPStatus.CREATED: SubscriptionView, HTTPStatus.OK: SubscriptionView},
+    problems=SUBSCRIBING,
+    for_each_trigger=True,
+)
+async def subscribe(path: TriggerPath, req: func.HttpRequest) -> Reply:
+    """Has a callback called at each event. The same wish again gives the same subscription again."""
+    done = await bridge().subscribe(_wish(path, req))
+    location = f"{_base(req)}/api/unsubscribe/{quote(done.token)}"
     status = HTTPStatus.CREATED if done.created else HTTPStatus.OK
-    here = urlsplit(req.url)
-    location = f"{here.scheme}://{here.netloc}/api/unsubscribe/{quote(done.token)}"
-    return answer(shown(done.subscription), status, {"Location": location})
+    return Reply(view(done.subscription), status, {"Location": location})
 
 
-@blueprint.route(route=TRIGGER_ROUTE + "/{id}", methods=["PUT"], auth_level=func.AuthLevel.FUNCTION)
-@answering
-async def subscribe_as(req: func.HttpRequest) -> func.HttpResponse:
-    """Subscribe with an id that the caller chose, or replace that subscription."""
-    chosen_id = req.route_params["id"]
-    if not _ID.fullmatch(chosen_id):
-        raise InvalidInputError({"id": "must be 1 to 64 letters, digits, dots, underscores or hyphens"})
-    done = await bridge().subscribe(_wish(req), chosen_id)
-    return answer(shown(done.subscription), HTTPStatus.CREATED if done.created else HTTPStatus.OK)
+@routes(
+    "PUT",
+    TRIGGER_ROUTE + "/{id}",
+    summary="Subscribe with an id of your own",
+    answers={HTTPStatus.CREATED: SubscriptionView, HTTPStatus.OK: SubscriptionView},
+    problems=(*SUBSCRIBING, HTTPStatus.CONFLICT),
+    for_each_trigger=True,
+)
+async def subscribe_as(path: ChosenSubscriptionPath, req: func.HttpRequest) -> Reply:
+    """Subscribes with an id that the caller chose, or replaces that subscription."""
+    done = await bridge().subscribe(_wish(path, req), path.id)
+    return Reply(view(done.subscription), HTTPStatus.CREATED if done.created else HTTPStatus.OK)
 
 
-@blueprint.route(route=TRIGGER_ROUTE + "/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-@answering
-async def show_subscription(req: func.HttpRequest) -> func.HttpResponse:
-    """One subscription."""
-    trigger = _trigger(req)
-    found = await bridge().subscriptions.get(req.route_params["id"])
+@routes(
+    "GET",
+    TRIGGER_ROUTE + "/{id}",
+    summary="Get a subscription",
+    problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+    for_each_trigger=True,
+)
+async def get_subscription(path: SubscriptionPath) -> SubscriptionView:
+    """One subscription of a trigger."""
+    trigger = _trigger(path)
+    found = await bridge().subscriptions.get(path.id)
     if found is None or found[0].trigger is not trigger:
         raise NotFoundError(f"There is no such subscription to {trigger.slug}.")
-    return answer(shown(found[0]))
+    return view(found[0])
 
 
-@blueprint.route(route=TRIGGER_ROUTE + "/{id}", methods=["DELETE"], auth_level=func.AuthLevel.FUNCTION)
-@answering
-async def unsubscribe_by_id(req: func.HttpRequest) -> func.HttpResponse:
-    """End a subscription; one that is gone already is no error."""
-    await bridge().unsubscribe.by_id(_trigger(req), req.route_params["id"])
-    return nothing()
+@routes(
+    "DELETE",
+    TRIGGER_ROUTE + "/{id}",
+    summary="Unsubscribe by id",
+    problems=(HTTPStatus.BAD_REQUEST,),
+    for_each_trigger=True,
+)
+async def unsubscribe_by_id(path: SubscriptionPath) -> None:
+    """Ends a subscription; one that is gone already is no error."""
+    await bridge().unsubscribe.by_id(_trigger(path), path.id)
 
 
-@blueprint.route(route="unsubscribe/{token}", methods=["DELETE"], auth_level=func.AuthLevel.ANONYMOUS)
-@answering
-async def unsubscribe(req: func.HttpRequest) -> func.HttpResponse:
-    """End the subscription that the token is for; the answer tells nobody which tokens exist."""
-    await bridge().unsubscribe.by_token(req.route_params["token"])
-    return nothing()
+@routes("DELETE", UNSUBSCRIBE, summary="Unsubscribe", is_open=True)
+async def unsubscribe(path: TokenPath) -> None:
+    """Ends the subscription that the token is for; the answer tells nobody which tokens exist."""
+    await bridge().unsubscribe.by_token(path.token)
 
 
-@blueprint.route(route="subscriptions", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-@answering
-async def list_subscriptions(req: func.HttpRequest) -> func.HttpResponse:
-    """All subscriptions, or those of an instance, a trigger or a status."""
-    instance_id, slug, status = (req.params.get(name) for name in ("instanceId", "trigger", "status"))
-    wrong = {}
-    if slug is not None and slug not in TRIGGERS:
-        wrong["trigger"] = f"must be one of {', '.join(TRIGGERS)}"
-    if status is not None and status not in STATUSES:
-        wrong["status"] = f"must be one of {', '.join(STATUSES)}"
-    if wrong:
-        raise InvalidInputError(wrong)
+@routes("GET", "subscriptions", summary="List subscriptions", problems=(HTTPStatus.BAD_REQUEST,))
+async def list_subscriptions(query: SubscriptionQuery) -> Listing[SubscriptionView]:
+    """All subscriptions, or those of an environment, a trigger or a status."""
     found = [
-        shown(subscription)
+        view(subscription)
         async for subscription in bridge().subscriptions.all()
-        if instance_id in {None, subscription.instance_id}
-        and slug in {None, subscription.trigger.slug}
-        and status in {None, subscription.status}
+        if query.instance_id in {None, subscription.instance_id}
+        and query.trigger in {None, subscription.trigger.slug}
+        and query.status in {None, subscription.status}
     ]
-    return answer({"value": found})
+    return Listing[SubscriptionView](value=found)
 
 
-def shown(subscription: Subscription) -> Mapping[str, Any]:
-    """A subscription as callers see it: without its callback."""
-    body = {
-        "id": subscription.id,
-        "trigger": subscription.trigger.slug,
-        "eventType": subscription.trigger.event_type,
-        "instanceId": subscription.instance_id,
-        **subscription.filters.model_dump(mode="json", by_alias=True),
-        "label": subscription.label,
-        "status": subscription.status,
-        "statusReason": subscription.status_reason,
-        "createdAt": subscription.created_at.isoformat(),
-        "updatedAt": subscription.updated_at.isoformat(),
-        "callbackHost": subscription.callback_host,
-    }
-    return {key: value for key, value in body.items() if value is not None}
+def view(subscription: Subscription) -> SubscriptionView:
+    """A subscription as callers see it."""
+    filters: Mapping[str, Any] = subscription.filters.model_dump()
+    return SubscriptionView(
+        id=subscription.id,
+        trigger=subscription.trigger.slug,
+        event_type=subscription.trigger.event_type,
+        instance_id=subscription.instance_id,
+        label=subscription.label,
+        status=subscription.status,
+        status_reason=subscription.status_reason,
+        created_at=subscription.created_at,
+        updated_at=subscription.updated_at,
+        callback_host=subscription.callback_host,
+        **filters,
+    )
 
 
-def _trigger(req: func.HttpRequest) -> Trigger:
-    slug = req.route_params["trigger"]
-    if slug not in TRIGGERS:
-        raise NotFoundError(f"There is no trigger {slug}; there are {', '.join(TRIGGERS)}.")
-    return TRIGGERS[slug]
+def _trigger(path: TriggerPath) -> Trigger:
+    if path.trigger not in TRIGGERS:
+        raise NotFoundError(f"There is no trigger {path.trigger}; there are {', '.join(TRIGGERS)}.")
+    return TRIGGERS[path.trigger]
 
 
-def _wish(req: func.HttpRequest) -> Wish:
-    trigger = _trigger(req)
+def _wish(path: TriggerPath, req: func.HttpRequest) -> Wish:
+    trigger = _trigger(path)
     body = parse_body(req.get_body(), trigger.body)
     filters = trigger.filters.model_validate(body.model_dump(include=set(trigger.filters.model_fields)))
     return Wish(trigger, body.instance_id, filters, body.callback_url, body.label)
+
+
+def _base(req: func.HttpRequest) -> str:
+    """The address under which the caller reaches the bridge: the gateway's, where one forwarded the call."""
+    prefix: str = req.headers.get(GATEWAY_HEADER, "")
+    try:
+        GATEWAYS.check_url(prefix)
+    except InvalidInputError:
+        here = urlsplit(req.url)
+        return f"{here.scheme}://{here.netloc}"
+    return prefix.partition("?")[0].rstrip("/")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-type Scope = Literal[
+Scope = Literal[
     "all",
     "dataSources",
     "unification",

@@ -139,7 +139,7 @@ class Node(Wire):
     error: Error | None = Field(default=None, description="What went wrong in its latest run.")
 
 
-type ReportType = Literal["summary", "detailed"]
+ReportType = Literal["summary", "detailed"]
 
 
 class Report(Wire):

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
 
 from shared.domain.events import (
@@ -31,11 +31,20 @@ from shared.domain.thresholds import EXACT, Rule
 
 ANY: Final = "any"
 
-type Status = Literal["active", "paused", "suspended"]
+Status = Literal["active", "paused", "suspended"]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 # Far beyond any count or amount, and near enough for exact arithmetic.
 LIMIT = Decimal(10) ** 24
-JsonNumber = Annotated[Number, Field(strict=True, allow_inf_nan=False, ge=-LIMIT, le=LIMIT)]
+JsonNumber = Annotated[
+    Number,
+    Field(strict=True, allow_inf_nan=False, ge=-LIMIT, le=LIMIT),
+    WithJsonSchema({"type": "number", "minimum": -float(LIMIT), "maximum": float(LIMIT)}),
+]
+Margin = Annotated[
+    Number,
+    Field(strict=True, allow_inf_nan=False, ge=0, le=LIMIT),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": float(LIMIT)}),
+]
 
 
 class Filters(BaseModel):
@@ -68,7 +77,7 @@ class ThresholdFilters(Filters):
 
     threshold: JsonNumber = Field(description="The threshold.")
     direction: Literal["above", "below", "either"] = Field(default="above", description="Which way to cross it.")
-    rearm_margin: Annotated[Number, Field(strict=True, allow_inf_nan=False, ge=0, le=LIMIT)] = Field(
+    rearm_margin: Margin = Field(
         default=Decimal(0), description="How far back the value must go before the same crossing counts again."
     )
 

@@ -24,7 +24,7 @@ EXPECTED = {
     "bury_delivery": "queueTrigger deliveries-poison",
     "subscribe": f"httpTrigger POST {SUBSCRIPTIONS}",
     "subscribe_as": f"httpTrigger PUT {SUBSCRIPTIONS}/{{id}}",
-    "show_subscription": f"httpTrigger GET {SUBSCRIPTIONS}/{{id}}",
+    "get_subscription": f"httpTrigger GET {SUBSCRIPTIONS}/{{id}}",
     "unsubscribe_by_id": f"httpTrigger DELETE {SUBSCRIPTIONS}/{{id}}",
     "unsubscribe": "httpTrigger DELETE unsubscribe/{token}",
     "list_subscriptions": "httpTrigger GET subscriptions",
