@@ -23,6 +23,7 @@ ALLOWED = {
         "shared.domain",
         "shared.errors",
         "shared.settings.schedule",
+        "shared.__version__",
     ),
     "shared": (),
     "shared.composition": (
