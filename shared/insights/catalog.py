@@ -65,16 +65,19 @@ class CatalogClient:
     async def entity(self, instance_id: str, name: str) -> wire.EntityMetadata:
         """One table as the API tells of it; `name` is its own or its qualified one.
 
-        The API documents no rule for which of the two a path takes, so a name that it does not find is looked for.
+        The API documents no rule for which of the two a path takes, so a name that it does not find is looked for: the
+        qualified one first, which no two tables share.
         """
         what, path = f"table {name!r}", f"manage/entities/{quoted(name)}"
         try:
             return await found(what, instance_id, lambda: self._calls.one(wire.TABLE, instance_id, path))
         except NotFoundError as missing:
-            for entity in await self.entities(instance_id):
-                if name in {entity.name, entity.qualified_entity_name}:
-                    return entity
-            raise missing from None
+            entities = await self.entities(instance_id)
+            named = [entity for entity in entities if entity.data_name == name]
+            named = named or [entity for entity in entities if entity.name == name]
+            if len(named) != 1:
+                raise missing from None
+            return named[0]
 
     async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
         """The latest `top` jobs without their tasks, newest first."""

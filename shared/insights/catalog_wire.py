@@ -173,11 +173,16 @@ class EntityMetadata(Wire):
     keys: list[list[Annotated[_Attribute, BeforeValidator(_named)]]] | None = None
     partitions: list[PartitionMetadata] | None = None
 
+    @property
+    def data_name(self) -> str:
+        """The name by which its rows are read."""
+        return self.qualified_entity_name or self.name
+
     def shown(self) -> Table:
         """The table without its columns."""
         return Table(
             name=self.name,
-            qualified_name=self.qualified_entity_name or self.name,
+            qualified_name=self.data_name,
             type=spelled(self.entity_type),
             data_source_name=self.data_source_name,
             refreshed_at=utc(self.refresh_time),

@@ -6,7 +6,8 @@ there, no redirect is followed, and only Azure Storage and the API's own host ar
 
 import codecs
 import csv
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -20,6 +21,8 @@ from shared.errors import AccessError, InvalidInputError, PermanentError, TimedO
 # Where Customer Insights keeps its files: an assumption.
 _STORAGE: Final = CallbackPolicy(("*.blob.core.windows.net", "*.dfs.core.windows.net"))
 _TIMEOUT: Final = (5, 30)
+# Seconds for a file as a whole: a timeout only limits the pauses between its pieces.
+_LONGEST: Final = 100.0
 _CHUNK_BYTES: Final = 64 * 1024
 _NOT_OURS_TO_SET: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "cookie"})
 
@@ -35,9 +38,10 @@ class FileRequest:
 class FileClient:
     """Fetches files; `api` is the address of the Customer Insights API, whose host is allowed, too."""
 
-    def __init__(self, session: requests.Session, api: str) -> None:
+    def __init__(self, session: requests.Session, api: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._session = session
         self._api = urlsplit(api)
+        self._monotonic = monotonic
 
     def rows(self, file: FileRequest) -> Iterator[list[str]]:
         """The rows of a CSV file.
@@ -47,12 +51,13 @@ class FileClient:
         """
         host = self._check(file.uri)
         headers = {name: value for name, value in file.headers.items() if name.lower() not in _NOT_OURS_TO_SET}
+        until = self._monotonic() + _LONGEST
         try:
             with self._session.get(
                 file.uri, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
             ) as response:
                 _check_status(host, response.status_code)
-                yield from csv.reader(_lines(response.iter_content(_CHUNK_BYTES)))
+                yield from csv.reader(_lines(self._chunks(response, until)))
         except requests.Timeout:
             raise TimedOutError(f"The file store {host} did not answer in time.") from None
         except (requests.RequestException, UnicodeError) as error:
@@ -61,11 +66,18 @@ class FileClient:
         except csv.Error:
             raise PermanentError(f"A file from {host} is no CSV that can be read.") from None
 
+    def _chunks(self, response: requests.Response, until: float) -> Iterator[bytes]:
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            if self._monotonic() > until:
+                raise requests.Timeout
+            yield chunk
+
     def _check(self, uri: str) -> str:
         """Return the host. Raises `PermanentError` when it is not allowed."""
         try:
             parts = urlsplit(uri)
-            if (parts.scheme, parts.hostname) == (self._api.scheme, self._api.hostname) and not parts.username:
+            # The whole of it, so that neither another port nor user information slips in.
+            if (parts.scheme, parts.netloc.lower()) == (self._api.scheme, self._api.netloc.lower()):
                 return parts.hostname or ""
             return _STORAGE.check_url(uri)
         except (ValueError, InvalidInputError):

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from shared.domain.catalog import Column, Partition
 from shared.domain.rows import MAX_ROWS, Row, RowQuery, from_text
@@ -18,7 +18,7 @@ from shared.insights.catalog import CatalogClient
 from shared.insights.catalog_wire import PartitionMetadata
 from shared.insights.files import FileClient, FileRequest
 from shared.insights.paths import below, quoted
-from shared.insights.reading import decoded
+from shared.insights.reading import MalformedAnswerError, decoded
 from shared.insights.rows import RowsClient, in_thread
 from shared.insights.transport import Answer, Call
 
@@ -46,12 +46,14 @@ class PartitionsClient:
         wanted = next((one for one in partitions if one.name == partition), None)
         if wanted is None:
             raise NotFoundError(f"Customer Insights knows no partition {partition!r} of the table {table!r}.")
-        call = Call("GET", below(instance_id, "data", quoted(table)), {"$select": "*", "proxy": "true"})
+        call = Call("GET", below(instance_id, "data", quoted(entity.data_name)), {"$select": "*", "proxy": "true"})
         files = await asyncio.to_thread(self._calls.ask, call, _file_requests)
         if files is None:
             if len(partitions) > 1:
                 raise PermanentError(f"Customer Insights does not say where the partitions of {table!r} are.")
-            batches = [self._rows.pages(instance_id, table, RowQuery(top=MAX_ROWS))]
+            # One more than an answer holds shows that there are too many.
+            query = RowQuery().model_copy(update={"top": MAX_ROWS + 1})
+            batches = [self._rows.pages(instance_id, entity.data_name, query)]
         else:
             columns = entity.columns()
             batches = [
@@ -72,16 +74,17 @@ class PartitionsClient:
 
 
 def _file_requests(answer: Answer) -> Sequence[FileRequest] | None:
-    """Where the files of a table are; None where the API gives the rows themselves."""
+    """Where the files of a table are; None where the API gives the rows themselves.
+
+    None is left out: the place of each may tell which partition it belongs to.
+    """
     document = decoded(answer.body, dict)
     requests = document.get("httpRequests")
     if not isinstance(requests, list):
         return None
-    return [
-        FileRequest(request["uri"], _texts(request.get("headers")))
-        for request in requests
-        if isinstance(request, dict) and isinstance(request.get("uri"), str)
-    ]
+    if not all(isinstance(request, dict) and isinstance(request.get("uri"), str) for request in requests):
+        raise MalformedAnswerError("a request for a file has no address")
+    return [FileRequest(request["uri"], _texts(request.get("headers"))) for request in requests]
 
 
 def _texts(headers: object) -> Mapping[str, str]:
@@ -108,7 +111,7 @@ def _files_of(
 
 def _path(url: str) -> str:
     try:
-        return urlsplit(url).path
+        return unquote(urlsplit(url).path)
     except ValueError:
         return url
 
@@ -118,6 +121,7 @@ def _named(rows: Iterator[list[str]], columns: Sequence[Column], *, has_header: 
 
     Without word of a header, a first row that holds just the names of the columns is taken for one.
     """
+    rows = filter(None, rows)  # a blank line is no row
     first = next(rows, None)
     if first is None:
         return
@@ -127,8 +131,7 @@ def _named(rows: Iterator[list[str]], columns: Sequence[Column], *, has_header: 
     else:
         yield _row(first, names, columns)
     for row in rows:
-        if row:
-            yield _row(row, names, columns)
+        yield _row(row, names, columns)
 
 
 def _row(values: Sequence[str], names: Sequence[str], columns: Sequence[Column]) -> Row:

@@ -4,7 +4,7 @@ Names, keys and expressions are encoded on their way into the address, never spl
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -41,12 +41,9 @@ class RowsClient:
 
     async def row(self, instance_id: str, table: str, key: str) -> Row:
         """The row with a key."""
-        path = below(instance_id, "data", _entity(table, key))
-        missing = f"Customer Insights knows no item {key!r} of the table {table!r} in {source_of(instance_id)}."
-        try:
-            rows = await asyncio.to_thread(self._calls.ask, Call("GET", path), _row_or_rows)
-        except NotFoundError:
-            raise NotFoundError(missing) from None
+        call = Call("GET", below(instance_id, "data", _entity(table, key)))
+        missing = _missing_item(instance_id, table, key)
+        rows = await self._ask(call, _row_or_rows, missing)
         if not rows:
             raise NotFoundError(missing)
         return rows[0]
@@ -54,12 +51,20 @@ class RowsClient:
     async def create(self, instance_id: str, table: str, row: Row) -> bool:
         """Add a row; False where the API has only accepted it and adds it later."""
         call = Call("POST", below(instance_id, "data", quoted(table)), body=row)
-        return await asyncio.to_thread(self._calls.ask, call, lambda answer: answer.status != HTTPStatus.ACCEPTED)
+        missing = _missing_table(instance_id, table)
+        return await self._ask(call, lambda answer: answer.status != HTTPStatus.ACCEPTED, missing)
 
     async def update(self, instance_id: str, table: str, key: str, changes: Row) -> None:
         """Change columns of the row with a key."""
         call = Call("PATCH", below(instance_id, "data", quoted(table), quoted(key)), body=changes)
-        await asyncio.to_thread(self._calls.ask, call, lambda _: None)
+        await self._ask(call, lambda _: None, _missing_item(instance_id, table, key))
+
+    async def _ask[T](self, call: Call, read: Callable[[Answer], T], missing: str) -> T:
+        """Ask in a thread; `missing` says what a 404 means."""
+        try:
+            return await asyncio.to_thread(self._calls.ask, call, read)
+        except NotFoundError:
+            raise NotFoundError(missing) from None
 
     def _pages(self, instance_id: str, table: str, query: RowQuery) -> Iterator[Sequence[Row]]:
         path, until = below(instance_id, "data", quoted(table)), self._calls.deadline(_READING)
@@ -70,31 +75,40 @@ class RowsClient:
         while left > 0:
             asked = min(left, _LARGEST_PAGE)
             paging = {"$top": str(asked), "$skip": str(skip)}
-            rows = self._page(path, table, options | paging, min(until, self._calls.deadline()))[:asked]
-            yield rows
-            skip, left = skip + len(rows), left - len(rows)
-            if len(rows) < min(asked, _PAGE):
+            try:
+                page = self._calls.ask(
+                    Call("GET", path, options | paging), _page_of, min(until, self._calls.deadline())
+                )[:asked]
+            except NotFoundError:
+                raise NotFoundError(_missing_table(instance_id, table)) from None
+            yield [_plain(row) for row in page if isinstance(row, dict)]
+            # An item that is no row has its place on the page, too.
+            skip, left = skip + len(page), left - len(page)
+            if len(page) < min(asked, _PAGE):
                 return
 
-    def _page(self, path: str, table: str, query: dict[str, str], deadline: float) -> Sequence[Row]:
-        try:
-            return self._calls.ask(Call("GET", path, query), page_of, deadline)
-        except NotFoundError:
-            raise NotFoundError(f"Customer Insights knows no table {table!r} in this instance.") from None
+
+def _missing_table(instance_id: str, table: str) -> str:
+    return f"Customer Insights knows no table {table!r} in {source_of(instance_id)}."
 
 
-def page_of(answer: Answer) -> Sequence[Row]:
-    """The rows of a list answer, without OData's own annotations."""
-    rows = decoded(answer.body, dict).get("value")
-    if not isinstance(rows, list):
+def _missing_item(instance_id: str, table: str, key: str) -> str:
+    return f"Customer Insights knows no item {key!r} of the table {table!r} in {source_of(instance_id)}."
+
+
+def _page_of(answer: Answer) -> Sequence[object]:
+    """The items of a list answer."""
+    items = decoded(answer.body, dict).get("value")
+    if not isinstance(items, list):
         raise MalformedAnswerError("it holds no list of rows")
-    return [_plain(row) for row in rows if isinstance(row, dict)]
+    return items
 
 
 def _row_or_rows(answer: Answer) -> Sequence[Row]:
     """The row: an object of its own, as OData has it, or a list of one."""
     document = decoded(answer.body, dict)
-    return page_of(answer) if isinstance(document.get("value"), list) else [_plain(document)]
+    value = document.get("value")
+    return [_plain(row) for row in (value if isinstance(value, list) else [document]) if isinstance(row, dict)]
 
 
 def _plain(row: dict[str, Any]) -> Row:
