@@ -24,7 +24,8 @@ METADATA = [
     {"propertyName": "Categories", "propertyValue": "Data;Marketing"},
 ]
 
-# With `Location` being the gateway's prefix and this path, the platform finds the internal DELETE again.
+# Not tried on the platform: with `Location` being the gateway's prefix and the path of the internal DELETE, the
+# platform should call that with the connection's key. Should the key not come, the token in the path suffices.
 PREFIX = "/api"
 
 # For programs and operators: the designer subscribes with the trigger, and knows the schemas already.
@@ -70,7 +71,7 @@ def define(operations: Sequence[Operation], security: Mapping[str, Json]) -> Jso
             "schema": _event(schemas.turn(data[slug])),
         }
         body = schemas.definitions[f"{trigger.data.__name__}Body"]
-        _hide_callback(body)
+        _arrange(body)
         offer_in_body(body, paths)
     for path, item in paths.items():
         for operation in (item[method] for method in described["paths"][path.removeprefix(PREFIX)]):
@@ -126,13 +127,14 @@ def _parameter(described: Json, schemas: Schemas) -> Json:
         **schemas.turn(schema),
     }
     if described["in"] == "path":
-        # The gateway decodes a path once before it passes it on: a slash in a key or a name must outlive that.
+        # Not tried on the platform: its gateway should decode a path once before it passes it on. A slash in a key or
+        # a name must outlive that.
         parameter["x-ms-url-encoding"] = "double"
     return parameter
 
 
 def _response(described: Json, schemas: Schemas) -> Json:
-    response: Json = {"description": described["description"]}
+    response: Json = {"description": described["description"].rstrip(".") + "."}
     for content in described.get("content", {}).values():
         response["schema"] = schemas.turn(content["schema"])
     if "headers" in described:
@@ -163,7 +165,11 @@ def _event(data: Json) -> Json:
     return {"type": "object", "properties": properties}
 
 
-def _hide_callback(body: Json) -> None:
-    """The platform fills it in. What is hidden must not be required, or needs a default, which this cannot have."""
+def _arrange(body: Json) -> None:
+    """The environment first, on which lists depend. The platform fills in the callback, which hides.
+
+    What is hidden must not be required, or needs a default, which a callback cannot have.
+    """
+    body["properties"] = {"instanceId": body["properties"].pop("instanceId"), **body["properties"]}
     body["properties"]["callbackUrl"] |= {"x-ms-notification-url": True, "x-ms-visibility": "internal"}
     body["required"].remove("callbackUrl")

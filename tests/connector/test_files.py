@@ -77,5 +77,5 @@ def test_the_readme_lists_the_triggers_and_actions() -> None:
 
 
 def test_the_readme_names_files_that_exist() -> None:
-    named = set(re.findall(r"(?:api-definition|api-properties|icon-file) (\S+)", README))
+    named = set(re.findall(r"(?:api-definition|api-properties|icon)-file (\S+)", README))
     assert named == {"connector/" + name for name in MADE}
