@@ -1,5 +1,6 @@
 """The catalog: what there is in Customer Insights, for pick-lists and people."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
@@ -26,8 +27,7 @@ from triggers.parameters import InInstance, JobPath, MeasurePath, Path, SegmentP
 routes = Routes()
 blueprint = routes.blueprint
 
-UPSTREAM = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
-FINDING = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, *UPSTREAM)
+FINDING = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
 
 
 class JobsQuery(Path):
@@ -46,7 +46,7 @@ class ReportQuery(Path):
     )
 
 
-@routes("GET", "instances", summary="List environments", problems=UPSTREAM)
+@routes("GET", "instances", summary="List environments", problems=FINDING)
 async def list_instances() -> Listing[Instance]:
     """The Customer Insights environments that the bridge serves."""
     instances = await bridge().catalog.instances()
@@ -118,5 +118,5 @@ async def get_status(path: InInstance) -> Listing[Node]:
 async def get_status_report(path: InInstance, query: ReportQuery) -> Report:
     """How the environment is: the latest job, how many nodes are in which state, and what failed."""
     instance_id, catalog = bridge().served(path.instance_id), bridge().catalog
-    jobs, nodes = await catalog.jobs(instance_id, top=1), await catalog.nodes(instance_id)
+    jobs, nodes = await asyncio.gather(catalog.jobs(instance_id, top=1), catalog.nodes(instance_id))
     return report(instance_id, query.report_type, jobs, nodes)

@@ -8,7 +8,7 @@ from typing import Final
 from shared.domain.actions import Refresh, Scope
 from shared.domain.catalog import Job
 from shared.insights import catalog_wire as wire
-from shared.insights.calls import Calls, found
+from shared.insights.calls import Calls
 from shared.insights.paths import below, quoted
 from shared.insights.transport import Call
 
@@ -52,7 +52,7 @@ class ActionsClient:
         if refresh.scope == "unification":
             body["options"] = {"runDownstreamAfterMerge": False}
         call = Call("POST", "jobs", query, body)
-        return await found(
+        return await self._calls.found(
             "refresh job", instance_id, lambda: self._calls.one_of_workflow(wire.JOBS, instance_id, call)
         )
 
@@ -60,10 +60,12 @@ class ActionsClient:
         """Cancel a job."""
         call = Call("POST", f"jobs/{quoted(job_id)}/cancel")
         what = f"job {job_id!r}"
-        return await found(what, instance_id, lambda: self._calls.one_of_workflow(wire.JOBS, instance_id, call))
+        return await self._calls.found(
+            what, instance_id, lambda: self._calls.one_of_workflow(wire.JOBS, instance_id, call)
+        )
 
     async def switch_segment(self, instance_id: str, name: str, *, active: bool) -> None:
         """Activate or deactivate a segment."""
         verb = "activate" if active else "deactivate"
         call = Call("PUT", below(instance_id, "manage/segments", quoted(name), verb))
-        await found(f"segment {name!r}", instance_id, lambda: self._calls.ask(call, lambda _: True))
+        await self._calls.found(f"segment {name!r}", instance_id, lambda: self._calls.ask(call, lambda _: True))

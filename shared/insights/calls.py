@@ -1,13 +1,15 @@
 """What every client of the Customer Insights API shares: the connection, its patience, and the two layouts of paths.
 
-Knows nothing of single resources. Calls block: they are made in a thread of their own, parsing included, so that the
-event loop stays free.
+Knows nothing of single resources. Calls block: `Calls.run` makes them in a thread of their own, parsing included, so
+that the event loop stays free.
 """
 
 import asyncio
+import contextvars
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Self
@@ -23,6 +25,10 @@ from shared.insights.transport import Answer, Call, Clock, Pace, Transport, new_
 
 PATIENCE: Final = timedelta(seconds=45)
 HURRIED_PATIENCE: Final = timedelta(seconds=8)
+
+# Calls that hang keep their threads. They must not keep those of the event loop, which storage and name resolution
+# use, and callers who wait must not take those of the polls.
+_THREADS: Final = 64
 
 type Query = Mapping[str, str]
 
@@ -56,6 +62,7 @@ class Calls:
             pace=Pace.patient(patience),
             clock=clock,
         )
+        self._threads = ThreadPoolExecutor(_THREADS, "insights")
         self._paths = LearnedPaths()
         self._omissions = Omissions()
 
@@ -63,11 +70,36 @@ class Calls:
         """Return the same for while a caller waits: one short attempt, over the same connections and learned paths."""
         sibling = copy.copy(self)
         sibling._transport = self._transport.paced(Pace.hurried(patience))  # noqa: SLF001 - of the same class
+        sibling._threads = ThreadPoolExecutor(_THREADS, "insights-hurried")  # noqa: SLF001
         return sibling
 
     def close(self) -> None:
         """Close the connections, its siblings' too."""
         self._session.close()
+
+    async def run[T](self, call: Callable[[], T]) -> T:
+        """Make calls in a thread of their own."""
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
+
+    async def each[T](self, items: Iterator[T]) -> AsyncIterator[T]:
+        """What a blocking iterator gives, each item fetched in a thread."""
+        nothing = object()
+        while (item := await self.run(lambda: next(items, nothing))) is not nothing:
+            yield item  # type: ignore[misc]  # all but the sentinel come from the iterator
+
+    async def found[T](self, what: str, instance_id: str, ask: Callable[[], T | None]) -> T:
+        """What `ask` finds, in a thread of its own; `what` names it where it is missing or unreadable.
+
+        Raises `NotFoundError`, and `PermanentError` for what cannot be read.
+        """
+        try:
+            item = await self.run(ask)
+        except NotFoundError:
+            raise NotFoundError(f"Customer Insights knows no {what} in {source_of(instance_id)}.") from None
+        if item is None:
+            raise PermanentError(f"The {what} of {source_of(instance_id)} is unreadable; the log names the field.")
+        return item
 
     def deadline(self, patience: timedelta | None = None) -> float:
         """The moment at which calls that start now must be over; without `patience`, one call's own."""
@@ -149,20 +181,6 @@ class Calls:
                 raise not_found from None
         self._paths.prefer(instance_id, layouts, (second, first))
         return found
-
-
-async def found[T](what: str, instance_id: str, ask: Callable[[], T | None]) -> T:
-    """What `ask` finds, in a thread of its own; `what` names it where it is missing or unreadable.
-
-    Raises `NotFoundError`, and `PermanentError` for what cannot be read.
-    """
-    try:
-        item = await asyncio.to_thread(ask)
-    except NotFoundError:
-        raise NotFoundError(f"Customer Insights knows no {what} in {source_of(instance_id)}.") from None
-    if item is None:
-        raise PermanentError(f"The {what} of {source_of(instance_id)} is unreadable; the log names the field.")
-    return item
 
 
 def source_of(instance_id: str) -> str:

@@ -1,13 +1,12 @@
 """What the bridge shows of Customer Insights: the lists and items that people and pick-lists ask for."""
 
-import asyncio
 from collections.abc import Sequence
 
 from shared.domain.catalog import DataSource, Instance, Job, Measure, Node, Segment, Table, TableDetail
 from shared.errors import NotFoundError
 from shared.insights import catalog_wire as wire
 from shared.insights import paths
-from shared.insights.calls import Calls, found, source_of
+from shared.insights.calls import Calls, source_of
 from shared.insights.paths import quoted
 from shared.insights.transport import Call
 
@@ -20,15 +19,17 @@ class CatalogClient:
 
     async def instances(self) -> Sequence[Instance]:
         """All instances the bridge's identity can see."""
-        return await asyncio.to_thread(self._calls.all, wire.INSTANCES, "/instances", "the list of instances")
+        return await self._calls.run(lambda: self._calls.all(wire.INSTANCES, "/instances", "the list of instances"))
 
     async def data_sources(self, instance_id: str) -> Sequence[DataSource]:
         """All data sources."""
-        return await asyncio.to_thread(self._calls.all_in_either, wire.DATA_SOURCES, instance_id, paths.DATA_SOURCES)
+        return await self._calls.run(
+            lambda: self._calls.all_in_either(wire.DATA_SOURCES, instance_id, paths.DATA_SOURCES)
+        )
 
     async def segments(self, instance_id: str) -> Sequence[Segment]:
         """All segments."""
-        return await asyncio.to_thread(self._calls.all_of_instance, wire.SEGMENTS, instance_id, "manage/segments")
+        return await self._calls.run(lambda: self._calls.all_of_instance(wire.SEGMENTS, instance_id, "manage/segments"))
 
     async def segment(self, instance_id: str, name: str) -> Segment:
         """One segment; the API only lists them."""
@@ -39,12 +40,12 @@ class CatalogClient:
 
     async def measures(self, instance_id: str) -> Sequence[Measure]:
         """All measures."""
-        return await asyncio.to_thread(self._calls.all_of_instance, wire.MEASURES, instance_id, "manage/measures")
+        return await self._calls.run(lambda: self._calls.all_of_instance(wire.MEASURES, instance_id, "manage/measures"))
 
     async def measure(self, instance_id: str, name: str) -> Measure:
         """One measure."""
         what = f"measure {name!r}"
-        return await found(
+        return await self._calls.found(
             what, instance_id, lambda: self._calls.one(wire.MEASURES, instance_id, f"manage/measures/{quoted(name)}")
         )
 
@@ -58,7 +59,7 @@ class CatalogClient:
 
     async def entities(self, instance_id: str) -> Sequence[wire.EntityMetadata]:
         """All tables as the API tells of them."""
-        return await found(
+        return await self._calls.found(
             "list of tables", instance_id, lambda: self._calls.one(wire.TABLES, instance_id, "manage/entities")
         )
 
@@ -70,7 +71,7 @@ class CatalogClient:
         """
         what, path = f"table {name!r}", f"manage/entities/{quoted(name)}"
         try:
-            return await found(what, instance_id, lambda: self._calls.one(wire.TABLE, instance_id, path))
+            return await self._calls.found(what, instance_id, lambda: self._calls.one(wire.TABLE, instance_id, path))
         except NotFoundError as missing:
             entities = await self.entities(instance_id)
             named = [entity for entity in entities if entity.data_name == name]
@@ -82,14 +83,16 @@ class CatalogClient:
     async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
         """The latest `top` jobs without their tasks, newest first."""
         query = {"top": str(top)}
-        return await asyncio.to_thread(self._calls.all_of_workflow, wire.JOBS, instance_id, "jobs", query)
+        return await self._calls.run(lambda: self._calls.all_of_workflow(wire.JOBS, instance_id, "jobs", query))
 
     async def job(self, instance_id: str, job_id: str) -> Job:
         """One job with its tasks."""
         call = Call("GET", f"jobs/{quoted(job_id)}", {"includeTasks": "true"})
         what = f"job {job_id!r}"
-        return await found(what, instance_id, lambda: self._calls.one_of_workflow(wire.JOBS, instance_id, call))
+        return await self._calls.found(
+            what, instance_id, lambda: self._calls.one_of_workflow(wire.JOBS, instance_id, call)
+        )
 
     async def nodes(self, instance_id: str) -> Sequence[Node]:
         """The state of every workflow node."""
-        return await asyncio.to_thread(self._calls.all_of_workflow, wire.NODES, instance_id, "status")
+        return await self._calls.run(lambda: self._calls.all_of_workflow(wire.NODES, instance_id, "status"))

@@ -3,13 +3,12 @@
 Knows which path and query belong to which resource, and nothing of HTTP or of the wire.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
 from shared.insights import paths, wire
-from shared.insights.calls import Calls, Query, found
+from shared.insights.calls import Calls, Query
 from shared.insights.paths import quoted
 
 # The API's own default for the history of one measure.
@@ -27,36 +26,38 @@ class InsightsClient:
 
     async def instances(self) -> Sequence[Instance]:
         """All instances the bridge's identity can see."""
-        return await asyncio.to_thread(self._calls.all, wire.INSTANCES, "/instances", "the list of instances")
+        return await self._calls.run(lambda: self._calls.all(wire.INSTANCES, "/instances", "the list of instances"))
 
     async def data_sources(self, instance_id: str) -> Sequence[DataSource]:
         """All data sources."""
-        return await asyncio.to_thread(self._calls.all_in_either, wire.DATA_SOURCES, instance_id, paths.DATA_SOURCES)
+        return await self._calls.run(
+            lambda: self._calls.all_in_either(wire.DATA_SOURCES, instance_id, paths.DATA_SOURCES)
+        )
 
     async def nodes(self, instance_id: str) -> Sequence[Node]:
         """The state of every workflow node that names its object."""
-        return await asyncio.to_thread(self._calls.all_of_workflow, wire.NODES, instance_id, "status")
+        return await self._calls.run(lambda: self._calls.all_of_workflow(wire.NODES, instance_id, "status"))
 
     async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
         """The latest `top` jobs with their tasks, in the API's order: newest first."""
         query = {"top": str(top), "includeTasks": "true"}
-        return await asyncio.to_thread(self._calls.all_of_workflow, wire.JOBS, instance_id, "jobs", query)
+        return await self._calls.run(lambda: self._calls.all_of_workflow(wire.JOBS, instance_id, "jobs", query))
 
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         """All segments; with `history_days`, each with its evaluations of so many days."""
         query = None if history_days is None else _history(history_days)
-        return await asyncio.to_thread(
-            self._calls.all_of_instance, wire.SEGMENTS, instance_id, "manage/segments", query
+        return await self._calls.run(
+            lambda: self._calls.all_of_instance(wire.SEGMENTS, instance_id, "manage/segments", query)
         )
 
     async def measures(self, instance_id: str) -> Sequence[Measure]:
         """All measures, without history."""
-        return await asyncio.to_thread(self._calls.all_of_instance, wire.MEASURES, instance_id, "manage/measures")
+        return await self._calls.run(lambda: self._calls.all_of_instance(wire.MEASURES, instance_id, "manage/measures"))
 
     async def measure(self, instance_id: str, name: str) -> Measure:
         """One measure with its history of 30 days. Raises `PermanentError` where the measure is unreadable."""
         path, history = f"manage/measures/{quoted(name)}", _history(_MEASURE_HISTORY_DAYS)
-        return await found(
+        return await self._calls.found(
             f"measure {name!r}",
             instance_id,
             lambda: self._calls.one(wire.MEASURES, instance_id, path, history),

@@ -23,6 +23,7 @@ _STORAGE: Final = CallbackPolicy(("*.blob.core.windows.net", "*.dfs.core.windows
 _TIMEOUT: Final = (5, 30)
 # Seconds for a file as a whole: a timeout only limits the pauses between its pieces.
 _LONGEST: Final = 100.0
+_LONGEST_LINE: Final = 16 * 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
 _NOT_OURS_TO_SET: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "cookie"})
 
@@ -60,6 +61,10 @@ class FileClient:
                 yield from csv.reader(_lines(self._chunks(response, until)))
         except requests.Timeout:
             raise TimedOutError(f"The file store {host} did not answer in time.") from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader):
+            raise PermanentError(
+                f"Customer Insights gives a request for a file at {host} that cannot be made."
+            ) from None
         except (requests.RequestException, UnicodeError) as error:
             reason = type(error).__name__
             raise TransientError(f"A file could not be fetched from {host} ({reason}).") from None
@@ -105,6 +110,8 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
     for chunk in chunks:
         *lines, rest = (rest + decode(chunk)).split("\n")
         yield from (line + "\n" for line in lines)
+        if len(rest) > _LONGEST_LINE:
+            raise csv.Error("a line without end")
     rest += decode(b"", final=True)
     if rest:
         yield rest

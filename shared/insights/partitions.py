@@ -4,7 +4,6 @@ The API gives the files' addresses where it is asked for a table with `proxy=tru
 documented nowhere; what is assumed stands in `_files_of` and `_named`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any, Final
@@ -19,7 +18,7 @@ from shared.insights.catalog_wire import PartitionMetadata
 from shared.insights.files import FileClient, FileRequest
 from shared.insights.paths import below, quoted
 from shared.insights.reading import MalformedAnswerError, decoded
-from shared.insights.rows import RowsClient, in_thread
+from shared.insights.rows import RowsClient
 from shared.insights.transport import Answer, Call
 
 _BATCH: Final = 1_000
@@ -47,7 +46,7 @@ class PartitionsClient:
         if wanted is None:
             raise NotFoundError(f"Customer Insights knows no partition {partition!r} of the table {table!r}.")
         call = Call("GET", below(instance_id, "data", quoted(entity.data_name)), {"$select": "*", "proxy": "true"})
-        files = await asyncio.to_thread(self._calls.ask, call, _file_requests)
+        files = await self._calls.run(lambda: self._calls.ask(call, _file_requests))
         if files is None:
             if len(partitions) > 1:
                 raise PermanentError(f"Customer Insights does not say where the partitions of {table!r} are.")
@@ -57,7 +56,7 @@ class PartitionsClient:
         else:
             columns = entity.columns()
             batches = [
-                in_thread(
+                self._calls.each(
                     batched(_named(self._files.rows(file), columns, has_header=wanted.has_header), _BATCH, strict=False)
                 )
                 for file in _files_of(wanted, partitions, files)
@@ -119,19 +118,29 @@ def _path(url: str) -> str:
 def _named(rows: Iterator[list[str]], columns: Sequence[Column], *, has_header: bool | None) -> Iterator[Row]:
     """The rows with their values by column.
 
-    Without word of a header, a first row that holds just the names of the columns is taken for one.
+    Without word of a header, a first row that looks like one is taken for one.
     """
     rows = filter(None, rows)  # a blank line is no row
     first = next(rows, None)
     if first is None:
         return
     names = [column.name for column in columns]
-    if has_header or (has_header is None and first == names):
-        names = first
+    if has_header or (has_header is None and _looks_like_header(first, names)):
+        spelled = {name.casefold(): name for name in names}
+        names = [spelled.get(name.casefold(), name) for name in first]
     else:
         yield _row(first, names, columns)
     for row in rows:
         yield _row(row, names, columns)
+
+
+def _looks_like_header(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a row holds names, each once, and either all columns are among them or they are all columns.
+
+    A table without known columns is read with the names that its first row gives.
+    """
+    found, known = {cell.casefold() for cell in cells}, {name.casefold() for name in names}
+    return "" not in found and len(found) == len(cells) and (found <= known or known <= found)
 
 
 def _row(values: Sequence[str], names: Sequence[str], columns: Sequence[Column]) -> Row:

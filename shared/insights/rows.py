@@ -3,11 +3,11 @@
 Names, keys and expressions are encoded on their way into the address, never spliced.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from shared.domain.rows import Row, RowQuery
@@ -17,9 +17,9 @@ from shared.insights.paths import below, quoted
 from shared.insights.reading import MalformedAnswerError, decoded
 from shared.insights.transport import Answer, Call
 
-# The API gives 100 rows unless asked for more; how many it gives at most is not documented. A page that holds fewer
-# than both what was asked for and this is therefore the last one.
-_PAGE: Final = 100
+# How many rows the API gives at most is not documented, so a page with fewer than asked for need not be the last one:
+# an empty one is, or the one that reaches the count where the API gives it. That this counts all the rows that a query
+# finds, as OData says, is an assumption.
 _LARGEST_PAGE: Final = 1_000
 
 # All pages of one reading together; Power Automate waits 120 seconds for an answer.
@@ -37,7 +37,7 @@ class RowsClient:
 
     def pages(self, instance_id: str, table: str, query: RowQuery) -> AsyncIterator[Sequence[Row]]:
         """The rows a query finds, page by page."""
-        return in_thread(self._pages(instance_id, table, query))
+        return self._calls.each(self._pages(instance_id, table, query))
 
     async def row(self, instance_id: str, table: str, key: str) -> Row:
         """The row with a key."""
@@ -62,7 +62,7 @@ class RowsClient:
     async def _ask[T](self, call: Call, read: Callable[[Answer], T], missing: str) -> T:
         """Ask in a thread; `missing` says what a 404 means."""
         try:
-            return await asyncio.to_thread(self._calls.ask, call, read)
+            return await self._calls.run(lambda: self._calls.ask(call, read))
         except NotFoundError:
             raise NotFoundError(missing) from None
 
@@ -78,13 +78,14 @@ class RowsClient:
             try:
                 page = self._calls.ask(
                     Call("GET", path, options | paging), _page_of, min(until, self._calls.deadline())
-                )[:asked]
+                )
             except NotFoundError:
                 raise NotFoundError(_missing_table(instance_id, table)) from None
-            yield [_plain(row) for row in page if isinstance(row, dict)]
+            items = page.items[:asked]
+            yield [_plain(item) for item in items if isinstance(item, dict)]
             # An item that is no row has its place on the page, too.
-            skip, left = skip + len(page), left - len(page)
-            if len(page) < min(asked, _PAGE):
+            skip, left = skip + len(items), left - len(items)
+            if not items or (page.count is not None and skip >= page.count):
                 return
 
 
@@ -96,33 +97,38 @@ def _missing_item(instance_id: str, table: str, key: str) -> str:
     return f"Customer Insights knows no item {key!r} of the table {table!r} in {source_of(instance_id)}."
 
 
-def _page_of(answer: Answer) -> Sequence[object]:
-    """The items of a list answer."""
-    items = decoded(answer.body, dict).get("value")
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Some of the rows that a query finds, and how many these are in all, where the API tells."""
+
+    items: Sequence[object]
+    count: int | None
+
+
+def _page_of(answer: Answer) -> _Page:
+    document = decoded(answer.body, dict)
+    items, count = document.get("value"), document.get("@odata.count")
     if not isinstance(items, list):
         raise MalformedAnswerError("it holds no list of rows")
-    return items
+    return _Page(items, count if isinstance(count, int) else None)
 
 
 def _row_or_rows(answer: Answer) -> Sequence[Row]:
-    """The row: an object of its own, as OData has it, or a list of one."""
-    document = decoded(answer.body, dict)
-    value = document.get("value")
-    return [_plain(row) for row in (value if isinstance(value, list) else [document]) if isinstance(row, dict)]
+    """The row: an object of its own, as OData has it, or alone in an envelope, or in a list there."""
+    row: object = _plain(decoded(answer.body, dict))
+    if isinstance(row, dict) and row.keys() == {"value"}:
+        row = row["value"]
+    return [one for one in (row if isinstance(row, list) else [row]) if isinstance(one, dict) and one]
 
 
-def _plain(row: dict[str, Any]) -> Row:
-    return {name: value for name, value in row.items() if not name.startswith("@")}
+def _plain[T](value: T) -> T:
+    """A value without OData's annotations, such as `@odata.context` and `Name@odata.type`, at any depth."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items() if "@odata." not in name}  # type: ignore[return-value]
+    return [_plain(one) for one in value] if isinstance(value, list) else value  # type: ignore[return-value]
 
 
 def _entity(table: str, key: str) -> str:
     """The address of one row: OData doubles quotes in a key. That keys are texts is an assumption."""
     doubled = quote(key.replace("'", "''"), safe="")
     return f"{quoted(table)}('{doubled}')"
-
-
-async def in_thread[T](items: Iterator[T]) -> AsyncIterator[T]:
-    """What a blocking iterator gives, each item fetched in a thread."""
-    nothing = object()
-    while (item := await asyncio.to_thread(next, items, nothing)) is not nothing:
-        yield item  # type: ignore[misc]  # all but the sentinel come from the iterator

@@ -6,6 +6,7 @@ and follows no redirect: requests would take the subscription key along to anoth
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from shared.errors import (
     ConfigurationError,
     ConflictError,
     NotFoundError,
+    PermanentError,
     RefusedError,
     TimedOutError,
     TransientError,
@@ -32,9 +34,10 @@ from shared.insights.auth import TokenSource
 from shared.insights.reading import MalformedAnswerError
 
 # As many calls as are made at once; a ninth would open a connection and close it again.
-_POOL_SIZE: Final = 8
+_POOL_SIZE: Final = 64
 _CHUNK_BYTES: Final = 64 * 1024
 _LONGEST_MESSAGE: Final = 1000
+_SIGNATURE: Final = re.compile(r"(\bsig=)[^&\s\"']+", re.IGNORECASE)
 _AGAIN: Final = "the next attempt may succeed"
 
 # Seconds. No server means more by Retry-After, and what is passed on must stay a number one can wait.
@@ -160,7 +163,10 @@ class Transport:
         try:
             return read(answer)
         except MalformedAnswerError as error:
-            raise TransientError(f"The answer of Customer Insights to {call} is unreadable: {error}.") from error
+            message = f"The answer of Customer Insights to {call} is unreadable: {error}"
+            if call.is_repeatable:
+                raise TransientError(f"{message}.") from error
+            raise PermanentError(f"{message}; what was asked for may have been done.") from error
 
     def _authorised(self, call: Call, deadline: float) -> tuple[Answer, str]:
         """Send with the token at hand, once more with a new one if the API rejects it; return the one that counted."""
@@ -251,6 +257,8 @@ def _meaning(status: int) -> tuple[type[BridgeError], str]:
 
 def _refusal(call: Call, answer: Answer, *secrets: str) -> BridgeError:
     error, advice = _meaning(answer.status)
+    if error is ConflictError and call.is_repeatable:
+        error = RefusedError  # nothing that is only read clashes with anything
     words, target = _own_words(answer.body, *secrets)
     quoted = f' ("{words}")' if words else ""
     message = f"Customer Insights answered {call} with {answer.status}{quoted}: {advice}."
@@ -268,19 +276,32 @@ def _own_words(body: bytes, *secrets: str) -> tuple[str, str]:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return "", ""
-    # OData's own envelope is one level deeper than Customer Insights' `ODataError` and `ApiErrorResult`.
-    inner = document.get("error") if isinstance(document, dict) else None
-    found = inner if isinstance(inner, dict) else document
-    return _line(found, "message", secrets), _line(found, "target", secrets)
+    found = _lower(document)
+    # Customer Insights' `ODataError` and `ApiErrorResult` have it at the top, OData's envelope one level deeper, and
+    # both may leave it to their details; `ParsingError` has a list of messages, and a gateway speaks RFC 9457.
+    for one in (found, found.get("error"), *_several(found.get("details")), *_several(found.get("messages"))):
+        told = _lower(one)
+        texts = (told.get(key) for key in ("message", "detail", "title"))
+        words = next((text for text in texts if isinstance(text, str) and text), "")
+        if words:
+            target = told.get("target") or found.get("target")
+            return _line(words, secrets), _line(target if isinstance(target, str) else "", secrets)
+    return "", ""
 
 
-def _line(document: object, key: str, secrets: Sequence[str]) -> str:
-    text = document.get(key) if isinstance(document, dict) else None
-    if not isinstance(text, str):
-        return ""
+def _lower(document: object) -> Mapping[str, object]:
+    """An object with its keys in lower case; anything else is an empty one."""
+    return {name.lower(): value for name, value in document.items()} if isinstance(document, dict) else {}
+
+
+def _several(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _line(text: str, secrets: Sequence[str]) -> str:
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
-    return " ".join(text.split())[:_LONGEST_MESSAGE]
+    return _SIGNATURE.sub(r"\1***", " ".join(text.split()))[:_LONGEST_MESSAGE]
 
 
 def _late(call: Call) -> TimedOutError:
