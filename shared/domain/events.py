@@ -82,10 +82,10 @@ class Wire(BaseModel):
 class Error(Wire):
     """What Customer Insights says went wrong; whatever is known."""
 
-    code: Text | None = None
-    message: Text | None = None
-    culprit: Text | None = None
-    severity: Text | None = None
+    code: Text | None = Field(default=None, description="The code of the error.")
+    message: Text | None = Field(default=None, description="What went wrong, in words.")
+    culprit: Text | None = Field(default=None, description="Who can mend it, for example user.")
+    severity: Text | None = Field(default=None, description="How bad it is, for example error.")
 
 
 class EventData(Wire):
