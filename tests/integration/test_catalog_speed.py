@@ -57,7 +57,7 @@ async def test_a_call_adds_little_to_the_apis_own_time(world: World) -> None:
     instance = world.instance()
     segments = f"/instances/{instance.id}/segments"
     whole, own = await both(world, segments, f"/instances/{instance.id}/manage/segments", 60)
-    print(f"\na catalog call: {own:.1f} ms of the API's own, {whole - own:.1f} ms added")
+    say(f"a catalog call: {own:.1f} ms of the API's own, {whole - own:.1f} ms added")
     assert whole - own < 45
 
 
@@ -71,8 +71,18 @@ async def test_a_pick_list_of_a_thousand_segments_is_there_at_once(world: World)
     assert len(answer.json()["value"]) == 1_000
     whole, own = await both(world, f"{path}/segments", f"{path}/manage/segments", 9)
     # What the simulated API takes beyond its 50 ms is no part of the figure.
-    print(f"\n1,000 segments: {whole - own + 50:.0f} ms over an API that takes 50 ms ({whole:.0f} over {own:.0f} ms)")
+    say(f"1,000 segments: {whole - own + 50:.0f} ms over an API that takes 50 ms ({whole:.0f} over {own:.0f} ms)")
     assert whole - own + 50 < 600
+
+
+def say(figures: str) -> None:
+    """Show what was measured (`pytest -s`)."""
+    print(f"\n{figures}")  # noqa: T201 - for people
+
+
+def forget_peak(process: int) -> None:
+    """Let the highest mark of a process's memory start anew."""
+    Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
 def memory(process: int, field: str) -> int:
@@ -92,7 +102,7 @@ async def test_a_hundred_thousand_rows_take_a_small_multiple_of_their_text(world
     path = f"/instances/{instance.id}/tables/Many/items?top="
     try:
         await world.stack.call("GET", f"{path}1000")
-        Path(f"/proc/{process}/clear_refs").write_text("5")  # the highest mark starts anew
+        forget_peak(process)
         before = memory(process, "VmRSS")
         began = time.monotonic()
         answer = await world.stack.call("GET", f"{path}{ROWS}")
@@ -101,5 +111,5 @@ async def test_a_hundred_thousand_rows_take_a_small_multiple_of_their_text(world
         world.api.data.page_limit = limit
     assert len(json.loads(answer.body)["value"]) == ROWS
     size, grown = len(answer.body) / 1024, memory(process, "VmHWM") - before
-    print(f"\n{ROWS:,} rows: {size / 1024:.1f} MB of text, {grown / 1024:.1f} MB of memory, {took:.1f} s")
+    say(f"{ROWS:,} rows: {size / 1024:.1f} MB of text, {grown / 1024:.1f} MB of memory, {took:.1f} s")
     assert grown < 5 * size
