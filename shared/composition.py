@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from shared.adapters.storage import Account
     from shared.insights.actions import ActionsClient
+    from shared.insights.auth import TokenSource
     from shared.insights.calls import Calls
     from shared.insights.catalog import CatalogClient
     from shared.insights.partitions import PartitionsClient
@@ -131,7 +132,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.usecases.subscribe import Subscribe, Unsubscribe  # noqa: PLC0415
 
     telemetry = telemetry or _telemetry(settings)
-    account = _account(settings)
+    account = storage_account(settings)
     checkpoints, queue = CheckpointBlobs(account), DeliveryMessages(account)
     subscriptions, letters = SubscriptionTable(account), DeadLetterTable(account)
     deliveries, events = DeliveryTable(account), EventTable(account)
@@ -210,33 +211,37 @@ def _telemetry(settings: Settings) -> "Telemetry":
 
 
 def _calls(settings: Settings, telemetry: "Telemetry") -> "Calls":
-    from shared.insights import auth  # noqa: PLC0415 - heavy imports, on first use
-    from shared.insights.calls import Calls  # noqa: PLC0415
+    from shared.insights.calls import Calls  # noqa: PLC0415 - heavy imports, on first use
     from shared.insights.metering import meter  # noqa: PLC0415
     from shared.insights.transport import new_session  # noqa: PLC0415
 
-    tokens: auth.TokenSource
+    return Calls(
+        endpoint=settings.insights_endpoint,
+        workflow=settings.workflow,
+        subscription_key=settings.insights_subscription_key,
+        tokens=insights_tokens(settings),
+        session=meter(new_session(), telemetry),
+    )
+
+
+def insights_tokens(settings: Settings) -> "TokenSource":
+    """Where the tokens for Customer Insights come from."""
+    from shared.insights import auth  # noqa: PLC0415 - heavy imports, on first use
+
     if settings.insights_access_token is not None:
-        tokens = auth.FixedToken(settings.insights_access_token)
-    elif (app := settings.app_registration) is not None:
-        tokens = auth.app_registration(
+        return auth.FixedToken(settings.insights_access_token)
+    if (app := settings.app_registration) is not None:
+        return auth.app_registration(
             settings.insights_scope,
             tenant_id=app.tenant_id,
             client_id=app.client_id,
             client_secret=app.client_secret,
         )
-    else:
-        tokens = auth.default_identity(settings.insights_scope, managed_identity_client_id=settings.storage.client_id)
-    return Calls(
-        endpoint=settings.insights_endpoint,
-        workflow=settings.workflow,
-        subscription_key=settings.insights_subscription_key,
-        tokens=tokens,
-        session=meter(new_session(), telemetry),
-    )
+    return auth.default_identity(settings.insights_scope, managed_identity_client_id=settings.storage.client_id)
 
 
-def _identity(settings: Settings) -> "AsyncTokenCredential":
+def azure_identity(settings: Settings) -> "AsyncTokenCredential":
+    """The app's identity in Azure, or the developer's login."""
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - not needed where keys are given
 
     if settings.storage.client_id is None:
@@ -244,18 +249,19 @@ def _identity(settings: Settings) -> "AsyncTokenCredential":
     return DefaultAzureCredential(managed_identity_client_id=settings.storage.client_id)
 
 
-def _account(settings: Settings) -> "Account":
+def storage_account(settings: Settings) -> "Account":
+    """The storage account and how to get into it."""
     from shared.adapters.storage import Account  # noqa: PLC0415 - heavy imports, on first use
 
     storage = settings.storage
     if storage.connection_string is not None:
         return Account(storage.connection_string)
-    return Account(None, storage.blob_url, storage.queue_url, storage.table_url, _identity(settings))
+    return Account(None, storage.blob_url, storage.queue_url, storage.table_url, azure_identity(settings))
 
 
 def _topic_credential(settings: Settings) -> "AzureKeyCredential | AsyncTokenCredential":
     if settings.topic_key is None:
-        return _identity(settings)
+        return azure_identity(settings)
     from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - heavy imports, on first use
 
     return AzureKeyCredential(settings.topic_key)

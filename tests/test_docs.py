@@ -8,16 +8,23 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import pathspec
 import pytest
 
+import function_app
 import shared
+from shared.composition import ACTION_PATIENCE
+from shared.domain.actions import Refresh
 from shared.domain.events import DataSourceRefreshFailed, Event
+from shared.domain.rows import MAX_ROWS
 from shared.domain.subscriptions import TRIGGERS, Body
 from shared.errors import SettingsError
 from shared.settings import DEFAULTS, PLATFORM, Settings, schedule
+from triggers.operations import OPERATIONS
 
+assert function_app.app  # it declares the operations
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text("utf-8")
 CHANGELOG = (PROJECT / "CHANGELOG.md").read_text("utf-8")
@@ -175,10 +182,20 @@ def test_filters_table_is_the_code_s() -> None:
 
 
 def test_routes_table_is_what_the_app_registers(routes: dict[str, str]) -> None:
-    rows = {route: text for route, text in table("routes")}  # noqa: C416 - rows are lists, and of two cells
+    rows = dict(table("routes") + table("operations"))
     assert set(rows) == set(routes)
     keyless = {route for route, text in rows.items() if "without a key" in text or "needs no key" in text}
     assert keyless == {route for route, level in routes.items() if level == "anonymous"}
+
+
+def test_operations_table_says_what_the_declarations_say() -> None:
+    summaries = {f"{one.method} /api/{one.route}": one.summary for one in OPERATIONS}
+    for route, text in table("operations"):
+        assert text == summaries[route]
+    scopes = set(get_args(Refresh.model_fields["scope"].annotation))
+    assert scopes <= code_spans(README)
+    assert f"at most {MAX_ROWS:,}" in README
+    assert f"within {ACTION_PATIENCE.seconds} seconds" in README
 
 
 def test_every_address_that_readme_mentions_is_a_route(routes: dict[str, str]) -> None:

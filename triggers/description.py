@@ -30,13 +30,9 @@ class EventType(Wire):
     description: str = Field(description="When it happens.")
 
 
-class EventTypeDetail(Wire):
+class EventTypeDetail(EventType):
     """An event type with the form of its data."""
 
-    type: str = Field(description="Its name.")
-    trigger: str = Field(description="The trigger that brings it.")
-    title: str = Field(description="Its title.")
-    description: str = Field(description="When it happens.")
     data_schema: dict[str, Any] = Field(alias="schema", description="The JSON Schema of its data.")
     sample: dict[str, Any] = Field(description="A sample of its data.")
 

@@ -112,7 +112,7 @@ def _serving(
 
     async def serve(req: func.HttpRequest) -> func.HttpResponse:
         try:
-            reply = await doing(**_taken(operation, req, takes_request=takes_request))
+            return _written(await doing(**_taken(operation, req, takes_request=takes_request)))
         except (InvalidInputError, NotFoundError, ConflictError, RefusedError) as error:
             return of_error(error)
         except BridgeError as error:
@@ -122,7 +122,6 @@ def _serving(
             # Whatever it is, the caller gets an answer that shows nothing of it, and the operator the log.
             log.exception("request.failed operation=%s", operation.id)
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The bridge failed; its log says why.")
-        return _written(reply)
 
     # The worker names the function by this. Not `functools.wraps`: it would show the worker the other's parameters.
     serve.__name__, serve.__qualname__, serve.__doc__ = doing.__name__, doing.__qualname__, doing.__doc__

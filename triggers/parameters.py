@@ -80,7 +80,8 @@ class ChosenSubscriptionPath(TriggerPath):
 class TokenPath(Path):
     """The capability to end a subscription."""
 
-    token: Key = Field(title="Token", description="The token from the Location header of the subscribe answer.")
+    # Without limits: the answer is always the same, so that it tells nobody which tokens exist.
+    token: str = Field(title="Token", description="The token from the Location header of the subscribe answer.")
 
 
 class EventTypePath(Path):

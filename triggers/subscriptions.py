@@ -37,7 +37,7 @@ class SubscriptionView(Wire):
     id: str = Field(description="The id of the subscription.")
     trigger: str = Field(description="The trigger.")
     event_type: str = Field(description="The type of the events it brings.")
-    instance_id: str = Field(description="The Customer Insights environment.")
+    instance_id: str = Field(title="Environment id", description="The id of the Customer Insights environment.")
     data_source_id: str | None = Field(default=None, description="The data source; any when absent.")
     segment_name: str | None = Field(default=None, description="The segment.")
     measure_name: str | None = Field(default=None, description="The measure.")

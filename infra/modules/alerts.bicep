@@ -3,7 +3,7 @@ metadata description = 'The alerts, and whom they tell. Those that ask telemetry
 param actionGroupName string
 param location string
 param tags { *: string }
-param applicationInsightsName string
+param workspaceName string
 param topicName string
 param email string
 
@@ -37,8 +37,8 @@ var topicAlerts = [
   }
 ]
 
-resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: applicationInsightsName
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
+  name: workspaceName
 }
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
@@ -67,8 +67,10 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       description: alert.description
       severity: alert.severity
       enabled: true
-      scopes: [applicationInsights.id]
-      windowSize: 'PT${alert.windowMinutes}M'
+      // The queries ask the workspace's tables, which not every new workspace has before the first row.
+      scopes: [workspace.id]
+      skipQueryValidation: true
+      windowSize: alert.windowMinutes == 2880 ? 'P2D' : 'PT${alert.windowMinutes}M'
       evaluationFrequency: 'PT${alert.frequencyMinutes}M'
       autoMitigate: true
       criteria: {

@@ -70,6 +70,10 @@ var appSettings = concat(
       name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'
       value: 'ClientId=${identity.properties.clientId};Authorization=AAD'
     }
+    // The host then leaves the worker's log to the bridge, so that no line arrives twice.
+    { name: 'PYTHON_ENABLE_OPENTELEMETRY', value: 'true' }
+    // What the SDK would count of itself, among the bridge's own metrics.
+    { name: 'APPLICATIONINSIGHTS_SDKSTATS_DISABLED', value: 'true' }
     { name: 'EVENT_GRID_TOPIC_ENDPOINT', value: topic.properties.endpoint }
     { name: 'CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY', value: format(secret, 'customer-insights-subscription-key') }
     { name: 'CALLBACK_ENCRYPTION_KEY', value: format(secret, 'callback-encryption-key') }

@@ -31,3 +31,6 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
     DisableLocalAuth: true
   }
 }
+
+@description('By which queries name the workspace.')
+output workspaceId string = workspace.properties.customerId

@@ -2,10 +2,10 @@ metadata description = 'The workbook that answers the operator\'s questions. Its
 
 param location string
 param tags { *: string }
-param applicationInsightsName string
+param workspaceName string
 
-resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: applicationInsightsName
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
+  name: workspaceName
 }
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
@@ -17,7 +17,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
     displayName: 'Customer Insights Event Bridge'
     category: 'workbook'
     version: 'Notebook/1.0'
-    sourceId: applicationInsights.id
-    serializedData: replace(loadTextContent('../workbook.json'), '<application-insights-id>', applicationInsights.id)
+    sourceId: workspace.id
+    serializedData: replace(loadTextContent('../workbook.json'), '<workspace-id>', workspace.id)
   }
 }

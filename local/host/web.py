@@ -33,7 +33,8 @@ class HttpTriggers:
 
     def add_to(self, app: web.Application) -> None:
         """Serve the functions in `app`."""
-        app.router.add_route("*", self._prefix + "/{path:.*}", self.answer)
+        # (?s): a decoded path may hold line feeds, which end no segment.
+        app.router.add_route("*", self._prefix + "/{path:(?s:.*)}", self.answer)
 
     async def answer(self, request: web.Request) -> web.Response:
         """Run the function the request belongs to."""

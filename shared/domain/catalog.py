@@ -26,7 +26,7 @@ class Listing[T](Wire):
 class Instance(Wire):
     """An environment of Customer Insights."""
 
-    instance_id: str = Field(description="The id of the environment.")
+    instance_id: str = Field(title="Environment id", description="The id of the environment.")
     name: str | None = Field(default=None, description="Its name.")
     instance_type: str | None = Field(default=None, description="What it is for, for example production.")
     region: str | None = Field(default=None, description="The Azure region it is in.")
@@ -145,7 +145,7 @@ ReportType = Literal["summary", "detailed"]
 class Report(Wire):
     """How the environment is: its latest job, how many nodes are in which state, and what failed."""
 
-    instance_id: str = Field(description="The environment.")
+    instance_id: str = Field(title="Environment id", description="The id of the environment.")
     report_type: ReportType = Field(description="summary, or detailed with the state of every node.")
     latest_job: Job | None = Field(default=None, description="The latest job.")
     counts: dict[str, int] = Field(description="How many nodes are in which state.")

@@ -96,7 +96,7 @@ class EventData(Wire):
     description: ClassVar[str]
     sample: ClassVar[Mapping[str, Any]]
 
-    instance_id: str = Field(description="The Customer Insights environment.")
+    instance_id: str = Field(title="Environment id", description="The id of the Customer Insights environment.")
     test: Literal[True] | None = Field(default=None, description="Set on a sample event only.")
 
     @property
@@ -237,9 +237,9 @@ class RunCompleted(EventData):
 class FailedTask(Wire):
     """A step of a run that failed."""
 
-    operation_type: str
-    name: Text | None = None
-    error: Error | None = None
+    operation_type: str = Field(description="What it does, for example segmentation.")
+    name: Text | None = Field(default=None, description="What it worked on.")
+    error: Error | None = Field(default=None, description="What Customer Insights says went wrong.")
 
 
 class SystemRefreshCompleted(RunCompleted):
@@ -279,9 +279,9 @@ class SystemRefreshCompleted(RunCompleted):
 class UnificationStep(Wire):
     """Map, match or merge."""
 
-    operation_type: str
-    outcome: str
-    completed_at: AwareDatetime | None = None
+    operation_type: str = Field(description="map, match or merge.")
+    outcome: str = Field(description="How it ended.")
+    completed_at: AwareDatetime | None = Field(default=None, description="When it ended (UTC).")
 
 
 class UnificationRefreshCompleted(RunCompleted):

@@ -65,7 +65,9 @@ class Filters(BaseModel):
 class DataSourceFilters(Filters):
     """The data source to watch; none: any."""
 
-    data_source_id: Name | None = Field(default=None, description="The data source; any when absent.")
+    data_source_id: Name | None = Field(
+        default=None, title="Data source", description="The data source; any when absent."
+    )
 
     def route(self) -> tuple[str, ...]:
         """The data source, or any."""
@@ -89,7 +91,7 @@ class ThresholdFilters(Filters):
 class SegmentFilters(ThresholdFilters):
     """The segment and the threshold to watch."""
 
-    segment_name: Name = Field(description="The segment.")
+    segment_name: Name = Field(title="Segment", description="The segment.")
 
     def rule(self, rule_id: str) -> Rule:
         """The rule on the segment."""
@@ -99,7 +101,7 @@ class SegmentFilters(ThresholdFilters):
 class MeasureFilters(ThresholdFilters):
     """The measure and the threshold to watch."""
 
-    measure_name: Name = Field(description="The measure.")
+    measure_name: Name = Field(title="Measure", description="The measure.")
 
     def rule(self, rule_id: str) -> Rule:
         """The rule on the measure."""
@@ -127,7 +129,7 @@ class Body(BaseModel):
     callback_url: Annotated[str, StringConstraints(min_length=1)] = Field(
         repr=False, description="The flow's callback URL."
     )
-    instance_id: Name = Field(description="The Customer Insights environment.")
+    instance_id: Name = Field(title="Environment", description="The Customer Insights environment.")
     label: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         default=None, description="A name for people to recognise the subscription by."
     )

@@ -30,6 +30,13 @@ WINDOWS = {1, 5, 10, 15, 30, 45, 60, 120, 180, 240, 300, 360, 1440, 2880}
 FREQUENCIES = WINDOWS - {2880}
 
 
+def minutes(duration: str) -> int:
+    """An ISO 8601 duration of minutes, or of whole days, as Azure writes them."""
+    parts = re.fullmatch(r"PT(\d+)M|P(\d+)D", duration)
+    assert parts is not None
+    return int(parts[1]) if parts[1] else int(parts[2]) * 1440
+
+
 def test_nothing_takes_a_key(deployment: Deployment) -> None:
     storage = deployment.properties(STORAGE)
     assert (storage["allowSharedKeyAccess"], storage["allowBlobPublicAccess"]) == (False, False)
@@ -284,15 +291,22 @@ def test_alerts_send_mail(deployment: Deployment) -> None:
     for alert in asked:
         properties = rules[alert["name"]]["properties"]
         assert properties["enabled"] is True
-        assert properties["scopes"] == [deployment.the(COMPONENT)["id"]]
+        assert properties["scopes"] == [deployment.the(WORKSPACE)["id"]]  # its queries name the workspace's tables
+        assert properties["skipQueryValidation"] is True
         assert properties["actions"] == {"actionGroups": [group["id"]]}
         (criterion,) = properties["criteria"]["allOf"]
-        assert (criterion["query"], criterion["threshold"]) == (alert["query"], alert["threshold"])
+        assert criterion == {
+            "query": alert["query"],
+            "timeAggregation": "Count",
+            "operator": alert["operator"],
+            "threshold": alert["threshold"],
+            "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
+        }
         assert alert["windowMinutes"] in WINDOWS
         assert alert["frequencyMinutes"] in FREQUENCIES
         assert alert["frequencyMinutes"] <= alert["windowMinutes"]
-        assert properties["windowSize"] == f"PT{alert['windowMinutes']}M"
-        assert properties["evaluationFrequency"] == f"PT{alert['frequencyMinutes']}M"
+        assert minutes(properties["windowSize"]) == alert["windowMinutes"]
+        assert minutes(properties["evaluationFrequency"]) == alert["frequencyMinutes"]
 
 
 def test_what_only_the_topic_knows_raises_alerts(deployment: Deployment) -> None:
@@ -308,10 +322,26 @@ def test_what_only_the_topic_knows_raises_alerts(deployment: Deployment) -> None
     assert metrics == {(TOPIC, name) for name in names}
 
 
-def test_workbook_belongs_to_the_telemetry(deployment: Deployment) -> None:
-    workbook, component = deployment.properties("Microsoft.Insights/workbooks"), deployment.the(COMPONENT)["id"]
-    assert workbook["sourceId"] == component
+def test_workbook_asks_the_workspace(deployment: Deployment) -> None:
+    workbook, workspace = deployment.properties("Microsoft.Insights/workbooks"), deployment.the(WORKSPACE)["id"]
+    assert workbook["sourceId"] == workspace
     content = json.loads(workbook["serializedData"])
-    assert content["fallbackResourceIds"] == [component]
+    assert content["fallbackResourceIds"] == [workspace]
     kept = json.loads((INFRA / "workbook.json").read_text("utf-8"))
-    assert [item["name"] for item in content["items"]] == [item["name"] for item in kept["items"]]
+    assert content["items"] == kept["items"]
+
+
+def test_telemetry_goes_through_the_bridge_alone(deployment: Deployment) -> None:
+    settings = deployment.app_settings()
+    component = deployment.the(COMPONENT)["id"]
+    assert re.fullmatch(
+        rf"\[reference\('{component}', '[\d-]+'\)\.ConnectionString\]",
+        settings["APPLICATIONINSIGHTS_CONNECTION_STRING"],
+    )
+    signs_in = settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
+    assert signs_in.startswith("[format('ClientId={0};Authorization=AAD', reference('")
+    assert deployment.the(IDENTITY)["id"] in signs_in
+    assert settings["PYTHON_ENABLE_OPENTELEMETRY"] == "true"
+    assert settings["APPLICATIONINSIGHTS_SDKSTATS_DISABLED"] == "true"
+    # It would have the host's worker set the SDK up as well, and every line would arrive twice.
+    assert "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY" not in settings

@@ -33,6 +33,8 @@ READ_BY_OTHERS = {
     "AzureWebJobsStorage__credential",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "APPLICATIONINSIGHTS_SDKSTATS_DISABLED",
+    "PYTHON_ENABLE_OPENTELEMETRY",
 }
 # Nobody but Azure itself touches these.
 CONTAINERS_OF_AZURE = {"deployments", "event-grid-dead-letters"}

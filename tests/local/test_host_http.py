@@ -40,6 +40,11 @@ async def test_literal_text_wins_over_a_parameter_and_an_open_function_needs_no_
     assert (answer.status, answer.body) == (200, b"all")
 
 
+async def test_a_value_in_a_path_may_hold_a_line_feed(host: Stack) -> None:
+    answer = await host.call("GET", "/things/one%0Atwo")
+    assert answer.json()["route"] == {"name": "one\ntwo"}
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/nothing"), ("DELETE", "/things/one"), ("GET", "/things/one/two"), ("GET", "/../things/one")],

@@ -29,10 +29,10 @@ WRONG = {
 }
 
 
-def bind(queries: Mapping[str, str]) -> Mapping[str, list[Any]]:
-    """What Microsoft's binder has to say of queries over the workspace's tables."""
+def bind(queries: Mapping[str, str], others: Mapping[str, str] | None = None) -> Mapping[str, list[Any]]:
+    """What Microsoft's binder has to say of queries over the workspace's tables, and others with their schemas."""
     install(FOLDER)
-    asked = {"tables": {table: schema(table) for table in COLUMNS}, "queries": dict(queries)}
+    asked = {"tables": {**{table: schema(table) for table in COLUMNS}, **(others or {})}, "queries": dict(queries)}
     done = subprocess.run(  # noqa: S603 - our own script
         [find_node().program, "binder.js"],
         cwd=FOLDER,

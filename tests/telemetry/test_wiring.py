@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -66,16 +67,25 @@ os._exit(0)  # nothing more needs to be sent
 
 
 def run(code: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **SAMPLE,
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        **QUIET,
-        **settings,
-    }
-    return subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60
-    )
+    # What cannot be sent the SDK keeps among the temporary files, and the next process sends it: each has its own.
+    with TemporaryDirectory() as folder:
+        environment = {
+            **SAMPLE,
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": folder,
+            **QUIET,
+            **settings,
+        }
+        return subprocess.run(  # noqa: S603 - our own code
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
 
 
 @pytest.fixture

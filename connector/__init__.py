@@ -1,0 +1,1 @@
+"""The Power Platform connector: its files are made from what the app declares. Not deployed with the app."""

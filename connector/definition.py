@@ -1,0 +1,175 @@
+"""The connector's definition (OpenAPI 2.0 with Microsoft's extensions), made from the declared operations."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from connector.picking import DYNAMIC_ROW, offer_in_body, offer_in_parameter
+from connector.schemas import Json, Schemas, words
+from shared.domain.subscriptions import TRIGGERS, Trigger
+from triggers.description import data_schema
+from triggers.openapi import describe
+from triggers.operations import Operation
+
+# The host stands here for readers only: each connection names its own. Whoever publishes the connector replaces
+# these addresses, which belong to nobody.
+HOST = "bridge.azurewebsites.net"
+CONTACT = {
+    "name": "Customer Insights Event Bridge",
+    "url": "https://example.com/support",
+    "email": "bridge@example.com",
+}
+METADATA = [
+    {"propertyName": "Website", "propertyValue": "https://example.com"},
+    {"propertyName": "Privacy policy", "propertyValue": "https://example.com/privacy"},
+    {"propertyName": "Categories", "propertyValue": "Data;Marketing"},
+]
+
+# Not tried on the platform: with `Location` being the gateway's prefix and the path of the internal DELETE, the
+# platform should call that with the connection's key. Should the key not come, the token in the path suffices.
+PREFIX = "/api"
+
+# For programs and operators: the designer subscribes with the trigger, and knows the schemas already.
+LEFT_OUT = {"DescribeApi", "GetEventType", "GetSubscription", "Health", "SubscribeAs", "UnsubscribeById"}
+INTERNAL = {"Unsubscribe"}
+
+HINTS = {
+    "data-source-refresh-failed": "To try it, refresh a data source whose credentials have expired.",
+    "data-source-refresh-succeeded": "To try it, refresh a data source in Customer Insights.",
+    "segment-threshold-crossed": "To try it, pick a threshold near the segment's size and refresh the segment.",
+    "measure-threshold-crossed": "To try it, pick a threshold near the measure's value and refresh the measure.",
+    "system-refresh-completed": "To try it, run a full refresh in Customer Insights and wait for its end.",
+    "unification-refresh-completed": "To try it, run the unification in Customer Insights and wait for its end.",
+}
+
+# What a flow sees of the envelope (CloudEvents 1.0); the rest arrives as well.
+ENVELOPE: Mapping[str, tuple[str, str]] = {
+    "id": ("Event id", "The id of the event: the same in every call for one occurrence."),
+    "type": ("Event type", "The type of the event."),
+    "time": ("Event time", "When it happened in Customer Insights (UTC)."),
+    "subject": ("Event subject", "What the event is about, within its environment."),
+    "source": ("Event source", "The environment that the event comes from."),
+}
+
+
+def define(operations: Sequence[Operation], security: Mapping[str, Json]) -> Json:
+    """The definition of a connector that signs in with `security`."""
+    described = describe([operation for operation in operations if operation.id not in LEFT_OUT], f"https://{HOST}/api")
+    data = {trigger.slug: data_schema(trigger.data) for trigger in TRIGGERS.values()}
+    models = dict(described["components"]["schemas"])
+    for one in data.values():
+        models |= one.get("$defs", {})
+    schemas = Schemas(models)
+    paths = {
+        PREFIX + path: {method: _operation(operation, schemas) for method, operation in item.items()}
+        for path, item in described["paths"].items()
+    }
+    for slug, trigger in TRIGGERS.items():
+        item = paths[f"{PREFIX}/triggers/{slug}/subscriptions"]
+        item["post"] |= _trigger(trigger)
+        item["x-ms-notification-content"] = {
+            "description": trigger.data.description,
+            "schema": _event(schemas.turn(data[slug])),
+        }
+        body = schemas.definitions[f"{trigger.data.__name__}Body"]
+        _arrange(body)
+        offer_in_body(body, paths)
+    for path, item in paths.items():
+        for operation in (item[method] for method in described["paths"][path.removeprefix(PREFIX)]):
+            for parameter in operation["parameters"]:
+                offer_in_parameter(parameter, path, paths)
+    schemas.definitions["Item"] |= DYNAMIC_ROW
+    return {
+        "swagger": "2.0",
+        "info": {**described["info"], "contact": CONTACT},
+        "host": HOST,
+        "basePath": "/",
+        "schemes": ["https"],
+        "consumes": ["application/json"],
+        "produces": ["application/json"],
+        "paths": paths,
+        "definitions": dict(sorted(schemas.definitions.items())),
+        "securityDefinitions": security,
+        "security": [{name: [] for name in security}],
+        "x-ms-connector-metadata": METADATA,
+    }
+
+
+def _operation(described: Json, schemas: Schemas) -> Json:
+    operation: Json = {key: described[key] for key in ("operationId", "summary", "description")}
+    if operation["operationId"] in INTERNAL:
+        operation["x-ms-visibility"] = "internal"
+    parameters = [_parameter(one, schemas) for one in described["parameters"]]
+    if "requestBody" in described:
+        schema = described["requestBody"]["content"]["application/json"]["schema"]
+        about = schemas.model(schema["$ref"]).get("description", "What to subscribe to.")
+        parameters.append(
+            {
+                "name": "body",
+                "in": "body",
+                "required": True,
+                "x-ms-summary": "Body",
+                "description": about,
+                "schema": schemas.turn(schema),
+            }
+        )
+    responses = {status: _response(one, schemas) for status, one in sorted(described["responses"].items())}
+    return {**operation, "parameters": parameters, "responses": responses}
+
+
+def _parameter(described: Json, schemas: Schemas) -> Json:
+    schema: Json = described["schema"]
+    parameter = {
+        "name": described["name"],
+        "in": described["in"],
+        "required": described["required"],
+        "x-ms-summary": schema.get("title") or words(described["name"]),
+        "description": described["description"],
+        **schemas.turn(schema),
+    }
+    if described["in"] == "path":
+        # Not tried on the platform: its gateway should decode a path once before it passes it on. A slash in a key or
+        # a name must outlive that.
+        parameter["x-ms-url-encoding"] = "double"
+    return parameter
+
+
+def _response(described: Json, schemas: Schemas) -> Json:
+    response: Json = {"description": described["description"].rstrip(".") + "."}
+    for content in described.get("content", {}).values():
+        response["schema"] = schemas.turn(content["schema"])
+    if "headers" in described:
+        response["headers"] = {
+            name: {"description": header["description"], **schemas.turn(header["schema"])}
+            for name, header in described["headers"].items()
+        }
+    return response
+
+
+def _trigger(trigger: Trigger) -> Json:
+    return {
+        "summary": trigger.data.title,
+        "description": trigger.data.description,
+        "x-ms-trigger": "single",
+        "x-ms-trigger-hint": HINTS[trigger.slug],
+    }
+
+
+def _event(data: Json) -> Json:
+    """The schema of the CloudEvent that a flow is called with."""
+    properties: dict[str, Any] = {
+        name: {"type": "string", "x-ms-summary": summary, "description": description}
+        for name, (summary, description) in ENVELOPE.items()
+    }
+    properties["time"]["format"] = "date-time"
+    properties["data"] = {**data, "x-ms-summary": "Data", "description": "What happened."}
+    return {"type": "object", "properties": properties}
+
+
+def _arrange(body: Json) -> None:
+    """The environment first, on which lists depend. The platform fills in the callback, which hides.
+
+    What is hidden must not be required, or needs a default, which a callback cannot have.
+    """
+    body["properties"] = {"instanceId": body["properties"].pop("instanceId"), **body["properties"]}
+    body["properties"]["callbackUrl"] |= {"x-ms-notification-url": True, "x-ms-visibility": "internal"}
+    body["required"].remove("callbackUrl")
