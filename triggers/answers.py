@@ -24,6 +24,8 @@ from shared.errors import (
 )
 
 RETRY_AFTER = 10
+# OData's names of its options are our parameters' but for the dollar sign, and for this one.
+_OPTIONS = {"$orderby": "orderBy"}
 NO_ACCESS = (
     "Customer Insights refuses the bridge's own access: its subscription key, its token or its role. Your key is fine; "
     "the bridge's log says what to do."
@@ -89,8 +91,7 @@ def of_error(error: BridgeError) -> func.HttpResponse:  # noqa: PLR0911 - the ta
             return problem(HTTPStatus.BAD_REQUEST, "The request is not valid.", errors=error.fields)
         case RefusedError():
             words = error.words or "it does not say why"
-            # OData names its own options: "$filter".
-            field = error.target.removeprefix("$") or "request"
+            field = _OPTIONS.get(error.target, error.target.removeprefix("$")) or "request"
             return problem(
                 HTTPStatus.BAD_REQUEST, f"Customer Insights refuses the request: {words}", errors={field: words}
             )

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_pascal
 
 from shared.errors import BridgeError, ConflictError, InvalidInputError, NotFoundError, RefusedError
 from triggers.answers import answer, nothing, of_error, problem
-from triggers.requests import parse_body, parse_parameters
+from triggers.requests import parse_body, parse_parameters, parse_path
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 type Answers = Mapping[HTTPStatus, type[BaseModel] | None]
@@ -131,7 +131,7 @@ def _serving(
 def _taken(operation: Operation, req: func.HttpRequest, *, takes_request: bool) -> dict[str, object]:
     taken: dict[str, object] = {"req": req} if takes_request else {}
     if operation.path is not None:
-        taken["path"] = parse_parameters(req.route_params, operation.path)
+        taken["path"] = parse_path(req.route_params, operation.path)
     if operation.query is not None:
         taken["query"] = parse_parameters(req.params, operation.query)
     if operation.body is not None:

@@ -4,6 +4,8 @@ Whatever is wrong is an `InvalidInputError` that names each field.
 """
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import NoReturn
@@ -14,12 +16,18 @@ from pydantic_core import ErrorDetails
 from shared.errors import InvalidInputError
 
 BODY = "body"
+_SLASH = re.compile("%2f", re.IGNORECASE)
 
 
 def parse_parameters[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
     """Parameters of a path or a query as the model; those that it does not name are left out."""
     names = {field.alias or name for name, field in model.model_fields.items()}
     return _validated({name: value for name, value in values.items() if name in names}, model)
+
+
+def parse_path[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
+    """Parameters of a path as the model. The host decodes all of a path but `%2F`, which would part its segments."""
+    return parse_parameters({name: _SLASH.sub("/", value) for name, value in values.items()}, model)
 
 
 def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
@@ -30,7 +38,7 @@ def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
     is_row = issubclass(model, RootModel)
     try:
         value = (
-            json.loads(content, parse_constant=_refuse)
+            json.loads(content, parse_float=_finite, parse_constant=_refuse)
             if is_row
             else json.loads(content, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
         )
@@ -54,6 +62,13 @@ def _validated[M: BaseModel](value: Mapping[str, object], model: type[M]) -> M:
 def _message(wrong: ErrorDetails) -> str:
     # Numbers are decimals in here, which is nothing that a caller knows.
     return "Input should be a number" if wrong["type"] == "is_instance_of" else wrong["msg"]
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _refuse(constant: str) -> NoReturn:

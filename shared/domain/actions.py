@@ -1,10 +1,11 @@
 """What flows may ask Customer Insights to do."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 Scope = Literal[
     "all",
@@ -37,8 +38,11 @@ class Refresh(BaseModel):
         default=None, description="Everything, or only what changed; Customer Insights decides when absent."
     )
 
-    @model_validator(mode="after")
-    def _identifiers_belong_to_a_scope(self) -> Self:
-        if self.scope == "all" and self.identifiers:
-            raise ValueError("identifiers cannot be given with the scope all")
-        return self
+    @field_validator("identifiers")
+    @classmethod
+    def _identifiers_belong_to_a_scope(
+        cls, identifiers: Sequence[str] | None, validated: ValidationInfo
+    ) -> Sequence[str] | None:
+        if identifiers and validated.data.get("scope") == "all":
+            raise PydanticCustomError("identifiers_of_all", "cannot be given with the scope all")
+        return identifiers

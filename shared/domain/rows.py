@@ -77,4 +77,5 @@ def from_text(text: str, data_type: str | None) -> object:
     if len(text) > _LONGEST_NUMBER or not _JSON_NUMBER.fullmatch(text):
         return text
     number = json.loads(text)
-    return number if math.isfinite(number) else text
+    fits = math.isfinite(number) and (kind == "number" or number == int(number))
+    return number if fits else text
