@@ -191,7 +191,7 @@ async def test_a_call_that_a_stale_token_kept_out_is_made_with_the_next(api: Req
 @pytest.mark.parametrize("body", ["", "[]", "{"])
 async def test_a_job_whose_answer_is_unreadable_is_not_started_again(api: RequestsMock, body: str) -> None:
     asked = api.post(JOBS, body=body)
-    with pytest.raises(TransientError):
+    with pytest.raises(PermanentError, match="may have been done"):
         await ActionsClient(calls()).refresh("i1", refresh())
     assert asked.call_count == 1
 

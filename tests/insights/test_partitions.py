@@ -141,6 +141,37 @@ async def test_a_header_may_have_its_own_order(api: RequestsMock) -> None:
     assert rows == [{"Points": 5, "Id": "Ann"}]
 
 
+@pytest.mark.parametrize(
+    ("columns", "body"),
+    [
+        (["Id"], "Id,Name\n1,Ann\n"),
+        (["Id", "Name", "Age"], "Name,ID\nAnn,1\n"),
+        ([], "Id,Name\n1,Ann\n"),
+    ],
+    ids=["more than the columns", "in another order and case", "of a table without columns"],
+)
+async def test_a_first_row_of_names_is_a_header(api: RequestsMock, columns: list[str], body: str) -> None:
+    attributes = [{"name": name, "dataType": "Edm.String"} for name in columns]
+    partition = {"name": "p"}
+    api.get(f"{I1}/manage/entities/T", json={"name": "T", "attributes": attributes, "partitions": [partition]})
+    api.get(f"{I1}/data/T", json={"httpRequests": [{"uri": uri("/p")}]})
+    api.get(f"{STORE}/p", body=body)
+    assert await read() == [{"Id": "1", "Name": "Ann"}]
+
+
+def test_a_request_that_cannot_be_made_is_not_tried_again(api: RequestsMock) -> None:
+    del api
+    broken = FileRequest(uri("/p"), {"x-ms-date": "a\r\nb"})
+    with pytest.raises(PermanentError, match="cannot be made"):
+        list(FileClient(new_session(), ENDPOINT).rows(broken))
+
+
+def test_a_line_without_end_is_no_csv(api: RequestsMock) -> None:
+    api.get(f"{STORE}/p", body=b"x" * (17 * 1024 * 1024))
+    with pytest.raises(PermanentError, match="no CSV"):
+        list(FileClient(new_session(), ENDPOINT).rows(FileRequest(uri("/p"))))
+
+
 async def test_a_row_that_reads_like_a_header_is_a_row_where_there_is_none(api: RequestsMock) -> None:
     expected = {"Id": "Id", "Points": "Points", "Worth": "Worth", "Ok": "Ok", "At": "At"}
     assert await only(api, HEADER, header=False) == [expected]
@@ -339,7 +370,7 @@ async def test_more_rows_than_an_answer_holds_are_refused(api: RequestsMock, exc
 
 async def test_without_requests_for_files_an_only_partition_is_the_table_itself(api: RequestsMock) -> None:
     describe(api, [{"name": "p"}])
-    api.get(f"{I1}/data/T", json={"value": [{"@odata.id": 1, "Id": "Ann"}]})
+    api.get(f"{I1}/data/T", json={"@odata.count": 1, "value": [{"@odata.id": 1, "Id": "Ann"}]})
     assert await read() == [{"Id": "Ann"}]
 
 

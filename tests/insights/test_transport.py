@@ -13,7 +13,6 @@ from shared.errors import (
     AccessError,
     BridgeError,
     ConfigurationError,
-    ConflictError,
     NotFoundError,
     RefusedError,
     TimedOutError,
@@ -51,7 +50,12 @@ def api() -> Iterator[RequestsMock]:
         (404, '{"message": 5}', NotFoundError, "does not exist"),
         (406, "not JSON", RefusedError, "406"),
         (408, "", TimedOutError, "408"),
-        (409, "", ConflictError, "409"),
+        (409, "", RefusedError, "409"),
+        (400, '{"message": "", "details": [{"message": "No Foo", "target": "Foo"}]}', RefusedError, "No Foo"),
+        (400, '{"messages": [{"message": "parse Foo"}]}', RefusedError, "parse Foo"),
+        (400, '{"Message": "In capitals"}', RefusedError, "In capitals"),
+        (400, '{"error": {"message": "deeper"}}', RefusedError, "deeper"),
+        (400, '{"title": "Bad", "detail": "told in full"}', RefusedError, "told in full"),
         (429, MESSAGE, TransientError, "Because of this"),
         (500, MESSAGE, TransientError, "Because of this"),
         (503, "", TransientError, "503"),
@@ -85,6 +89,13 @@ async def test_backs_off_a_little_longer_each_time_and_then_succeeds(api: Reques
     first, second = clock.waits
     assert 0.3 < first < 0.7
     assert 0.7 < second < 1.3
+
+
+async def test_a_signature_that_the_api_quotes_is_not_passed_on(api: RequestsMock) -> None:
+    api.get(INSTANCES, status=400, json={"message": "see https://s.blob.core.windows.net/x?sv=1&sig=S3cr3t%2B&se=2"})
+    with pytest.raises(RefusedError, match="sv=1&sig=") as caught:
+        await client().instances()
+    assert "S3cr3t" not in str(caught.value) + caught.value.words
 
 
 @pytest.mark.parametrize("seconds", [0, 20])
