@@ -1,9 +1,9 @@
 """What flows may ask Customer Insights to do."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
 Scope = Literal[
@@ -30,15 +30,17 @@ class Refresh(BaseModel):
 
     scope: Scope = Field(description="What to refresh.")
     identifiers: Annotated[Sequence[Identifier], Field(min_length=1, max_length=100)] | None = Field(
-        default=None, description="Which of them: ids of data sources, names of segments and so on; all when absent."
+        default=None,
+        description="Which of them: ids of data sources, names of segments and so on; all when absent. Not with all.",
     )
     force: bool = Field(default=False, strict=True, description="Whether to run also what has no new data.")
     mode: Literal["full", "incremental"] | None = Field(
         default=None, description="Everything, or only what changed; Customer Insights decides when absent."
     )
 
-    @model_validator(mode="after")
-    def _identifiers_belong_to_a_scope(self) -> Self:
-        if self.scope == "all" and self.identifiers:
-            raise ValueError("identifiers cannot be given with the scope all")
-        return self
+    @field_validator("identifiers")
+    @classmethod
+    def _belong_to_a_scope(cls, value: Sequence[str] | None, given: ValidationInfo) -> Sequence[str] | None:
+        if value and given.data.get("scope") == "all":
+            raise ValueError("cannot be given with the scope all")
+        return value
