@@ -61,7 +61,9 @@ def _validated[M: BaseModel](value: Mapping[str, object], model: type[M]) -> M:
 
 def _message(wrong: ErrorDetails) -> str:
     # Numbers are decimals in here, which is nothing that a caller knows.
-    return "Input should be a number" if wrong["type"] == "is_instance_of" else wrong["msg"]
+    return (
+        "Input should be a number" if wrong["type"] == "is_instance_of" else wrong["msg"].removeprefix("Value error, ")
+    )
 
 
 def _finite(text: str) -> float:

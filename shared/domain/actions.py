@@ -31,7 +31,8 @@ class Refresh(BaseModel):
 
     scope: Scope = Field(description="What to refresh.")
     identifiers: Annotated[Sequence[Identifier], Field(min_length=1, max_length=100)] | None = Field(
-        default=None, description="Which of them: ids of data sources, names of segments and so on; all when absent."
+        default=None,
+        description="Which of them: ids of data sources, names of segments and so on; all when absent. Not with all.",
     )
     force: bool = Field(default=False, strict=True, description="Whether to run also what has no new data.")
     mode: Literal["full", "incremental"] | None = Field(

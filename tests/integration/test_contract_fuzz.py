@@ -56,7 +56,7 @@ CHOOSY = [
 ]
 # A request can fit the description and be refused all the same, for what only the settings, Customer Insights or
 # another field can tell.
-JUDGED_BEYOND_SCHEMAS = {"callbackUrl", "instanceId", "dataSourceId", "segmentName", "measureName"}
+JUDGED_BEYOND_SCHEMAS = {"callbackUrl", "instanceId", "dataSourceId", "segmentName", "measureName", "identifiers"}
 REFUSED_UPSTREAM = "Customer Insights refuses the request:"
 # The host's server answers a longer address with a 400 of its own: the app does not see the request.
 LONGEST_ADDRESS = 8_000
@@ -129,12 +129,20 @@ async def target(running: World) -> AsyncIterator[Target]:
 def rows_of(columns: dict[str, str]) -> HookDispatcher:
     """Bodies that are rows of the table: the description only says that they are objects."""
     hooks = HookDispatcher(scope=HookScope.TEST)
-    kinds = {INTEGER: st.integers(), DECIMAL: st.floats(allow_nan=False, allow_infinity=False)}
-    values = {name: st.none() | kinds.get(kind, st.text(max_size=10)) for name, kind in columns.items()}
+    kinds = {
+        INTEGER: st.integers(),
+        DECIMAL: st.floats(allow_nan=False, allow_infinity=False),
+        GUID: st.uuids().map(str),
+    }
+    values = {name: kinds.get(kind, st.text(max_size=10)) for name, kind in columns.items()}
+    key = {"CustomerId": values.pop("CustomerId")}
+    optional = {name: st.none() | value for name, value in values.items()}
 
     def before_generate_body(context: HookContext, strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-        is_row = "/items" in context.operation.path
-        return st.one_of(strategy, st.fixed_dictionaries({}, optional=values)) if is_row else strategy
+        if "/items" not in context.operation.path:
+            return strategy
+        needed = key if context.operation.method == "post" else {}
+        return strategy | st.fixed_dictionaries(needed, optional=optional)
 
     hooks.register_hook_with_name(before_generate_body, "before_generate_body")
     return hooks
