@@ -31,16 +31,16 @@ class Deployed:
     flow: str
 
     async def turn_on(self) -> int:
-        return await self._send(self.definition.subscribe(self.world.stack.flows.url(self.flow)))
+        return await self.send(self.definition.subscribe(self.world.stack.flows.url(self.flow)))
 
     async def turn_off(self) -> int:
-        return await self._send(self.definition.unsubscribe())
+        return await self.send(self.definition.unsubscribe())
 
     def bodies(self) -> Sequence[Mapping[str, Any]]:
         """What the flow was called with."""
         return events_of(self.world.stack.flows.of(self.flow))
 
-    async def _send(self, request: Mapping[str, Any]) -> int:
+    async def send(self, request: Mapping[str, Any]) -> int:
         # The request and nothing else, only without TLS, which the stack does not speak.
         assert request["uri"].startswith("https://")
         address = URL(request["uri"].replace("https://", "http://", 1), encoded=True)
@@ -170,6 +170,9 @@ async def test_the_next_job_starts_after_a_success_only(world: World) -> None:
     assert (request["method"], request["body"]) == ("POST", {"scope": "exports"})
     assert request["uri"] == f"https://{flow.definition.parameters['bridgeHost']}/api/instances/{instance.id}/refresh"
     assert request["headers"]["x-functions-key"] == world.stack.settings["FUNCTIONS_KEY"]
+    assert await flow.send(request) == 202
+    job = instance.workflow.jobs[0]
+    assert (job.operation, job.status, job.kind) == ("export", "queued", "onDemand")
 
 
 async def test_a_copy_with_the_same_id_takes_the_subscription_over(world: World) -> None:
