@@ -80,6 +80,8 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
             timeAggregation: 'Count'
             operator: alert.operator
             threshold: alert.threshold
+            // Each has an alert of its own, so that one that lasts hides no other.
+            dimensions: map(alert.dimensions, name => { name: name, operator: 'Include', values: ['*'] })
             failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
           }
         ]

@@ -101,6 +101,15 @@ async def test_a_reference_to_a_key_vault(patient: Patient) -> None:
     assert told.lines("wrong") == ["EVENT_GRID_TOPIC_KEY is a reference to a Key Vault."]
 
 
+async def test_references_come_before_what_they_break(patient: Patient) -> None:
+    reference = "@Microsoft.KeyVault(VaultName=v;SecretName=s)"
+    told = await patient.examine(CALLBACK_ENCRYPTION_KEY=reference, CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY=reference)
+    first, second, broken = told.lines("wrong")
+    assert first == "CALLBACK_ENCRYPTION_KEY is a reference to a Key Vault."
+    assert second == "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY is a reference to a Key Vault."
+    assert "CALLBACK_ENCRYPTION_KEY is not base64" in broken
+
+
 # -- storage and topic
 
 

@@ -300,6 +300,7 @@ def test_alerts_send_mail(deployment: Deployment) -> None:
             "timeAggregation": "Count",
             "operator": alert["operator"],
             "threshold": alert["threshold"],
+            "dimensions": [{"name": name, "operator": "Include", "values": ["*"]} for name in alert["dimensions"]],
             "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
         }
         assert alert["windowMinutes"] in WINDOWS
@@ -307,6 +308,18 @@ def test_alerts_send_mail(deployment: Deployment) -> None:
         assert alert["frequencyMinutes"] <= alert["windowMinutes"]
         assert minutes(properties["windowSize"]) == alert["windowMinutes"]
         assert minutes(properties["evaluationFrequency"]) == alert["frequencyMinutes"]
+
+
+def test_one_flow_that_is_stuck_or_suspended_hides_no_other(deployment: Deployment) -> None:
+    rules = deployment.all("Microsoft.Insights/scheduledQueryRules")
+    split = {
+        name: [one["name"] for one in rule["properties"]["criteria"]["allOf"][0]["dimensions"]]
+        for name, rule in rules.items()
+    }
+    assert {name: names for name, names in split.items() if names} == {
+        "subscription-suspended": ["Subscription"],
+        "oldest-pending-delivery": ["What"],
+    }
 
 
 def test_what_only_the_topic_knows_raises_alerts(deployment: Deployment) -> None:

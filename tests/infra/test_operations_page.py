@@ -169,7 +169,7 @@ def test_what_is_kept_is_what_the_templates_keep(plain: Deployment) -> None:
 
 def test_settings_and_telemetry_that_are_named_exist() -> None:
     spans = code_spans(re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
-    settings = {span for span in spans if re.fullmatch(r"[A-Z][A-Z_]+", span)} - {"OTEL_TRACES_SAMPLER"}
+    settings = {span for span in spans if re.fullmatch(r"[A-Z][A-Z_]+", span)}
     assert settings >= {"DELIVERY_MAX_AGE_HOURS", "POLL_REFRESHES_SCHEDULE", "INSTANCE_MEMORY_MB"}
     assert settings <= set(settings_table()) | set(variables())
     metrics = set(re.findall(r'Name == "(bridge\.[\w.]+)"', SHELL))

@@ -1,5 +1,6 @@
 """The workbook's tiles and the alerts answer what they are asked: run on telemetry of an hour of operation."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -268,9 +269,12 @@ def test_each_alert_can_be_made_into_a_rule() -> None:
         "frequencyMinutes",
         "threshold",
         "operator",
+        "dimensions",
     }
     for alert in ALERTS:
         assert set(alert) == keys
+        columns = set(re.split(r"[\s,=]+", alert["query"].rpartition("project ")[2]))
+        assert set(alert["dimensions"]) <= columns
         assert alert["windowMinutes"] in windows
         assert alert["frequencyMinutes"] in windows
         assert alert["frequencyMinutes"] <= alert["windowMinutes"]
