@@ -12,7 +12,8 @@
     ├── ConfigurationError     somebody must act: the message says where and how
     │   ├── SettingsError      settings are missing or malformed: all of them in one message
     │   ├── AccessError        Customer Insights refuses the bridge's own key, token or role
-    │   └── CheckpointError    a checkpoint cannot be read; it is left as it is
+    │   ├── CheckpointError    a checkpoint cannot be read; it is left as it is
+    │   └── FormatError        something stored has a form that this version does not know; it is left as it is
     └── LostRaceError          somebody else wrote first: drop the result, or read again
 
 No message holds a secret: no key, token or callback URL.
@@ -84,6 +85,13 @@ class AccessError(ConfigurationError):
 
 class CheckpointError(ConfigurationError):
     """A checkpoint cannot be read; it is never overwritten."""
+
+
+class FormatError(ConfigurationError):
+    """Something stored has a form that this version of the bridge does not know."""
+
+    def __init__(self, what: str, version: object) -> None:
+        super().__init__(f"a {what} has the form {version!r}, which this version of the bridge does not know")
 
 
 class LostRaceError(BridgeError):

@@ -9,10 +9,12 @@ from typing import Protocol
 
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family
-from shared.domain.deliveries import DeadLetter, Delivery, DeliveryRecord
+from shared.domain.deliveries import Delivery, EventKey, New
 from shared.domain.events import Event
+from shared.domain.letters import DeadLetter
+from shared.domain.messages import Look, Release
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
-from shared.domain.subscriptions import Route, Subscription, Trigger
+from shared.domain.subscriptions import Route, Status, Subscription, Trigger
 from shared.domain.thresholds import Rule
 
 
@@ -80,10 +82,14 @@ class Publisher(Protocol):
 
 
 class SubscriptionStore(Protocol):
-    """Where subscriptions are kept, and found by the events they want."""
+    """Where subscriptions are kept, and found by the events they want.
+
+    A subscription's own row is the truth about it. What leads events to it is written before it and removed after it,
+    so that no event misses a subscription that is shown; what is left over leads nowhere, and is cleared away.
+    """
 
     async def get(self, subscription_id: str) -> tuple[Subscription, str] | None:
-        """A subscription and its version, or None."""
+        """A subscription and its version, or None. Raises `FormatError` for a row of another version of the bridge."""
         ...
 
     async def put(self, subscription: Subscription, version: str | None, replaced: Subscription | None = None) -> str:
@@ -97,8 +103,10 @@ class SubscriptionStore(Protocol):
         """Remove that version. Raises `LostRaceError` when it has been changed."""
         ...
 
-    def all(self) -> AsyncIterator[Subscription]:
-        """Every subscription."""
+    def all(
+        self, instance_id: str | None = None, trigger: Trigger | None = None, status: Status | None = None
+    ) -> AsyncIterator[Subscription]:
+        """Every subscription, or those of an instance, a trigger, a status."""
         ...
 
     async def id_of(self, fingerprint: str) -> str | None:
@@ -106,51 +114,101 @@ class SubscriptionStore(Protocol):
         ...
 
     def matching(self, route: Route) -> AsyncIterator[str]:
-        """The ids of the active subscriptions that stand at a route."""
-        ...
-
-    async def prune(self, subscription_id: str, event: Event) -> None:
-        """Forget at which routes the event found a subscription that does not want it any more."""
+        """The ids of the subscriptions that stand at a route, whatever their status."""
         ...
 
     async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        """The rules of all active subscriptions of a threshold trigger."""
+        """The rules of all subscriptions of a threshold trigger, whatever their status."""
+        ...
+
+    async def tidy(self, now: datetime) -> int:
+        """Write what is missing to lead events to each subscription, and remove what leads nowhere; gives how many."""
         ...
 
 
 class DeliveryQueue(Protocol):
     """The queue `deliveries`."""
 
-    async def send(self, delivery: Delivery, delay: timedelta = timedelta(0)) -> None:
-        """Add a delivery; it shows after the delay. Raises `TooLargeError` when no message holds it."""
+    async def send(self, message: New | Look, delay: timedelta = timedelta(0)) -> None:
+        """Add a message; it shows after the delay. Raises `TooLargeError` when no message holds it."""
         ...
 
 
-class Backlog(Protocol):
+class ReleaseQueue(Protocol):
+    """The queue `releases`."""
+
+    async def send(self, message: Release, delay: timedelta = timedelta(0)) -> None:
+        """Add a message; it shows after the delay."""
+        ...
+
+
+class DueStore(Protocol):
+    """What is to be looked at later, by the minute."""
+
+    async def add(self, at: datetime, what: Look | Release) -> None:
+        """Have something looked at, at a time; once more changes nothing."""
+        ...
+
+    async def remove(self, at: datetime, what: Look | Release) -> None:
+        """Forget it, also when it is gone."""
+        ...
+
+    def until(self, at: datetime) -> AsyncIterator[tuple[datetime, Look | Release]]:
+        """What is due before a time, in pages, so that any number fits into memory; it may be removed meanwhile."""
+        ...
+
+
+class Waiting(Protocol):
     """What waits in a queue."""
 
     async def oldest(self) -> datetime | None:
         """When the oldest of the messages that show was added; None: there is none."""
         ...
 
-
-class DeliveryLog(Protocol):
-    """The log of deliveries, one record for each event and subscription."""
-
-    async def get(self, delivery: Delivery) -> tuple[DeliveryRecord, str] | None:
-        """The record of a delivery and its version, or None."""
+    async def count(self) -> int:
+        """About how many messages there are, those that do not show yet included."""
         ...
 
-    async def put(self, record: DeliveryRecord, version: str | None) -> str:
-        """Write a new record (None) or replace that version; gives the new one. Raises `LostRaceError`."""
+
+class DeliveryStore(Protocol):
+    """The deliveries of each subscription, one record for each event, and the lines of its backlog.
+
+    A record and its place in a line are written at once or not at all.
+    """
+
+    async def get(self, subscription_id: str, key: EventKey) -> tuple[Delivery, str] | None:
+        """A delivery and its version, or None. Raises `FormatError` for a row of another version of the bridge."""
+        ...
+
+    async def put(self, delivery: Delivery, version: str | None = None, was: Delivery | None = None) -> str:
+        """Write a new delivery (None), or replace that version (which is `was`); gives the new one.
+
+        Raises `LostRaceError` when there is one already, or it has been changed.
+        """
+        ...
+
+    async def remove(self, delivery: Delivery, version: str) -> None:
+        """Forget that version, and its place in the line. Raises `LostRaceError` when it has been changed."""
+        ...
+
+    async def line(self, subscription_id: str, most: int) -> Sequence[EventKey]:
+        """The first of a subscription's backlog: those held, then those replayed, each by the events' times."""
+        ...
+
+    async def held(self, subscription_id: str, most: int) -> int:
+        """How many of a subscription's deliveries are in the stage `held`, up to `most`."""
+        ...
+
+    async def drop(self, subscription_id: str) -> None:
+        """Forget all of a subscription's backlog."""
         ...
 
 
 class EventLog(Protocol):
     """The log of events."""
 
-    async def record(self, event: Event) -> None:
-        """Keep an event; once more changes nothing."""
+    async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
+        """Keep an event and the subscriptions that it was dispatched to; once more changes nothing."""
         ...
 
 

@@ -8,12 +8,21 @@ from typing import Any
 
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family, decode, encode
-from shared.domain.deliveries import DeadLetter, Delivery, DeliveryRecord
+from shared.domain.deliveries import Delivery, EventKey, New, Stage
 from shared.domain.events import Event
+from shared.domain.letters import DeadLetter
+from shared.domain.messages import Look, Release, encode_new
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
-from shared.domain.subscriptions import Route, Subscription, Trigger, routes_of, rules_partition
+from shared.domain.subscriptions import Route, Status, Subscription, Trigger, rules_partition
 from shared.domain.thresholds import Rule
-from shared.errors import CheckpointError, ConfigurationError, InvalidInputError, LostRaceError, NotFoundError
+from shared.errors import (
+    CheckpointError,
+    ConfigurationError,
+    InvalidInputError,
+    LostRaceError,
+    NotFoundError,
+    TooLargeError,
+)
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -160,7 +169,7 @@ class PublisherFake:
 
 
 class SubscriptionStoreFake:
-    """Subscriptions with versions, found by route; `stale` ids are found at every route without wanting it."""
+    """Subscriptions with versions; `stale` ids are found at every route without wanting it."""
 
     def __init__(self, *subscriptions: Subscription, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
@@ -168,6 +177,7 @@ class SubscriptionStoreFake:
         self.rows: dict[str, tuple[Subscription, str]] = {s.id: (s, f"v{next(self._versions)}") for s in subscriptions}
         self.stale: set[str] = set()
         self.before_write: Callable[[], Awaitable[None]] | None = None
+        self.reads = self.writes = 0
 
     async def _interrupted(self) -> None:
         if (intruder := self.before_write) is not None:
@@ -175,6 +185,7 @@ class SubscriptionStoreFake:
             await intruder()
 
     async def get(self, subscription_id: str) -> tuple[Subscription, str] | None:
+        self.reads += 1
         return await self._fate.step(lambda: self.rows.get(subscription_id))
 
     def _expect(self, subscription_id: str, version: str | None) -> None:
@@ -184,6 +195,7 @@ class SubscriptionStoreFake:
 
     async def put(self, subscription: Subscription, version: str | None, replaced: Subscription | None = None) -> str:
         del replaced
+        self.writes += 1
         await self._interrupted()
 
         def write() -> str:
@@ -198,9 +210,16 @@ class SubscriptionStoreFake:
         self._expect(subscription.id, version)
         del self.rows[subscription.id]
 
-    async def all(self) -> AsyncIterator[Subscription]:
+    async def all(
+        self, instance_id: str | None = None, trigger: Trigger | None = None, status: Status | None = None
+    ) -> AsyncIterator[Subscription]:
         for subscription, _ in list(self.rows.values()):
-            yield subscription
+            if (
+                instance_id in {None, subscription.instance_id}
+                and trigger in {None, subscription.trigger}
+                and status in {None, subscription.status}
+            ):
+                yield subscription
 
     async def id_of(self, fingerprint: str) -> str | None:
         chosen = [s.id for s, _ in self.rows.values() if s.fingerprint == fingerprint and s.has_chosen_id]
@@ -209,39 +228,45 @@ class SubscriptionStoreFake:
     async def matching(self, route: Route) -> AsyncIterator[str]:
         for subscription, _ in list(self.rows.values()):
             mine = subscription.route
-            if subscription.status == "active" and mine.partition == route.partition and route.row in {None, mine.row}:
+            if mine.partition == route.partition and route.row in {None, mine.row}:
                 await asyncio.sleep(0)
                 yield subscription.id
         for subscription_id in sorted(self.stale):
             yield subscription_id
-
-    async def prune(self, subscription_id: str, event: Event) -> None:
-        assert routes_of(event)
-        await self._fate.step(lambda: self.stale.discard(subscription_id))
 
     async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
         wanted = rules_partition(trigger, instance_id)
         return [
             s.rule
             for s, _ in self.rows.values()
-            if s.status == "active" and s.rule is not None and rules_partition(s.trigger, s.instance_id) == wanted
+            if s.rule is not None and rules_partition(s.trigger, s.instance_id) == wanted
         ]
 
+    async def tidy(self, now: datetime) -> int:
+        del now
+        return 0
 
-class DeliveryQueueFake:
-    """The queue `deliveries` on a virtual clock: text in, text out, each message from its time on."""
+
+class QueueFake[M: (New | Look, Release)]:
+    """A queue on a virtual clock: text in, text out, each message from its time on."""
 
     def __init__(self, clock: ClockFake, fate: Fate | None = None) -> None:
         self._clock = clock
         self._fate = fate or Fate()
         self.failures: list[Exception] = []
         self.messages: list[tuple[datetime, str]] = []
+        self.sent = 0
+        self.max_bytes = 49_152
 
-    async def send(self, delivery: Delivery, delay: timedelta = timedelta(0)) -> None:
+    async def send(self, message: M, delay: timedelta = timedelta(0)) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        message = delivery.encode(), self._clock() + max(delay, timedelta(0))
-        await self._fate.step(lambda: self.messages.append((message[1], message[0])))
+        text = encode_new(message) if isinstance(message, New) else message.encode()
+        if len(text.encode()) > self.max_bytes:
+            raise TooLargeError("too large for a message")
+        at = self._clock() + max(delay, timedelta(0))
+        self.sent += 1
+        await self._fate.step(lambda: self.messages.append((at, text)))
 
     def due(self) -> list[str]:
         """The messages that show now, oldest first."""
@@ -254,46 +279,102 @@ class DeliveryQueueFake:
         return min((at for at, _ in self.messages), default=None)
 
 
-class DeliveryLogFake:
-    """Records of deliveries with versions."""
+class DueStoreFake:
+    """What is due, by its time."""
+
+    def __init__(self, fate: Fate | None = None) -> None:
+        self._fate = fate or Fate()
+        self.rows: dict[tuple[datetime, str], Look | Release] = {}
+
+    async def add(self, at: datetime, what: Look | Release) -> None:
+        await self._fate.step(lambda: self.rows.update({(at, what.encode()): what}))
+
+    async def remove(self, at: datetime, what: Look | Release) -> None:
+        await self._fate.step(lambda: self.rows.pop((at, what.encode()), None))
+
+    async def until(self, at: datetime) -> AsyncIterator[tuple[datetime, Look | Release]]:
+        for (due_at, _), what in sorted(self.rows.items(), key=lambda row: row[0]):
+            if due_at < at:
+                await asyncio.sleep(0)
+                yield due_at, what
+
+
+class DeliveryStoreFake:
+    """Deliveries with versions; the lines are read from the records, as they are written at once with them."""
 
     def __init__(self, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
         self._versions = itertools.count(1)
-        self.rows: dict[tuple[object, ...], tuple[DeliveryRecord, str]] = {}
+        self.rows: dict[tuple[str, EventKey], tuple[Delivery, str]] = {}
+        self.reads = self.writes = 0
+        self.slowness: Callable[[], None] = lambda: None
 
-    async def get(self, delivery: Delivery) -> tuple[DeliveryRecord, str] | None:
-        key = (delivery.subscription_id, delivery.event.id)
-        return await self._fate.step(lambda: self.rows.get(key))
+    async def get(self, subscription_id: str, key: EventKey) -> tuple[Delivery, str] | None:
+        self.reads += 1
+        return await self._fate.step(lambda: self.rows.get((subscription_id, key)))
 
-    async def put(self, record: DeliveryRecord, version: str | None) -> str:
-        key = (record.subscription_id, record.event_id)
+    async def put(self, delivery: Delivery, version: str | None = None, was: Delivery | None = None) -> str:
+        place = (delivery.subscription_id, delivery.key)
+        self.writes += 1
+        self.slowness()
 
         def write() -> str:
-            found = self.rows.get(key)
+            found = self.rows.get(place)
             if (found[1] if found else None) != version:
-                raise LostRaceError("the record was written by another")
-            self.rows[key] = record, f"v{next(self._versions)}"
-            return self.rows[key][1]
+                raise LostRaceError("the delivery was written by another")
+            assert found is None or found[0] == was, "what is replaced is not what stands there"
+            self.rows[place] = delivery, f"v{next(self._versions)}"
+            return self.rows[place][1]
 
         return await self._fate.step(write)
+
+    async def remove(self, delivery: Delivery, version: str) -> None:
+        place = (delivery.subscription_id, delivery.key)
+
+        def write() -> None:
+            if self.rows[place][1] != version:
+                raise LostRaceError("the delivery was written by another")
+            del self.rows[place]
+
+        await self._fate.step(write)
+
+    def _in_line(self, subscription_id: str) -> list[Delivery]:
+        mine = [delivery for (id_, _), (delivery, _) in self.rows.items() if id_ == subscription_id and delivery.line]
+        return sorted(mine, key=lambda delivery: (delivery.line, delivery.key))
+
+    async def line(self, subscription_id: str, most: int) -> Sequence[EventKey]:
+        self.reads += 1
+        return await self._fate.step(lambda: [delivery.key for delivery in self._in_line(subscription_id)[:most]])
+
+    async def held(self, subscription_id: str, most: int) -> int:
+        held = [delivery for delivery in self._in_line(subscription_id) if delivery.stage is Stage.HELD]
+        return min(most, len(held))
+
+    async def drop(self, subscription_id: str) -> None:
+        for delivery in self._in_line(subscription_id):
+            await self._fate.step(lambda place=(subscription_id, delivery.key): self.rows.pop(place))
 
 
 class EventLogFake:
     def __init__(self, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
-        self.events: dict[str, Event] = {}
+        self.events: dict[str, tuple[Event, Sequence[str]]] = {}
 
-    async def record(self, event: Event) -> None:
-        await self._fate.step(lambda: self.events.setdefault(event.id, event))
+    async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
+        await self._fate.step(lambda: self.events.setdefault(event.id, (event, tuple(subscription_ids))))
 
 
 class DeadLetterLogFake:
+    """Dead letters; `failures` are raised by the next records."""
+
     def __init__(self, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
         self.letters: dict[str, DeadLetter] = {}
+        self.failures: list[Exception] = []
 
     async def record(self, letter: DeadLetter) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
         await self._fate.step(lambda: self.letters.setdefault(letter.id, letter))
 
 

@@ -67,7 +67,8 @@ class Answer:
     """What came of one attempt: the status of an answer, or else the `failure` that kept it away.
 
     `body` is text that the other side chose, so it is kept out of the `repr`. `retry_after` is a wait in seconds.
-    `refused` means that the policy forbids the URL itself: trying again is useless until the settings change.
+    `refused` means that the policy forbids the URL itself: trying again is useless until the settings change. `run_id`
+    is the run of the flow, where the answer names one.
     """
 
     status: int | None = None
@@ -75,6 +76,7 @@ class Answer:
     retry_after: float | None = None
     failure: str | None = None
     refused: bool = False
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,215 +1,299 @@
-"""Deliveries: one event for one subscription, what an attempt's answer means, and when to try again."""
+"""A delivery: one event for one subscription, the stages it passes, and what moves it from one to the next.
 
-import base64
-import binascii
-import json
+The record of a delivery is the truth about it. A message in a queue only says "look at this record now".
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import NamedTuple, Self
 
 from shared.domain.callbacks import Answer
-from shared.domain.events import Event, in_utc, trace_context
-
-# What a flow's answer names when the flow is switched off, deleted or gone.
-DEAD_FLOW = ("WorkflowTriggerIsNotEnabled", "WorkflowNotFound")
-GONE_STATUSES = {404, 410}
-RETRY_STATUSES = {408, 425, 429}
-DENIED_STATUSES = {401, 403}
-MAX_RETRY_AFTER = timedelta(hours=12)
-JITTER = 0.2
-
-
-def parse(message: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
-    """The JSON value in a queue message, plain or as base64 of it; raises ValueError where there is none."""
-    text = message.strip()
-    try:
-        if not text.startswith("{"):
-            text = base64.b64decode(text, validate=True).decode()
-        return json.loads(text)
-    except (binascii.Error, UnicodeDecodeError):
-        raise ValueError("neither JSON nor base64 of JSON") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-class Verdict(StrEnum):
-    """What an answer means for the delivery."""
-
-    DELIVERED = "delivered"
-    RETRY = "retry"
-    DENIED = "denied"  # retry, and suspend the subscription when it persists
-    GONE = "gone"  # suspend the subscription
-    REJECTED = "rejected"  # a dead letter; the subscription stays active
-
-
-def judge(answer: Answer) -> Verdict:
-    """What an answer means. Anything the flow may still recover from is retried."""
-    status = answer.status
-    if answer.refused:
-        return Verdict.REJECTED
-    if status is None or status >= 500 or status in RETRY_STATUSES | DENIED_STATUSES:  # noqa: PLR2004 - HTTP's classes
-        if status is not None and status < 500 and _names_dead_flow(answer):  # noqa: PLR2004
-            return Verdict.GONE
-        return Verdict.DENIED if status in DENIED_STATUSES else Verdict.RETRY
-    if 200 <= status < 300:  # noqa: PLR2004
-        return Verdict.DELIVERED
-    if status in GONE_STATUSES or (status >= 400 and _names_dead_flow(answer)):  # noqa: PLR2004
-        return Verdict.GONE
-    return Verdict.REJECTED
-
-
-def _names_dead_flow(answer: Answer) -> bool:
-    return any(name in answer.body for name in DEAD_FLOW)
-
-
-def reason(answer: Answer) -> str:
-    """An answer in words for the operator; holds nothing that the other side wrote but names we know."""
-    if answer.status is None:
-        return answer.failure or "no answer"
-    named = next((name for name in DEAD_FLOW if name in answer.body), None)
-    return f"HTTP {answer.status} {named}" if named else f"HTTP {answer.status}"
-
-
-def wait_after(attempt: int, schedule: Sequence[float], retry_after: float | None, jitter: float) -> timedelta:
-    """How long to wait after an attempt (1, 2, …) before the next.
-
-    `schedule` and `retry_after` are in seconds; `jitter` in [-1, 1] says which way and how far to stray.
-    """
-    wait = schedule[min(attempt, len(schedule)) - 1] * (1 + JITTER * jitter)
-    asked = min(retry_after or 0.0, MAX_RETRY_AFTER.total_seconds())
-    return timedelta(seconds=max(wait, asked))
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One event on its way to one subscription: the message in the queue `deliveries`.
-
-    `traceparent` is what its attempts are caused by, in the trace that the event names or in none.
-    """
-
-    subscription_id: str
-    event: Event
-    dispatched_at: datetime
-    attempt: int = 1
-    traceparent: str | None = None
-
-    def next(self) -> Self:
-        """The delivery's next attempt."""
-        return replace(self, attempt=self.attempt + 1)
-
-    def encode(self) -> str:
-        """The message as JSON text."""
-        message = {
-            "subscriptionId": self.subscription_id,
-            "dispatchedAt": self.dispatched_at.isoformat(),
-            "attempt": self.attempt,
-            "traceparent": self.traceparent,
-            "event": self.event.raw,
-        }
-        present = {key: value for key, value in message.items() if value is not None}
-        return json.dumps(present, ensure_ascii=False, separators=(",", ":"))
-
-    @classmethod
-    def decode(cls, text: str) -> Self:
-        """Read a message, base64 or plain; raises ValueError saying what is wrong with it."""
-        message = parse(text)
-        try:
-            subscription_id, attempt = message["subscriptionId"], message["attempt"]
-            dispatched_at = in_utc(datetime.fromisoformat(message["dispatchedAt"]))
-            event = Event.parse(message["event"])
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a delivery: {error}") from None
-        if not isinstance(subscription_id, str) or not isinstance(attempt, int) or attempt < 1:
-            raise ValueError("not a delivery: subscriptionId or attempt is wrong")
-        traceparent = trace_context(message.get("traceparent")) or event.traceparent
-        return cls(subscription_id, event, dispatched_at, attempt, traceparent)
+from shared.domain.events import Event
+from shared.domain.verdicts import reason
 
 
 class Stage(StrEnum):
     """Where a delivery stands."""
 
-    ATTEMPTING = "attempting"
-    WAITING = "waiting"
+    ATTEMPTING = "attempting"  # the flow is being called, until `claimed_until` at the latest
+    WAITING = "waiting"  # for its next attempt, at `next_attempt_at`
+    HELD = "held"  # in its subscription's backlog
     DELIVERED = "delivered"
-    DEAD = "dead"
+    DEAD = "dead"  # given up; a dead letter says why
+
+
+class Line(StrEnum):
+    """The lines of a subscription's backlog, in the order in which they are let out; each goes by the events' times."""
+
+    HELD = "held"  # what may not go out now; what happens meanwhile stands behind it
+    REPLAYED = "replayed"  # what somebody has asked for again; nothing stands behind it
+
+
+class Move(StrEnum):
+    """What happens to a delivery."""
+
+    ATTEMPT = "attempt"
+    SUCCEED = "succeed"
+    RETRY = "retry"
+    HOLD = "hold"
+    GIVE_UP = "give up"
+    REPLAY = "replay"
+    PUT_BACK = "put back"
+
+
+class Transition(NamedTuple):
+    """A row of the table of stages. A source of None is a delivery that has no record yet."""
+
+    move: Move
+    sources: frozenset[Stage | None]
+    target: Stage
+    when: str
+
+
+def _row(move: Move, sources: Sequence[Stage | None], target: Stage, when: str) -> Transition:
+    return Transition(move, frozenset(sources), target, when)
+
+
+# All that can happen. `Delivery` moves by these rows only.
+TRANSITIONS = (
+    _row(
+        Move.ATTEMPT,
+        (None, Stage.WAITING, Stage.HELD, Stage.ATTEMPTING),
+        Stage.ATTEMPTING,
+        "It may go out now; an attempt whose process died is made again when its claim has ended.",
+    ),
+    _row(Move.ATTEMPT, (Stage.DELIVERED, Stage.DEAD), Stage.ATTEMPTING, "Somebody sends it again by hand."),
+    _row(Move.SUCCEED, (Stage.ATTEMPTING,), Stage.DELIVERED, "The flow answers 2xx."),
+    _row(Move.RETRY, (Stage.ATTEMPTING,), Stage.WAITING, "The flow may recover, and the delivery is not too old."),
+    _row(
+        Move.HOLD,
+        (None, Stage.WAITING, Stage.ATTEMPTING, Stage.HELD),
+        Stage.HELD,
+        "Its subscription is not active, others wait before it, or the rate is used up.",
+    ),
+    _row(
+        Move.GIVE_UP,
+        (Stage.WAITING, Stage.HELD, Stage.ATTEMPTING),
+        Stage.DEAD,
+        "The flow rejects it, it is too old, it was held for too long, or its backlog is discarded.",
+    ),
+    _row(Move.REPLAY, (None, Stage.DELIVERED, Stage.DEAD), Stage.HELD, "Somebody has its time replayed."),
+    _row(
+        Move.PUT_BACK,
+        (Stage.ATTEMPTING,),
+        Stage.DELIVERED,
+        "It had been delivered before, was sent again by hand, and the flow did not take it.",
+    ),
+)
+_ALLOWED = {(row.move, source, row.target) for row in TRANSITIONS for source in row.sources}
+
+
+class EventKey(NamedTuple):
+    """What finds an event: its time (UTC) and its id."""
+
+    time: datetime
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryRecord:
-    """The log of one delivery; `attempts` counts those with a known end.
+class RetryPolicy:
+    """When to try again: the waits after attempt 1, 2, … in seconds, and the age at which a delivery is given up."""
 
-    While an attempt is under way (`ATTEMPTING`), nobody else may make one before `claimed_until`.
+    schedule: Sequence[float]
+    max_age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event for one subscription.
+
+    `attempts` counts those with a known end. `patient_since` is what the maximum age counts from: its dispatch, or when
+    it was last let out of the backlog or sent by hand. While it stands in a `line` of the backlog it keeps its place
+    there, also during an attempt. `by_hand` is the last request of a person that was begun, and `was` the stage in
+    which it found the delivery.
     """
 
     subscription_id: str
-    event_id: str
-    event_type: str
-    event_time: datetime
-    dispatched_at: datetime
+    event: Event
     stage: Stage
-    attempts: int
+    dispatched_at: datetime
+    patient_since: datetime
     updated_at: datetime
+    attempts: int = 0
+    line: Line | None = None
+    next_attempt_at: datetime | None = None
     claimed_until: datetime | None = None
     status: int | None = None
     reason: str | None = None
+    run_id: str | None = None
+    replayed: bool = False
+    by_hand: str | None = None
+    was: Stage | None = None
+    traceparent: str | None = None
 
     @classmethod
-    def start(cls, delivery: Delivery, now: datetime, until: datetime) -> Self:
-        """The record of a delivery whose first attempt begins now."""
-        event = delivery.event
+    def attempted(cls, new: "New", now: datetime, until: datetime) -> Self:
+        """A new delivery whose first attempt begins now."""
         return cls(
-            delivery.subscription_id,
-            event.id,
-            event.type,
-            event.time,
-            delivery.dispatched_at,
-            Stage.ATTEMPTING,
-            delivery.attempt - 1,
+            new.subscription_id,
+            new.event,
+            _checked(Move.ATTEMPT, None, Stage.ATTEMPTING),
+            new.dispatched_at,
+            new.dispatched_at,
             now,
-            until,
+            claimed_until=until,
+            by_hand=new.by_hand,
+            was=Stage.DEAD if new.by_hand else None,
+            traceparent=new.traceparent,
         )
 
-    def claim(self, now: datetime, until: datetime) -> Self:
-        """The record with another attempt under way."""
-        return replace(self, stage=Stage.ATTEMPTING, updated_at=now, claimed_until=until)
-
-    def end(self, stage: Stage, attempt: int, answer: Answer | None, why: str | None, now: datetime) -> Self:
-        """The record after an attempt."""
-        return replace(
-            self,
-            stage=stage,
-            attempts=attempt,
-            updated_at=now,
-            claimed_until=None,
-            status=answer.status if answer else None,
-            reason=why,
+    @classmethod
+    def held(cls, new: "New", now: datetime, line: Line = Line.HELD) -> Self:
+        """A new delivery that joins the backlog."""
+        move = Move.REPLAY if line is Line.REPLAYED else Move.HOLD
+        return cls(
+            new.subscription_id,
+            new.event,
+            _checked(move, None, Stage.HELD),
+            new.dispatched_at,
+            new.dispatched_at,
+            now,
+            line=line,
+            replayed=line is Line.REPLAYED,
+            traceparent=new.traceparent,
         )
 
-    def has_done(self, attempt: int) -> bool:
-        """Whether this attempt, or the delivery as a whole, is done: the message that asks for it is a repeat."""
-        return self.stage in {Stage.DELIVERED, Stage.DEAD} or self.attempts >= attempt
+    @property
+    def key(self) -> EventKey:
+        """What finds it among its subscription's deliveries."""
+        return EventKey(self.event.time, self.event.id)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a sample event that somebody sent to see what the flow answers."""
+        return self.event.data.get("test") is True
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a person has sent the attempt that is under way: its subscription does not suffer by it."""
+        return self.was is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it goes nowhere by itself."""
+        return self.stage in {Stage.DELIVERED, Stage.DEAD}
 
     def is_claimed(self, now: datetime) -> bool:
-        """Whether somebody is making an attempt."""
-        return self.claimed_until is not None and self.claimed_until > now
+        """Whether somebody may be making an attempt."""
+        return self.stage is Stage.ATTEMPTING and self.claimed_until is not None and self.claimed_until > now
+
+    def is_too_old(self, now: datetime, policy: RetryPolicy) -> bool:
+        """Whether it is given up instead of attempted."""
+        return now > self.patient_since + policy.max_age
+
+    def attempt(self, now: datetime, until: datetime, *, is_let_out: bool = False, by_hand: str | None = None) -> Self:
+        """It with an attempt under way; one that is let out of the backlog, or sent by hand, is as patient as new."""
+        fresh = by_hand is not None or (is_let_out and self.stage is Stage.HELD)
+        return replace(
+            self,
+            stage=_checked(Move.ATTEMPT, self.stage, Stage.ATTEMPTING),
+            updated_at=now,
+            claimed_until=until,
+            next_attempt_at=None,
+            patient_since=now if fresh else self.patient_since,
+            by_hand=by_hand or self.by_hand,
+            was=self.was if self.stage is Stage.ATTEMPTING else self.stage if by_hand else None,
+        )
+
+    def hold(self, now: datetime, why: str | None = None) -> Self:
+        """It in the backlog, in the line where it stands already or with those that are held."""
+        return replace(
+            self,
+            stage=_checked(Move.HOLD, self.stage, Stage.HELD),
+            updated_at=now,
+            claimed_until=None,
+            next_attempt_at=None,
+            line=self.line or Line.HELD,
+            reason=why or self.reason,
+            was=None,
+        )
+
+    def replay(self, now: datetime) -> Self:
+        """A new delivery of the same event, in the backlog."""
+        return replace(
+            self,
+            stage=_checked(Move.REPLAY, self.stage, Stage.HELD),
+            updated_at=now,
+            dispatched_at=now,
+            patient_since=now,
+            attempts=0,
+            line=Line.REPLAYED,
+            replayed=True,
+            status=None,
+            reason=None,
+            run_id=None,
+            was=None,
+        )
+
+    def give_up(self, now: datetime, why: str) -> Self:
+        """It as a dead letter."""
+        return replace(
+            self,
+            stage=_checked(Move.GIVE_UP, self.stage, Stage.DEAD),
+            updated_at=now,
+            claimed_until=None,
+            next_attempt_at=None,
+            line=None,
+            reason=why,
+            was=None,
+        )
+
+    def end_attempt(self, answer: Answer, now: datetime) -> Self:
+        """It with the attempt's end noted, on its way to what comes of it."""
+        return replace(
+            self,
+            attempts=self.attempts + 1,
+            status=answer.status,
+            reason=reason(answer),
+            run_id=answer.run_id,
+            updated_at=now,
+            claimed_until=None,
+        )
+
+    def succeed(self) -> Self:
+        """It as delivered."""
+        stage = _checked(Move.SUCCEED, self.stage, Stage.DELIVERED)
+        return replace(self, stage=stage, line=None, reason=None, was=None)
+
+    def put_back(self) -> Self:
+        """It as delivered, as it was before it was sent again in vain."""
+        return replace(self, stage=_checked(Move.PUT_BACK, self.stage, Stage.DELIVERED), was=None)
+
+    def retry(self, at: datetime, line: Line | None) -> Self:
+        """It waiting for its next attempt, in a line as the probe of its subscription, else out of the backlog."""
+        stage = _checked(Move.RETRY, self.stage, Stage.WAITING)
+        return replace(self, stage=stage, next_attempt_at=at, line=line, was=None)
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """What could not be delivered, or not even be read, and why.
+class New:
+    """A delivery that has no record yet; `by_hand` is the request of the person who sends it."""
 
-    `kind` is `delivery`, `event` or `message`; `body` is the event, or the start of the message as it came.
-    """
+    subscription_id: str
+    event: Event
+    dispatched_at: datetime
+    by_hand: str | None = None
+    traceparent: str | None = None
 
-    id: str
-    kind: str
-    reason: str
-    recorded_at: datetime
-    body: str
-    subscription_id: str | None = None
-    event_id: str | None = None
-    event_type: str | None = None
-    attempts: int = 0
-    status: int | None = None
+    @property
+    def key(self) -> EventKey:
+        """What finds it among its subscription's deliveries."""
+        return EventKey(self.event.time, self.event.id)
+
+
+def _checked(move: Move, source: Stage | None, target: Stage) -> Stage:
+    if (move, source, target) not in _ALLOWED:
+        raise ValueError(f"no delivery goes from {source} to {target} by {move}")
+    return target

@@ -8,10 +8,10 @@ import hashlib
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal, cast
+from typing import Annotated, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
@@ -31,7 +31,9 @@ from shared.domain.thresholds import EXACT, Rule
 
 ANY: Final = "any"
 
-Status = Literal["active", "paused", "suspended"]
+Status = Literal["active", "failing", "paused", "suspended"]
+# After so many failures in a row a subscription is failing.
+MAX_FAILURES = 5
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 # Far beyond any count or amount, and near enough for exact arithmetic.
 LIMIT = Decimal(10) ** 24
@@ -182,7 +184,9 @@ class Subscription:
     """A flow's wish to be called; the callback URL is sealed and stays so until it is called.
 
     `fingerprint` tells whether the same callback asks for the same again; `tokens` are hashes of the capabilities that
-    may end it.
+    may end it. `failures` counts those in a row, the first of them at `failing_since`. While it has a backlog,
+    `release_at` says for when the next look at it is arranged, and `leased_until` how long at most somebody is letting
+    it out.
     """
 
     id: str
@@ -198,7 +202,36 @@ class Subscription:
     label: str | None = None
     status: Status = "active"
     status_reason: str | None = None
+    status_since: datetime | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    release_at: datetime | None = None
+    leased_until: datetime | None = None
     tokens: Sequence[str] = field(default=(), repr=False)
+
+    def failed(self, now: datetime) -> Self:
+        """It after a delivery that failed and may yet succeed; too many in a row, and it is failing."""
+        failures = self.failures + 1
+        since = self.failing_since or now
+        counted = replace(self, failures=failures, failing_since=since)
+        if self.status != "active" or failures < MAX_FAILURES:
+            return counted
+        return replace(counted, status="failing", status_since=now, status_reason=f"{failures} failures in a row")
+
+    def recovered(self, now: datetime, *, by_hand: bool = False) -> Self:
+        """It after a delivery that succeeded; one sent by hand makes a suspended one active, too."""
+        calm = replace(self, failures=0, failing_since=None)
+        is_back = self.status == "failing" or (by_hand and self.status == "suspended")
+        return replace(calm, status="active", status_since=now, status_reason=None) if is_back else calm
+
+    def suspended(self, why: str, now: datetime) -> Self:
+        """It as one whose flow is gone."""
+        return replace(self, status="suspended", status_reason=why, status_since=now, updated_at=now)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a delivery may go straight to the flow: it is active, and nothing waits before it."""
+        return self.status == "active" and self.release_at is None
 
     @property
     def route(self) -> Route:

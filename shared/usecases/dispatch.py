@@ -1,17 +1,25 @@
 """Dispatch: an event from the topic becomes one delivery for each subscription that wants it.
 
-It may run twice for one event: the deliveries it sends again are recognised when they are made.
+It may run twice for one event: the deliveries it begins again are recognised when they are made.
 """
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator, Sequence
 
-from shared.domain.deliveries import Delivery, parse
+from shared.domain.deliveries import Delivery, New
 from shared.domain.events import Event
+from shared.domain.messages import parse
 from shared.domain.subscriptions import routes_of
-from shared.errors import TooLargeError
-from shared.ports import Clock, DeliveryQueue, EventLog, SubscriptionStore
+from shared.errors import LostRaceError, TooLargeError
+from shared.ports import Clock, EventLog, SubscriptionStore
 from shared.telemetry import DISPATCH, SILENCE, Telemetry
+from shared.usecases.agenda import Agenda
+from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
+
+# So many messages are written at a time.
+AT_ONCE = 32
 
 log = logging.getLogger("bridge.dispatch")
 
@@ -32,14 +40,16 @@ class Dispatch:
         *,
         subscriptions: SubscriptionStore,
         events: EventLog,
-        queue: DeliveryQueue,
+        agenda: Agenda,
+        backlog: Backlog,
         bury: Bury,
         clock: Clock,
         telemetry: Telemetry = SILENCE,
     ) -> None:
         self._subscriptions = subscriptions
         self._events = events
-        self._queue = queue
+        self._agenda = agenda
+        self._backlog = backlog
         self._bury = bury
         self._clock = clock
         self._telemetry = telemetry
@@ -59,16 +69,24 @@ class Dispatch:
             log.info("event.dispatched id=%s type=%s deliveries=%d", event.id, event.type, count)
 
     async def _dispatch(self, event: Event, traceparent: str | None) -> int:
-        await self._events.record(event)
-        count = 0
+        found = [subscription_id async for subscription_id in self._matching(event)]
+        await self._events.record(event, found)
+        for start in range(0, len(found), AT_ONCE):
+            some: Sequence[str] = found[start : start + AT_ONCE]
+            await asyncio.gather(*(self._begin(New(id_, event, self._clock(), None, traceparent)) for id_ in some))
+        return len(found)
+
+    async def _matching(self, event: Event) -> AsyncIterator[str]:
         for route in routes_of(event):
             async for subscription_id in self._subscriptions.matching(route):
-                count += 1
-                await self._send(Delivery(subscription_id, event, self._clock(), traceparent=traceparent))
-        return count
+                yield subscription_id
 
-    async def _send(self, delivery: Delivery) -> None:
+    async def _begin(self, new: New) -> None:
         try:
-            await self._queue.send(delivery)
-        except TooLargeError as error:
-            await self._bury.delivery(delivery, str(error))
+            await self._agenda.begin(new)
+        except TooLargeError:
+            # A record holds what a message does not, and what stands in the backlog is let out without one.
+            try:
+                await self._backlog.add(Delivery.held(new, self._clock()))
+            except LostRaceError:
+                await self._backlog.start(new.subscription_id)

@@ -8,18 +8,18 @@ from collections import Counter
 from collections.abc import Mapping
 
 from shared.domain.subscriptions import Status
-from shared.ports import Backlog, Clock, SubscriptionStore
+from shared.ports import Clock, SubscriptionStore, Waiting
 from shared.telemetry import OLDEST_PENDING, SUBSCRIPTIONS, Telemetry
 
 # A status that no subscription has is told as well: 0 says that the last one is gone.
-STATUSES: tuple[Status, ...] = ("active", "paused", "suspended")
+STATUSES: tuple[Status, ...] = ("active", "failing", "paused", "suspended")
 
 
 class Observe:
     """Measures the queues, by name, and the subscriptions."""
 
     def __init__(
-        self, *, queues: Mapping[str, Backlog], subscriptions: SubscriptionStore, clock: Clock, telemetry: Telemetry
+        self, *, queues: Mapping[str, Waiting], subscriptions: SubscriptionStore, clock: Clock, telemetry: Telemetry
     ) -> None:
         self._queues = queues
         self._subscriptions = subscriptions

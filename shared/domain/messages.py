@@ -1,0 +1,143 @@
+"""The messages of the bridge's own queues, and how they are written.
+
+Each is a JSON object with the version of its form. A message of another version is somebody else's to read: it is left
+where it is.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from shared.domain.deliveries import EventKey, New
+from shared.domain.events import Event, in_utc, trace_context
+from shared.errors import FormatError
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look at a delivery now; `by_hand`: and attempt it whatever its stage, once for each such request."""
+
+    subscription_id: str
+    key: EventKey
+    by_hand: str | None = None
+
+    def encode(self) -> str:
+        """The message as JSON text."""
+        return _text(
+            {
+                "subscriptionId": self.subscription_id,
+                "eventTime": self.key.time.isoformat(),
+                "eventId": self.key.id,
+                "byHand": self.by_hand,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let out a subscription's backlog.
+
+    It counts where `at` is what the subscription expects, so that of many such messages one is worked on. `is_careful`:
+    running instances may have called the flow just now, so begin slowly.
+    """
+
+    subscription_id: str
+    at: datetime
+    is_careful: bool = False
+
+    def encode(self) -> str:
+        """The message as JSON text."""
+        return _text(
+            {
+                "subscriptionId": self.subscription_id,
+                "at": self.at.isoformat(),
+                "careful": self.is_careful or None,
+            }
+        )
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Read a message of the queue `releases`; raises ValueError saying what is wrong with it."""
+        message = _versioned(parse(text))
+        return cls(_id_of(message), _time_of(message, "at"), message.get("careful") is True)
+
+
+def encode_new(new: New) -> str:
+    """A new delivery as JSON text."""
+    return _text(
+        {
+            "subscriptionId": new.subscription_id,
+            "dispatchedAt": new.dispatched_at.isoformat(),
+            "byHand": new.by_hand,
+            "traceparent": new.traceparent,
+            "event": new.event.raw,
+        }
+    )
+
+
+def decode_delivery(text: str) -> New | Look:
+    """Read a message of the queue `deliveries`, base64 or plain; raises ValueError saying what is wrong with it."""
+    message = _versioned(parse(text))
+    by_hand = message.get("byHand")
+    if by_hand is not None and not isinstance(by_hand, str):
+        raise ValueError("not a delivery: byHand is no text")
+    if "event" not in message:
+        event_id = message.get("eventId")
+        if not isinstance(event_id, str):
+            raise ValueError("not a delivery: neither event nor eventId")
+        return Look(_id_of(message), EventKey(_time_of(message, "eventTime"), event_id), by_hand)
+    try:
+        event = Event.parse(message["event"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a delivery: {error}") from None
+    traceparent = trace_context(message.get("traceparent")) or event.traceparent
+    return New(_id_of(message), event, _time_of(message, "dispatchedAt"), by_hand, traceparent)
+
+
+def parse(message: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
+    """The JSON value in a queue message, plain or as base64 of it; raises ValueError where there is none."""
+    text = message.strip()
+    try:
+        if not text.startswith("{"):
+            text = base64.b64decode(text, validate=True).decode()
+        return json.loads(text)
+    except (binascii.Error, UnicodeDecodeError):
+        raise ValueError("neither JSON nor base64 of JSON") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _text(message: Mapping[str, object]) -> str:
+    present = {key: value for key, value in message.items() if value is not None}
+    return json.dumps({"v": VERSION, **present}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _versioned(message: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
+    if not isinstance(message, dict) or not isinstance(message.get("v"), int):
+        raise ValueError("not a message of the bridge")  # noqa: TRY004 - it is what stands there that is wrong
+    if message["v"] != VERSION:
+        raise FormatError("message", message["v"])
+    return message
+
+
+def _id_of(message: Mapping[str, Any]) -> str:
+    found = message.get("subscriptionId")
+    if not isinstance(found, str) or not found:
+        raise ValueError("no subscriptionId")
+    return found
+
+
+def _time_of(message: Mapping[str, Any], key: str) -> datetime:
+    found = message.get(key)
+    if not isinstance(found, str):
+        raise ValueError(f"no {key}")  # noqa: TRY004 - the same
+    at = datetime.fromisoformat(found)
+    if at.tzinfo is None:
+        raise ValueError(f"{key} has no zone")
+    return in_utc(at)

@@ -1,0 +1,253 @@
+"""Attempt: call a flow with an event once, and see to it that what must follow will.
+
+Before the call the delivery's record is claimed, so that nobody else makes the same. After it, the next look is
+arranged before the record says that it waits: a process that dies in between repeats a step, and never skips one.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.domain.callbacks import Answer
+from shared.domain.deliveries import Delivery, RetryPolicy, Stage
+from shared.domain.events import Event
+from shared.domain.messages import Look
+from shared.domain.settling import Settled, Terms, settle
+from shared.domain.subscriptions import Status, Subscription
+from shared.domain.verdicts import DENIED_STATUSES, Verdict, judge
+from shared.errors import BridgeError, ConfigurationError, LostRaceError
+from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, SubscriptionStore
+from shared.telemetry import ATTEMPT_DURATION, DELIVER, DELIVERIES, DELIVERY_LATENCY, SILENCE, Span, Telemetry
+from shared.usecases.agenda import Agenda
+from shared.usecases.backlog import Backlog
+from shared.usecases.bury import Bury
+from shared.usecases.change import change
+
+# How much longer than its time limit an attempt is taken to be under way: its own two writes are in it.
+CLAIM_MARGIN = timedelta(seconds=10)
+
+TOO_OLD = "older than DELIVERY_MAX_AGE_HOURS"
+
+# What a delivery is with an attempt under way, from a time until its claim ends.
+type Begin = Callable[[datetime, datetime], Delivery]
+
+log = logging.getLogger("bridge.deliver")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A delivery as the store has it, in that version."""
+
+    delivery: Delivery
+    version: str
+
+
+class Attempt:
+    """Makes attempts; `timeout` is the time limit of one."""
+
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
+        self,
+        *,
+        subscriptions: SubscriptionStore,
+        deliveries: DeliveryStore,
+        callbacks: Callbacks,
+        cipher: Cipher,
+        agenda: Agenda,
+        backlog: Backlog,
+        bury: Bury,
+        clock: Clock,
+        policy: RetryPolicy,
+        timeout: timedelta,
+        user_agent: str,
+        jitter: Callable[[], float] = lambda: random.uniform(-1, 1),  # noqa: S311 - spreads load, guards nothing
+        telemetry: Telemetry = SILENCE,
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._deliveries = deliveries
+        self._callbacks = callbacks
+        self._cipher = cipher
+        self._agenda = agenda
+        self._backlog = backlog
+        self._bury = bury
+        self._clock = clock
+        self.policy = policy
+        self._timeout = timeout
+        self._user_agent = user_agent
+        self._jitter = jitter
+        self._telemetry = telemetry
+
+    async def claim(self, begin: Begin, stored: Stored | None) -> Stored:
+        """Claim a delivery (None: one without a record), as `begin` has it from now until the claim's end.
+
+        Raises `LostRaceError` when others were quicker.
+        """
+        while True:
+            now = self._clock()
+            until = now + self._timeout + CLAIM_MARGIN
+            was, version = (stored.delivery, stored.version) if stored is not None else (None, None)
+            delivery = begin(now, until)
+            stored = Stored(delivery, await self._deliveries.put(delivery, version, was))
+            if self._clock() + self._timeout < until:
+                return stored
+            # The write took so long that the attempt could outlast the claim.
+            begin = delivery.attempt
+
+    async def __call__(self, claimed: Stored, subscription: Subscription, *, is_probe: bool = False) -> Status | None:
+        """Call the flow, and settle what comes of it; gives the subscription's status then (None: it is gone)."""
+        delivery = claimed.delivery
+        event, began = delivery.event, self._clock()
+        with self._telemetry.span(
+            DELIVER,
+            parent=delivery.traceparent,
+            event=event.id,
+            type=event.type,
+            instance=event.instance_id,
+            subscription=subscription.id,
+            attempt=delivery.attempts + 1,
+            age=max(0.0, (began - delivery.dispatched_at).total_seconds()),
+        ) as span:
+            answer = await self._call(delivery, subscription, span.traceparent or delivery.traceparent)
+            self._measure(span, event, answer, (self._clock() - began).total_seconds())
+            return await self._settle(claimed, subscription, answer, span, is_probe=is_probe)
+
+    async def _call(self, delivery: Delivery, subscription: Subscription, traceparent: str | None) -> Answer:
+        try:
+            url = self._cipher.open(subscription.callback, context=subscription.id)
+        except ConfigurationError as error:
+            log.exception("callback.unreadable subscription=%s", subscription.id)
+            return Answer(failure=str(error))  # tried again until somebody has mended the key
+        event = delivery.event
+        return await self._callbacks.post(url, event.encode().encode(), self._headers(event, traceparent))
+
+    def _headers(self, event: Event, traceparent: str | None) -> Mapping[str, str]:
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": self._user_agent,
+            "webhook-id": event.id,
+            "webhook-timestamp": str(int(self._clock().timestamp())),
+        }
+        return {**headers, "traceparent": traceparent} if traceparent else headers
+
+    def _measure(self, span: Span, event: Event, answer: Answer, seconds: float) -> None:
+        verdict = judge(answer)
+        self._telemetry.measure(ATTEMPT_DURATION, max(0.0, seconds), outcome=verdict.value)
+        span.note(outcome=verdict.value, status=answer.status)
+        if verdict is Verdict.DELIVERED:
+            latency = max(0.0, (self._clock() - event.time).total_seconds())
+            self._telemetry.measure(DELIVERY_LATENCY, latency, type=event.type)
+            span.note(latency=latency)
+
+    async def _settle(
+        self, claimed: Stored, subscription: Subscription, answer: Answer, span: Span, *, is_probe: bool
+    ) -> Status | None:
+        verdict, before = judge(answer), claimed.delivery
+        status: Status | None = subscription.status
+        if verdict in {Verdict.RETRY, Verdict.DENIED} and not before.is_by_hand:
+            status = await self._failed(subscription)
+        terms = Terms(is_active=status == "active", is_probe=is_probe, jitter=self._jitter())
+        settled = settle(before, answer, self._clock(), self.policy, terms)
+        try:
+            await self.conclude(settled.delivery, claimed)
+        except LostRaceError:
+            # The claim ended before the attempt did, and what others have made of the delivery stands there.
+            log.warning("delivery.superseded event=%s subscription=%s", before.event.id, subscription.id)
+            return status
+        self._tell(settled, span)
+        if settled.suspends is not None:
+            return await self._suspend(subscription, settled.suspends)
+        if verdict is Verdict.DELIVERED:
+            return await self._recover(subscription, by_hand=before.is_by_hand)
+        if settled.delivery.stage is Stage.HELD:
+            await self._backlog.start(subscription.id)
+        return status
+
+    async def conclude(self, ended: Delivery, stored: Stored | None) -> None:
+        """Write what a delivery has become (None: it has no record yet), and see to what follows from it.
+
+        Raises `LostRaceError` when its record has changed.
+        """
+        was, version = (stored.delivery, stored.version) if stored is not None else (None, None)
+        line = was.line if was is not None else None
+        if ended.stage is Stage.WAITING and ended.line is None and ended.next_attempt_at is not None:
+            try:
+                await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)
+            except BridgeError:
+                if line is None:  # the message that led here comes again, finds this, and arranges the look
+                    await self._deliveries.put(ended, version, was)
+                raise
+        if ended.stage is not Stage.DEAD:
+            await self._deliveries.put(ended, version, was)
+            return
+        # It leaves its line last: who finds it there buries it once more.
+        in_line = replace(ended, line=line)
+        version = await self._deliveries.put(in_line, version, was)
+        if not ended.is_test:
+            await self._bury.delivery(ended)
+        if line is not None:
+            await self._deliveries.put(ended, version, in_line)
+
+    async def give_up(self, stored: Stored) -> None:
+        """Give up a delivery that is too old; a flow that denied it until then has its subscription suspended."""
+        delivery, now = stored.delivery, self._clock()
+        if delivery.status not in DENIED_STATUSES:
+            await self.conclude(delivery.give_up(now, TOO_OLD), stored)
+            return
+        why = f"HTTP {delivery.status}, until DELIVERY_MAX_AGE_HOURS"
+        await self.conclude(delivery.hold(now, why), stored)
+        await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
+
+    async def bury_again(self, stored: Stored) -> None:
+        """Finish what a process that died has left of a dead delivery: its letter, and its place in the line."""
+        if not stored.delivery.is_test:
+            await self._bury.delivery(stored.delivery)
+        if stored.delivery.line is not None:
+            await self._deliveries.put(replace(stored.delivery, line=None), stored.version, stored.delivery)
+
+    def _tell(self, settled: Settled, span: Span) -> None:
+        delivery = settled.delivery
+        span.note(stage=delivery.stage.value)
+        if delivery.reason is not None:
+            span.fail(delivery.reason)
+        if delivery.has_ended:
+            self._telemetry.measure(DELIVERIES, outcome=delivery.stage.value, type=delivery.event.type)
+        if delivery.stage is Stage.DELIVERED and delivery.reason is None:
+            log.info("delivery.delivered event=%s subscription=%s", delivery.event.id, delivery.subscription_id)
+
+    async def _failed(self, subscription: Subscription) -> Status | None:
+        counted = await change(self._subscriptions, subscription.id, lambda it: it.failed(self._clock()))
+        if counted is not None and counted.status == "failing" and subscription.status != "failing":
+            log.warning("subscription.failing id=%s trigger=%s", counted.id, counted.trigger.slug)
+        return counted.status if counted is not None else None
+
+    async def _recover(self, subscription: Subscription, *, by_hand: bool) -> Status | None:
+        if subscription.status == "active" and not subscription.failures:
+            return subscription.status
+
+        def recovered(it: Subscription) -> Subscription | None:
+            better = it.recovered(self._clock(), by_hand=by_hand)
+            return better if better != it else None
+
+        if subscription.status == "active":
+            found = await change(self._subscriptions, subscription.id, recovered)
+        else:
+            found = await self._backlog.open(subscription.id, recovered)
+            if found is not None and found.status == "active":
+                log.info("subscription.resumed id=%s trigger=%s", found.id, found.trigger.slug)
+        return found.status if found is not None else None
+
+    async def _suspend(self, subscription: Subscription, why: str) -> Status | None:
+        """Suspend it, unless its callback has changed: what the old one said is not about what stands there now."""
+
+        def suspended(it: Subscription) -> Subscription | None:
+            is_same = it.callback == subscription.callback and it.status in {"active", "failing"}
+            return it.suspended(why, self._clock()) if is_same else None
+
+        found = await change(self._subscriptions, subscription.id, suspended)
+        if found is None:
+            return None
+        if found.status == "suspended":
+            log.warning("subscription.suspended id=%s trigger=%s: %s", found.id, found.trigger.slug, why)
+        await self._backlog.start(found.id)
+        return found.status
