@@ -386,6 +386,7 @@ class CallbacksFake:
         self.answers: dict[str, list[Answer]] = {}
         self.requests: list[tuple[str, bytes, Mapping[str, str]]] = []
         self.refused: dict[str, str] = {}
+        self.on_call: Callable[[], None] = lambda: None
         self.during: Callable[[], Awaitable[None]] | None = None
 
     async def admit(self, url: str) -> str:
@@ -397,7 +398,12 @@ class CallbacksFake:
         if (meanwhile := self.during) is not None:
             self.during = None
             await meanwhile()
-        await self._fate.step(lambda: self.requests.append((url, body, dict(headers))))
+
+        def call() -> None:
+            self.on_call()
+            self.requests.append((url, body, dict(headers)))
+
+        await self._fate.step(call)
         answers = self.answers.get(url) or [Answer(202)]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 

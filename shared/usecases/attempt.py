@@ -146,6 +146,9 @@ class Attempt:
         status: Status | None = subscription.status
         if verdict in {Verdict.RETRY, Verdict.DENIED} and not before.is_by_hand:
             status = await self._failed(subscription)
+        elif verdict is Verdict.DELIVERED and status != "active":
+            # First, for nobody would do it after a death: nothing else may be waiting that could succeed.
+            status = await self._recover(subscription, by_hand=before.is_by_hand)
         terms = Terms(is_active=status == "active", is_probe=is_probe, jitter=self._jitter())
         settled = settle(before, answer, self._clock(), self.policy, terms)
         try:
@@ -157,7 +160,7 @@ class Attempt:
         self._tell(settled, span)
         if settled.suspends is not None:
             return await self._suspend(subscription, settled.suspends)
-        if verdict is Verdict.DELIVERED:
+        if verdict is Verdict.DELIVERED and subscription.status == "active":
             return await self._recover(subscription, by_hand=before.is_by_hand)
         if settled.delivery.stage is Stage.HELD:
             await self._backlog.start(subscription.id)

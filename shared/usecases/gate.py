@@ -5,7 +5,9 @@ of each other; what is beyond it goes into the subscription's backlog, which has
 """
 
 import asyncio
+import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 # A slow flow may hold so many attempts at a time; the rest of an instance's capacity is the others'.
@@ -41,11 +43,16 @@ class _Lane:
 
 
 class Gate:
-    """Lets deliveries through, by subscription."""
+    """Lets deliveries through, by subscription; `seconds` is a clock that only goes forward."""
 
-    def __init__(self, per_second: int) -> None:
+    def __init__(self, per_second: int, seconds: Callable[[], float] = time.monotonic) -> None:
         self._share = share(per_second)
+        self._seconds = seconds
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many subscriptions it remembers."""
+        return len(self._lanes)
 
     async def enter(self, subscription_id: str, delivery: object) -> bool:
         """Whether a delivery may be sent now; then call `leave` after it."""
@@ -54,14 +61,14 @@ class Gate:
             return False
         lane.waiting += 1
         try:
-            if not await _place(lane):
+            if not await self._place(lane):
                 return False
         finally:
             lane.waiting -= 1
         if not self._has_share(lane):  # others may have begun meanwhile
             lane.places.release()
             return False
-        now = _now()
+        now = self._seconds()
         lane.begun.append(now)
         lane.under_way[delivery] = now
         return True
@@ -74,7 +81,7 @@ class Gate:
 
     def _lane(self, subscription_id: str) -> _Lane:
         """The subscription's lane; of those not used for longest, the idle are forgotten."""
-        now = _now()
+        now = self._seconds()
         lane = self._lanes.setdefault(subscription_id, _Lane())
         self._lanes.move_to_end(subscription_id)
         while (oldest := next(iter(self._lanes))) != subscription_id and self._lanes[oldest].is_idle(now):
@@ -82,21 +89,17 @@ class Gate:
         return lane
 
     def _has_share(self, lane: _Lane) -> bool:
-        now = _now()
+        now = self._seconds()
         while lane.begun and lane.begun[0] <= now - WINDOW:
             lane.begun.popleft()
         return len(lane.begun) < self._share
 
-
-async def _place(lane: _Lane) -> bool:
-    if lane.places.locked() and min(lane.under_way.values(), default=_now()) < _now() - BRISK:
-        return False
-    try:
-        await asyncio.wait_for(lane.places.acquire(), PATIENCE)
-    except TimeoutError:
-        return False
-    return True
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    async def _place(self, lane: _Lane) -> bool:
+        now = self._seconds()
+        if lane.places.locked() and min(lane.under_way.values(), default=now) < now - BRISK:
+            return False
+        try:
+            await asyncio.wait_for(lane.places.acquire(), PATIENCE)
+        except TimeoutError:
+            return False
+        return True

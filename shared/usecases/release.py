@@ -5,6 +5,7 @@ failing subscription's backlog is not let out: its oldest delivery is tried now 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -37,30 +38,32 @@ HELD_TOO_LONG = "held for EVENT_RETENTION_DAYS"
 
 @dataclass(slots=True)
 class Pace:
-    """When the next delivery may begin, in seconds of any clock that only goes forward."""
+    """When the next delivery may begin, in seconds of any clock that only goes forward.
 
-    per_second: float
+    The first waits, too: the run before may have begun one just now.
+    """
+
+    per_second: int
     is_careful: bool
     began: float | None = None
-    next_at: float = 0.0
+    last: float = 0.0
     count: int = 0
 
     def wait(self, now: float) -> float:
         """How long the next delivery has to wait, in seconds; it counts as begun then."""
         self.began = now if self.began is None else self.began
-        wait = max(0.0, self.next_at - now)
         rate = self.per_second * PART_OF_RATE
         if self.is_careful and now < self.began + WINDOW:
             # Each instance may have sent its share just before.
-            rate = max(rate / INSTANCES, rate - INSTANCES * share(int(self.per_second)) / WINDOW)
-        self.next_at = max(now, self.next_at) + 1 / rate
-        self.count += 1
-        return wait
+            rate = max(rate / INSTANCES, rate - INSTANCES * share(self.per_second) / WINDOW)
+        at = max(now, self.last + 1 / rate) if self.count else now + 1 / rate
+        self.last, self.count = at, self.count + 1
+        return at - now
 
     @property
     def is_spent(self) -> bool:
         """Whether so many have begun that no instance may send its own share beside them at once."""
-        return self.count > share(int(self.per_second))
+        return self.count > share(self.per_second)
 
 
 @dataclass(slots=True)
@@ -106,6 +109,7 @@ class Release:
         keep: timedelta,
         lease: timedelta,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
@@ -118,6 +122,7 @@ class Release:
         self._keep = keep
         self._lease = lease
         self._sleep = sleep
+        self._seconds = seconds
 
     async def __call__(self, message: str) -> None:
         """Do what a message of the queue `releases` asks for; an unreadable one becomes a dead letter."""
@@ -126,21 +131,23 @@ class Release:
         except ValueError as error:
             await self._bury.message("releases", message, f"unreadable: {error}")
             return
-        until = self._clock() + self._lease
-        mine = Asked(asked.subscription_id, until)
-
-        def leased(it: Subscription) -> Subscription | None:
-            return replace(it, release_at=until, leased_until=until) if self._is_meant(asked, it) else None
-
         found = await self._subscriptions.get(asked.subscription_id)
         if found is None or not self._is_meant(asked, found[0]):
             return
+        until = self._clock() + self._lease
+        mine = Asked(asked.subscription_id, until)
         await self._agenda.insure(mine, until)
-        subscription = await change(self._subscriptions, asked.subscription_id, leased)
-        if subscription is not None and subscription.leased_until == until:
-            run = await self._work(subscription.id, is_careful=asked.is_careful)
-            await self._hand_over(subscription.id, until, run)
-        await self._agenda.waive(mine, until)
+        taken: Subscription | None = None
+
+        def leased(it: Subscription) -> Subscription | None:
+            nonlocal taken
+            taken = replace(it, release_at=until, leased_until=until) if self._is_meant(asked, it) else None
+            return taken
+
+        if await change(self._subscriptions, asked.subscription_id, leased) is taken is not None:
+            run = await self._work(asked.subscription_id, is_careful=asked.is_careful)
+            await self._hand_over(asked.subscription_id, until, run)
+            await self._agenda.waive(mine, until)
 
     def _is_meant(self, asked: Asked, subscription: Subscription) -> bool:
         """Whether to work on it now: of many messages for a failing one, only that for its next probe counts."""
@@ -201,7 +208,7 @@ class Release:
         stored = await self._ready(subscription, key)
         if not isinstance(stored, Stored):
             return stored
-        await self._sleep(run.pace.wait(asyncio.get_running_loop().time()))
+        await self._sleep(run.pace.wait(self._seconds()))
         try:
             claimed = await self._attempt.claim(partial(stored.delivery.attempt, is_let_out=True), stored)
         except LostRaceError:
@@ -231,7 +238,7 @@ class Release:
         elif delivery.is_too_old(now, self._attempt.policy):
             await self._attempt.give_up(stored)
         else:
-            await self._sleep(run.pace.wait(asyncio.get_running_loop().time()))
+            await self._sleep(run.pace.wait(self._seconds()))
             await self._attempt(await self._attempt.claim(delivery.attempt, stored), subscription, is_probe=True)
 
     async def _ready(self, subscription: Subscription, key: EventKey) -> Stored | bool:

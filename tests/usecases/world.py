@@ -1,36 +1,46 @@
-"""A world for deliveries: one subscription, one event in the queue, flows that answer as told, a virtual clock."""
+"""A world for deliveries: subscriptions, queues, a table of what is due, flows that answer as told, a virtual clock."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from shared.domain.callbacks import Answer
-from shared.domain.deliveries import DeadLetter, Delivery, Stage
+from shared.domain.deliveries import Delivery, New, RetryPolicy, Stage
 from shared.domain.events import DataSourceRefreshSucceeded, Event
+from shared.domain.letters import DeadLetter
+from shared.domain.messages import Look, Release, encode_new
 from shared.domain.subscriptions import TRIGGERS, Subscription, Wish
 from shared.telemetry import SILENCE, Telemetry
+from shared.usecases.agenda import EVERY, Agenda
+from shared.usecases.attempt import Attempt
+from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
-from shared.usecases.deliver import Deliver, RetryPolicy
-from shared.usecases.pace import Pace
+from shared.usecases.deliver import Deliver
+from shared.usecases.gate import Gate
+from shared.usecases.release import Release as ReleaseBacklog
 from tests.fakes import (
     NOON,
     CallbacksFake,
     CipherFake,
     ClockFake,
     DeadLetterLogFake,
-    DeliveryLogFake,
-    DeliveryQueueFake,
+    DeliveryStoreFake,
+    DueStoreFake,
     Fate,
+    QueueFake,
     SubscriptionStoreFake,
 )
 
 URL = "https://prod-1.logic.azure.com/workflows/x?sig=secret"
-MAX_TURNS = 500
+MAX_TURNS = 3_000
 
 
-def event_of(number: int = 0) -> Event:
+def event_of(number: int = 0, *, minutes: int | None = None) -> Event:
+    """The event of an occurrence, each a minute after the one before unless it is said otherwise."""
     data = DataSourceRefreshSucceeded(instance_id="i1", data_source_id="d1", friendly_name="Verkäufe")
-    return Event.of(data, time=NOON, occurrence=["d1", str(number)])
+    at = NOON + timedelta(minutes=number if minutes is None else minutes)
+    return Event.of(data, time=at, occurrence=["d1", str(number)])
 
 
 EVENT = event_of()
@@ -63,11 +73,15 @@ def subscription(
 
 
 class World:
+    """`deadly` and `after` kill the process around one of its steps; `rate` is per second."""
+
     def __init__(  # noqa: PLR0913 - what a test may set, by name
         self,
         *answers: Answer,
         of: Subscription | None = None,
+        events: Sequence[Event] = (EVENT,),
         max_age: timedelta = timedelta(hours=76),
+        keep: timedelta = timedelta(days=30),
         rate: int = 1_000,
         deadly: int | None = None,
         after: bool = False,
@@ -79,82 +93,142 @@ class World:
         mine = of or subscription()
         self.mine = mine.id
         self.subscriptions = SubscriptionStoreFake(mine, fate=self.fate)
-        self.records = DeliveryLogFake(self.fate)
-        self.queue = DeliveryQueueFake(self.clock, self.fate)
+        self.deliveries = DeliveryStoreFake(self.fate)
+        self.queue = QueueFake[New | Look](self.clock, self.fate)
+        self.releases = QueueFake[Release](self.clock, self.fate)
+        self.due = DueStoreFake(self.fate)
         self.callbacks = CallbacksFake(self.fate)
+        self.callbacks.on_call = lambda: self.called.append((self.clock() - self.started).total_seconds())
+        self.called: list[float] = []
         self.cipher = CipherFake()
         self.graveyard = DeadLetterLogFake(self.fate)
         self.bury = Bury(letters=self.graveyard, clock=self.clock, telemetry=telemetry)
         if answers:
             self.callbacks.answers[URL] = list(answers)
-        self.policy = RetryPolicy((10, 30, 60), max_age, timedelta(seconds=30))
+        self.policy = RetryPolicy((10, 30, 60), max_age)
+        self.keep = keep
         self.rate = rate
         self.telemetry = telemetry
-        self.times: list[float] = []
-        self.deliver = self.worker()
-        first = Delivery(mine.id, EVENT, self.clock())
-        self.queue.messages.append((self.clock(), first.encode()))
+        self.swept = self.clock()
+        self.begin()
+        for event in events:
+            self.dispatch(event)
 
-    def worker(self) -> Deliver:
+    def begin(self) -> None:
         """A new process."""
-        return Deliver(
+        self.agenda = Agenda(deliveries=self.queue, releases=self.releases, due=self.due, clock=self.clock)
+        self.backlog = Backlog(
+            subscriptions=self.subscriptions, deliveries=self.deliveries, agenda=self.agenda, clock=self.clock
+        )
+        self.attempt = Attempt(
             subscriptions=self.subscriptions,
-            records=self.records,
-            queue=self.queue,
+            deliveries=self.deliveries,
             callbacks=self.callbacks,
             cipher=self.cipher,
+            agenda=self.agenda,
+            backlog=self.backlog,
             bury=self.bury,
-            pace=Pace(self.rate),
             clock=self.clock,
             policy=self.policy,
+            timeout=timedelta(seconds=30),
             user_agent="bridge/1",
             jitter=lambda: 0,
             telemetry=self.telemetry,
         )
+        self.deliver = Deliver(
+            subscriptions=self.subscriptions,
+            deliveries=self.deliveries,
+            agenda=self.agenda,
+            attempt=self.attempt,
+            backlog=self.backlog,
+            bury=self.bury,
+            gate=Gate(self.rate, lambda: self.clock().timestamp()),
+            clock=self.clock,
+        )
+        self.release = ReleaseBacklog(
+            subscriptions=self.subscriptions,
+            deliveries=self.deliveries,
+            agenda=self.agenda,
+            attempt=self.attempt,
+            backlog=self.backlog,
+            bury=self.bury,
+            clock=self.clock,
+            per_second=self.rate,
+            keep=self.keep,
+            lease=timedelta(seconds=90),
+            sleep=self.sleep,
+            seconds=lambda: self.clock().timestamp(),
+        )
 
-    async def deliver_all(self, *, but: Sequence[str] = (), deaths: tuple[type[BaseException], ...] = ()) -> int:
-        """Run each message when it shows, again when its process died; gives how many died."""
-        died = 0
-        for message in but:
-            self.queue.remove(message)
+    async def sleep(self, seconds: float) -> None:
+        for _ in range(10):  # what has begun calls its flow before the time has passed
+            await asyncio.sleep(0)
+        self.clock.advance(timedelta(seconds=seconds))
+
+    def dispatch(self, event: Event, to: str | None = None, *, by_hand: str | None = None) -> None:
+        new = New(to or self.mine, event, self.clock(), by_hand)
+        self.queue.messages.append((self.clock(), encode_new(new)))
+
+    async def run(self, *, until: timedelta | None = None, deaths: tuple[type[BaseException], ...] = ()) -> int:
+        """Run each message when it shows, and the timer each minute, until nothing is left or that time has passed.
+
+        A message whose process died comes again, counted. Gives how many processes died.
+        """
+        died, tries = 0, dict[str, int]()
+        end = None if until is None else self.clock() + until
         for _ in range(MAX_TURNS):
-            shows_at = self.queue.next_at()
-            if shows_at is None:
+            times = [at for at in (self.queue.next_at(), self.releases.next_at()) if at is not None]
+            if self.due.rows:
+                times.append(max(self.clock(), self.swept + EVERY))
+            if not times:
                 return died
-            self.clock.now = max(self.clock.now, shows_at)
-            text = self.queue.due()[0]
-            calls = self.calls()
+            if end is not None and min(times) > end:
+                self.clock.now = max(self.clock.now, end)
+                return died
+            self.clock.now = max(self.clock.now, min(times))
             try:
-                await self.deliver(text)
+                await self._turn(tries)
             except deaths:
                 died += 1
-                self.deliver = self.worker()
-            else:
-                self.queue.remove(text)
-            self.times += [(self.clock() - self.started).total_seconds()] * (self.calls() - calls)
+                self.begin()
         raise AssertionError("messages go round for ever")
+
+    async def _turn(self, tries: dict[str, int]) -> None:
+        if self.due.rows and self.clock() >= self.swept + EVERY:
+            self.swept = self.clock()
+            await self.agenda.advance()
+        elif due := self.queue.due():
+            tries[due[0]] = tries.get(due[0], 0) + 1
+            await self.deliver(due[0], tries[due[0]])
+            self.queue.remove(due[0])
+        elif due := self.releases.due():
+            await self.release(due[0])
+            self.releases.remove(due[0])
 
     def take(self) -> str:
         text = self.queue.due()[0]
         self.queue.remove(text)
         return text
 
-    @staticmethod
-    def event(number: int) -> Event:
-        return event_of(number + 1)
-
     def calls(self) -> int:
         return len(self.callbacks.requests)
 
-    def called_after(self) -> list[float]:
-        """The seconds after the start at which the flow was called by `deliver_all` (a call before it: at 0)."""
-        return [0.0] * (self.calls() - len(self.times)) + self.times
+    def delivery(self, event: Event = EVENT, of: str | None = None) -> Delivery:
+        return self.deliveries.rows[(of or self.mine, Delivery.held(New(self.mine, event, NOON), NOON).key)][0]
 
-    def stage(self) -> Stage:
-        return self.records.rows[(self.mine, EVENT.id)][0].stage
+    def stage(self, event: Event = EVENT) -> Stage:
+        return self.delivery(event).stage
+
+    def stages(self) -> list[Stage]:
+        """The stages of all deliveries, oldest event first."""
+        return [delivery.stage for _, (delivery, _) in sorted(self.deliveries.rows.items(), key=lambda row: row[0][1])]
 
     def status(self) -> str:
         return self.subscriptions.rows[self.mine][0].status
 
     def letters(self) -> list[DeadLetter]:
         return list(self.graveyard.letters.values())
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is arranged any more."""
+        return not (self.queue.messages or self.releases.messages or self.due.rows)
