@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+type LetterKind = Literal["delivery", "message"]
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """One dead letter; `body` is the event, or the start of the message as it came."""
 
     id: str
-    kind: Literal["delivery", "message"]
+    kind: LetterKind
     reason: str
     recorded_at: datetime
     body: str
