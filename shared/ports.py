@@ -160,6 +160,14 @@ class DueStore(Protocol):
         ...
 
 
+class TextQueue(Protocol):
+    """A queue whose messages are passed on as they came."""
+
+    async def send_text(self, message: str, delay: timedelta = timedelta(0)) -> None:
+        """Add a message; it shows after the delay."""
+        ...
+
+
 class Waiting(Protocol):
     """What waits in a queue."""
 
@@ -180,6 +188,10 @@ class DeliveryStore(Protocol):
 
     async def get(self, subscription_id: str, key: EventKey) -> tuple[Delivery, str] | None:
         """A delivery and its version, or None. Raises `FormatError` for a row of another version of the bridge."""
+        ...
+
+    async def find(self, subscription_id: str, event_id: str, time: datetime | None) -> tuple[Delivery, str] | None:
+        """A delivery by its event's id, and its version; quickly where the event's time is known."""
         ...
 
     async def put(self, delivery: Delivery, version: str | None = None, was: Delivery | None = None) -> str:

@@ -313,6 +313,11 @@ class DeliveryStoreFake:
         self.reads += 1
         return await self._fate.step(lambda: self.rows.get((subscription_id, key)))
 
+    async def find(self, subscription_id: str, event_id: str, time: datetime | None) -> tuple[Delivery, str] | None:
+        del time
+        found = [row for (id_, key), row in self.rows.items() if (id_, key.id) == (subscription_id, event_id)]
+        return found[0] if found else None
+
     async def put(self, delivery: Delivery, version: str | None = None, was: Delivery | None = None) -> str:
         place = (delivery.subscription_id, delivery.key)
         self.writes += 1

@@ -355,6 +355,11 @@ class Event:
         )
 
     @classmethod
+    def decode(cls, text: str) -> Self:
+        """Read what `encode` has written; raises ValueError saying what is wrong with it."""
+        return cls.parse(json.loads(text))
+
+    @classmethod
     def parse(cls, raw: object) -> Self:
         """Read a CloudEvent of ours; raises ValueError saying which attribute is wrong."""
         try:

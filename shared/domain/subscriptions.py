@@ -228,6 +228,10 @@ class Subscription:
         """It as one whose flow is gone."""
         return replace(self, status="suspended", status_reason=why, status_since=now, updated_at=now)
 
+    def activated(self, now: datetime) -> Self:
+        """It as one that takes events again, with nothing held against it."""
+        return replace(self, status="active", status_reason=None, status_since=now, failures=0, failing_since=None)
+
     @property
     def is_open(self) -> bool:
         """Whether a delivery may go straight to the flow: it is active, and nothing waits before it."""

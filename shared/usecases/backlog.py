@@ -49,6 +49,11 @@ class Backlog:
         if found is not None and needs_start(found[0], now):
             await self._arrange(subscription_id, lambda it: it if needs_start(it, now) else None, now, is_careful)
 
+    async def expect(self, subscription_id: str) -> None:
+        """Have the backlog looked at in a while, whatever becomes of who is about to put something in."""
+        now = self._clock()
+        await self._agenda.insure(Release(subscription_id, now), now + LOST_AFTER)
+
     async def open(
         self, subscription_id: str, how: Callable[[Subscription], Subscription | None]
     ) -> Subscription | None:

@@ -1,0 +1,104 @@
+"""Patience: what becomes of a message whose work keeps failing.
+
+What may leave a queue function, and what it costs:
+
+- nothing: the work is done, or recorded as failed; the message goes
+- an error of the bridge's own surroundings (settings, storage, a bug): the message comes again after `visibilityTimeout`,
+  for as long as a delivery may take; then it becomes a dead letter
+- a form that only another version of the bridge knows: the same
+- what cannot be read never leaves: it is a dead letter at once
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from shared.domain.deliveries import Delivery, New
+from shared.domain.messages import decode_delivery
+from shared.errors import FormatError, LostRaceError
+from shared.ports import Clock, DeliveryStore, TextQueue
+from shared.telemetry import POISON_MESSAGES, SILENCE, Telemetry
+from shared.usecases.attempt import Attempt, Stored
+from shared.usecases.bury import Bury
+from shared.usecases.dispatch import read_event
+
+KEPT_FAILING = "its function kept failing; the reason is in the function's log"
+# What comes back from a poison queue waits so long.
+REST = timedelta(minutes=2)
+
+log = logging.getLogger("bridge.patience")
+
+
+class Patience:
+    """Decides on messages whose work failed; `max_age` is how long a delivery may take."""
+
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
+        self,
+        *,
+        events: TextQueue,
+        queue: TextQueue,
+        deliveries: DeliveryStore,
+        attempt: Attempt,
+        bury: Bury,
+        clock: Clock,
+        max_age: timedelta,
+        telemetry: Telemetry = SILENCE,
+    ) -> None:
+        self._queues = {"events": events, "deliveries": queue}
+        self._deliveries = deliveries
+        self._attempt = attempt
+        self._bury = bury
+        self._clock = clock
+        self._max_age = max_age
+        self._telemetry = telemetry
+
+    async def __call__(
+        self, queue: str, message: str, since: datetime | None, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Do the work of a message that is in its queue `since` then (None: not known). Raises what it raises."""
+        try:
+            await work()
+        except Exception:
+            if since is None or self._clock() < since + self._max_age:
+                raise
+            log.exception("message.given_up queue=%s", queue)
+            await self._give_up(queue, message)
+
+    async def poisoned(self, queue: str, message: str) -> None:
+        """Send a message that the host has given up back to its queue, or make a dead letter of an old one."""
+        self._telemetry.measure(POISON_MESSAGES, queue=queue)
+        try:
+            since = _began(queue, message)
+        except FormatError:
+            raise
+        except ValueError as error:
+            await self._bury.message(queue, message, f"unreadable: {error}")
+            return
+        if since is None or self._clock() < since + self._max_age:
+            await self._queues[queue].send_text(message, REST)
+        else:
+            await self._give_up(queue, message)
+
+    async def _give_up(self, queue: str, message: str) -> None:
+        if queue != "deliveries":
+            await self._bury.message(queue, message, KEPT_FAILING)
+            return
+        asked, now = decode_delivery(message), self._clock()
+        found = await self._deliveries.get(asked.subscription_id, asked.key)
+        if found is None and not isinstance(asked, New):
+            return  # its subscription has ended
+        stored = Stored(*found) if found is not None else None
+        delivery = stored.delivery if stored is not None else Delivery.attempted(asked, now, now)  # type: ignore[arg-type]
+        if not delivery.has_ended and delivery.line is None:
+            try:
+                await self._attempt.conclude(delivery.give_up(now, KEPT_FAILING), stored)
+            except LostRaceError:
+                log.info("delivery.superseded event=%s subscription=%s", asked.key.id, asked.subscription_id)
+
+
+def _began(queue: str, message: str) -> datetime | None:
+    """Since when the bridge is at work on a message, as far as it says so."""
+    if queue != "deliveries":
+        return read_event(message).time
+    asked = decode_delivery(message)
+    return asked.dispatched_at if isinstance(asked, New) else None

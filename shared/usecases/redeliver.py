@@ -1,0 +1,135 @@
+"""Redeliver: what a person sends by hand, at once and whatever its stage; and all dead letters of a time.
+
+A request is one message with a name of its own: however often it comes, it is one attempt.
+"""
+
+import logging
+import uuid
+
+from shared.domain.deliveries import Delivery, Line, New, Stage
+from shared.domain.events import Event
+from shared.domain.letters import DeadLetter
+from shared.domain.logs import Between
+from shared.domain.messages import Look
+from shared.domain.pages import Slice
+from shared.domain.subscriptions import Subscription
+from shared.errors import ConflictError, LostRaceError, NotFoundError
+from shared.ports import Clock, DeadLetterLog, DeliveryStore, EventLog, SubscriptionStore
+from shared.usecases.agenda import Agenda
+from shared.usecases.backlog import Backlog
+from shared.usecases.bury import letter_of
+
+PAGE = 100
+
+log = logging.getLogger("bridge.redeliver")
+
+
+class Redeliver:
+    """Sends deliveries by hand."""
+
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
+        self,
+        *,
+        subscriptions: SubscriptionStore,
+        deliveries: DeliveryStore,
+        events: EventLog,
+        letters: DeadLetterLog,
+        agenda: Agenda,
+        backlog: Backlog,
+        clock: Clock,
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._deliveries = deliveries
+        self._events = events
+        self._letters = letters
+        self._agenda = agenda
+        self._backlog = backlog
+        self._clock = clock
+
+    async def test(self, subscription_id: str) -> str:
+        """Send the trigger's sample to one subscription alone; gives the event's id. Raises `NotFoundError`."""
+        subscription = await self._known(subscription_id)
+        data = subscription.trigger.data.model_validate(
+            {**subscription.trigger.data.sample, "instanceId": subscription.instance_id, "test": True}
+        )
+        event = Event.of(data, time=self._clock(), occurrence=["test", uuid.uuid4().hex])
+        await self._agenda.begin(New(subscription_id, event, self._clock(), by_hand=event.id))
+        return event.id
+
+    async def delivery(self, subscription_id: str, event_id: str) -> None:
+        """Attempt a delivery now; one that waits is moved forward. Raises `NotFoundError`."""
+        delivery = await self.find(subscription_id, event_id)
+        await self._agenda.look(Look(subscription_id, delivery.key, uuid.uuid4().hex), self._clock())
+        if delivery.stage is Stage.DEAD:
+            await self._letters.remove(letter_of(delivery))
+
+    async def find(self, subscription_id: str, event_id: str) -> Delivery:
+        """A delivery by its event's id. Raises `NotFoundError`."""
+        await self._known(subscription_id)
+        logged = await self._events.get(event_id)
+        time = logged.event.time if logged is not None else None
+        found = await self._deliveries.find(subscription_id, event_id, time)
+        if found is None:
+            raise NotFoundError("There is no such delivery.")
+        return found[0]
+
+    async def letter(self, letter_id: str) -> None:
+        """Deliver a dead letter; it is gone once the delivery waits in the queue.
+
+        Raises `NotFoundError`, and `ConflictError` when it is no delivery or its subscription is gone.
+        """
+        letter = await self._letters.get(letter_id)
+        if letter is None:
+            raise NotFoundError("There is no such dead letter.")
+        if letter.kind != "delivery" or letter.subscription_id is None:
+            raise ConflictError("This dead letter is no delivery: it was never for a subscription.")
+        if await self._subscriptions.get(letter.subscription_id) is None:
+            raise ConflictError(f"Its subscription {letter.subscription_id} is gone.")
+        await self._agenda.begin(
+            New(letter.subscription_id, Event.decode(letter.body), self._clock(), by_hand=letter.id)
+        )
+        await self._letters.remove(letter.id)
+
+    async def letters(self, subscription_id: str | None, between: Between) -> int:
+        """Put all dead letters of a time back into their subscriptions' backlogs; gives how many.
+
+        Those that are no deliveries, or whose subscription is gone, stay where they are.
+        """
+        part, count = Slice(PAGE), 0
+        while True:
+            page = await self._letters.page(part, subscription_id=subscription_id, kind="delivery", between=between)
+            concerned = {letter.subscription_id for letter in page.items if letter.subscription_id is not None}
+            known = {id_ for id_ in concerned if await self._subscriptions.get(id_) is not None}
+            for id_ in known:
+                await self._backlog.expect(id_)
+            for letter in page.items:
+                if letter.subscription_id in known:
+                    count += await self._put_back(letter, letter.subscription_id)
+            for id_ in known:
+                await self._backlog.start(id_)
+            if page.cursor is None:
+                break
+            part = Slice(PAGE, page.cursor)
+        log.info("deadletters.redelivered count=%d", count)
+        return count
+
+    async def _put_back(self, letter: DeadLetter, subscription_id: str) -> bool:
+        now = self._clock()
+        new = New(subscription_id, Event.decode(letter.body), now)
+        found = await self._deliveries.get(subscription_id, new.key)
+        is_dead = found is None or found[0].stage is Stage.DEAD
+        try:
+            if found is None:
+                await self._deliveries.put(Delivery.held(new, now, Line.REPLAYED))
+            elif is_dead:
+                await self._deliveries.put(found[0].replay(now), found[1], found[0])
+        except LostRaceError:
+            return False
+        await self._letters.remove(letter.id)
+        return is_dead
+
+    async def _known(self, subscription_id: str) -> Subscription:
+        found = await self._subscriptions.get(subscription_id)
+        if found is None:
+            raise NotFoundError("There is no such subscription.")
+        return found[0]
