@@ -39,7 +39,7 @@ class Edits:
 class Edit:
     """Changes subscriptions."""
 
-    def __init__(  # noqa: PLR0913 - the ports it needs, by name
+    def __init__(
         self,
         *,
         subscriptions: SubscriptionStore,

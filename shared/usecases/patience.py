@@ -3,7 +3,7 @@
 What may leave a queue function, and what it costs:
 
 - nothing: the work is done, or recorded as failed; the message goes
-- an error of the bridge's own surroundings (settings, storage, a bug): the message comes again after `visibilityTimeout`,
+- trouble of our own (settings, storage, a bug): the message comes again after `visibilityTimeout` of host.json,
   for as long as a delivery may take; then it becomes a dead letter
 - a form that only another version of the bridge knows: the same
 - what cannot be read never leaves: it is a dead letter at once
