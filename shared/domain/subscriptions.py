@@ -5,13 +5,14 @@ event's subscribers are found by reading nothing else.
 """
 
 import hashlib
+import hmac
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal, cast
+from typing import Annotated, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
@@ -181,8 +182,8 @@ class Route:
 class Subscription:
     """A flow's wish to be called; the callback URL is sealed and stays so until it is called.
 
-    `fingerprint` tells whether the same callback asks for the same again; `tokens` are hashes of the capabilities that
-    may end it.
+    `fingerprint` tells whether the same callback asks for the same again. Each time it is asked for is a registration;
+    `tokens` are hashes of the capabilities that end them, the latest last.
     """
 
     id: str
@@ -215,6 +216,16 @@ class Subscription:
     def rule(self) -> Rule | None:
         """The threshold it has the poll watch."""
         return self.filters.rule(self.rule_id)
+
+    def without(self, token: str) -> Self | None:
+        """What is left once this registration and those before it are ended; None when it was the latest.
+
+        A flow that did not hear our answer asks again, and may end the first registration after that: it lives on in
+        the second. A token that is not, or no longer, its own changes nothing.
+        """
+        place = next((n for n, known in enumerate(self.tokens) if hmac.compare_digest(token, known)), -1)
+        left = self.tokens[place + 1 :]
+        return replace(self, tokens=left) if left or place < 0 else None
 
     def wants(self, event: Event) -> bool:
         """Whether an event is for it."""
