@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
 
 from shared.domain.events import (
@@ -36,13 +36,24 @@ Status = Literal["active", "paused", "suspended"]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 # Far beyond any count or amount, and near enough for exact arithmetic.
 LIMIT = Decimal(10) ** 24
+
+
+def _counted(number: Decimal) -> Decimal:
+    """The number, unless it has more digits than are compared."""
+    if len(number.as_tuple().digits) > EXACT.prec:
+        raise ValueError(f"must have at most {EXACT.prec} digits")
+    return number
+
+
 JsonNumber = Annotated[
     Number,
+    AfterValidator(_counted),
     Field(strict=True, allow_inf_nan=False, ge=-LIMIT, le=LIMIT),
     WithJsonSchema({"type": "number", "minimum": -float(LIMIT), "maximum": float(LIMIT)}),
 ]
 Margin = Annotated[
     Number,
+    AfterValidator(_counted),
     Field(strict=True, allow_inf_nan=False, ge=0, le=LIMIT),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": float(LIMIT)}),
 ]
@@ -279,5 +290,5 @@ class Wish:
 
 
 def _exact(value: object) -> object:
-    """A filter's value as JSON; equal numbers have one spelling, whatever zeros they came with."""
-    return str(value.normalize(EXACT)) if isinstance(value, Decimal) else value
+    """A filter's value as JSON; equal numbers have one spelling, whatever zeros or sign of zero they came with."""
+    return str(EXACT.plus(value).normalize(EXACT)) if isinstance(value, Decimal) else value
