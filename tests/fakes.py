@@ -10,8 +10,10 @@ from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
 from shared.domain.events import Event
-from shared.domain.letters import DeadLetter
+from shared.domain.letters import DeadLetter, LetterKind
+from shared.domain.logs import ALWAYS, Between, LoggedEvent
 from shared.domain.messages import Look, Release, encode_new
+from shared.domain.pages import Page, Slice
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
 from shared.domain.subscriptions import Route, Status, Subscription, Trigger, rules_partition
 from shared.domain.thresholds import Rule
@@ -363,10 +365,22 @@ class DeliveryStoreFake:
 class EventLogFake:
     def __init__(self, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
-        self.events: dict[str, tuple[Event, Sequence[str]]] = {}
+        self.events: dict[str, LoggedEvent] = {}
 
     async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
-        await self._fate.step(lambda: self.events.setdefault(event.id, (event, tuple(subscription_ids))))
+        logged = LoggedEvent(event, tuple(subscription_ids), NOON)
+        await self._fate.step(lambda: self.events.setdefault(event.id, logged))
+
+    async def get(self, event_id: str) -> LoggedEvent | None:
+        return await self._fate.step(lambda: self.events.get(event_id))
+
+    async def between(self, instance_id: str, event_type: str, between: Between) -> AsyncIterator[Event]:
+        for logged in sorted(self.events.values(), key=lambda logged: logged.event.time):
+            event = logged.event
+            is_asked = event.type == event_type and instance_id in {"*", event.instance_id}
+            if is_asked and within(event.time, between):
+                await asyncio.sleep(0)
+                yield event
 
 
 class DeadLetterLogFake:
@@ -381,6 +395,38 @@ class DeadLetterLogFake:
         if self.failures:
             raise self.failures.pop(0)
         await self._fate.step(lambda: self.letters.setdefault(letter.id, letter))
+
+    async def get(self, letter_id: str) -> DeadLetter | None:
+        return await self._fate.step(lambda: self.letters.get(letter_id))
+
+    async def remove(self, letter_id: str) -> bool:
+        return await self._fate.step(lambda: self.letters.pop(letter_id, None)) is not None
+
+    async def page(
+        self,
+        part: Slice,
+        *,
+        subscription_id: str | None = None,
+        kind: LetterKind | None = None,
+        between: Between = ALWAYS,
+    ) -> Page[DeadLetter]:
+        found = [
+            letter
+            for _, letter in sorted(self.letters.items())
+            if subscription_id in {None, letter.subscription_id}
+            and kind in {None, letter.kind}
+            and within(letter.recorded_at, between)
+            and letter.id > (part.cursor or "")
+        ]
+        items = found[: part.limit]
+        return Page(items, items[-1].id if len(found) > part.limit else None)
+
+    async def count(self, most: int) -> int:
+        return min(most, len(self.letters))
+
+
+def within(at: datetime, between: Between) -> bool:
+    return (between.since is None or at >= between.since) and (between.until is None or at < between.until)
 
 
 class CallbacksFake:

@@ -196,8 +196,8 @@ class Subscription:
     """A flow's wish to be called; the callback URL is sealed and stays so until it is called.
 
     `fingerprint` tells whether the same callback asks for the same again. Each time it is asked for is a registration;
-    `tokens` are hashes of the capabilities that end them, the latest last. `failures` counts those in a row, the first of them at
-    `failing_since`. While it has a backlog, `release_at` says for when the next look at it is arranged, and
+    `tokens` are hashes of the capabilities that end them, the latest last. `failures` counts those in a row, the first
+    of them at `failing_since`. While it has a backlog, `release_at` says for when the next look at it is arranged, and
     `leased_until` how long at most somebody is letting it out.
     """
 

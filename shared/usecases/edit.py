@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from shared.domain.deliveries import Stage
 from shared.domain.subscriptions import Filters, Subscription
 from shared.errors import InvalidInputError, LostRaceError, NotFoundError
 from shared.ports import Clock, DeliveryStore, SubscriptionStore
@@ -93,7 +94,10 @@ class Edit:
                     continue
                 stored = Stored(*found)
                 try:
-                    await self._attempt.conclude(stored.delivery.give_up(self._clock(), DISCARDED), stored)
+                    if stored.delivery.stage is Stage.DEAD:  # whoever ended it died before it left the line
+                        await self._attempt.bury_again(stored)
+                    else:
+                        await self._attempt.conclude(stored.delivery.give_up(self._clock(), DISCARDED), stored)
                 except LostRaceError:
                     continue
                 given_up += 1

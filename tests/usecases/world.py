@@ -17,8 +17,11 @@ from shared.usecases.attempt import Attempt
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
 from shared.usecases.deliver import Deliver
+from shared.usecases.edit import Edit
 from shared.usecases.gate import Gate
+from shared.usecases.redeliver import Redeliver
 from shared.usecases.release import Release as ReleaseBacklog
+from shared.usecases.replay import Replay
 from tests.fakes import (
     NOON,
     CallbacksFake,
@@ -27,6 +30,7 @@ from tests.fakes import (
     DeadLetterLogFake,
     DeliveryStoreFake,
     DueStoreFake,
+    EventLogFake,
     Fate,
     QueueFake,
     SubscriptionStoreFake,
@@ -97,6 +101,7 @@ class World:
         self.queue = QueueFake[New | Look](self.clock, self.fate)
         self.releases = QueueFake[Release](self.clock, self.fate)
         self.due = DueStoreFake(self.fate)
+        self.events = EventLogFake(self.fate)
         self.callbacks = CallbacksFake(self.fate)
         self.callbacks.on_call = lambda: self.called.append((self.clock() - self.started).total_seconds())
         self.called: list[float] = []
@@ -159,6 +164,17 @@ class World:
             sleep=self.sleep,
             seconds=lambda: self.clock().timestamp(),
         )
+
+        stores: dict[str, Any] = {
+            "subscriptions": self.subscriptions,
+            "deliveries": self.deliveries,
+            "backlog": self.backlog,
+            "clock": self.clock,
+        }
+        self.edit = Edit(attempt=self.attempt, **stores)
+        logs: dict[str, Any] = {"events": self.events, "letters": self.graveyard}
+        self.redeliver = Redeliver(agenda=self.agenda, **logs, **stores)
+        self.replay = Replay(**logs, **stores)
 
     async def sleep(self, seconds: float) -> None:
         for _ in range(10):  # what has begun calls its flow before the time has passed
