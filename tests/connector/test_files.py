@@ -8,7 +8,7 @@ import pytest
 
 from connector.files import files
 from tests.connector.documents import FOLDER, definition, operations, properties
-from tests.test_docs import table
+from tests.pages import table
 
 MADE = files()
 README = (FOLDER / "readme.md").read_text("utf-8")
