@@ -10,11 +10,19 @@ from responses import RequestsMock
 
 from doctor.configuration import check_settings
 from shared.adapters.checkpoint_blobs import CheckpointBlobs
+from shared.adapters.storage import named_errors
 from shared.domain.callbacks import Answer, CallbackPolicy
 from shared.domain.catalog import Instance, Listing
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import reason
-from shared.errors import AccessError, BridgeError, CheckpointError, InvalidInputError, SettingsError
+from shared.errors import (
+    AccessError,
+    BridgeError,
+    CheckpointError,
+    ConfigurationError,
+    InvalidInputError,
+    SettingsError,
+)
 from shared.insights.auth import TokenSource
 from shared.settings import Settings
 from shared.usecases.poll import REFRESHES, Poll
@@ -56,9 +64,9 @@ def told(error: BridgeError) -> str:
 
 
 def settings_error() -> str:
-    broken = {**SAMPLE, "CUSTOMER_INSIGHTS_TENANT_ID": "t", "CUSTOMER_INSIGHTS_CLIENT_ID": "c"}
+    known = {f"CUSTOMER_INSIGHTS_{part}": "11111111-2222-3333-4444-555555555555" for part in ("TENANT_ID", "CLIENT_ID")}
     with pytest.raises(SettingsError) as caught:
-        Settings.load({**broken, "CUSTOMER_INSIGHTS_CLIENT_SECRET": "", "DELIVERY_MAX_AGE_HOURS": "3 days"})
+        Settings.load({**SAMPLE, **known, "CUSTOMER_INSIGHTS_CLIENT_SECRET": "", "CALLBACK_ENCRYPTION_KEY": "c2hvcnQ="})
     return str(caught.value)
 
 
@@ -96,12 +104,19 @@ def quoted(name: str) -> str:
 
 
 def test_every_quotation_is_checked() -> None:
-    assert set(blocks("said", PAGE)) == SAID.keys() | LOGGED.keys() | {"checkpoint"}
+    assert set(blocks("said", PAGE)) == SAID.keys() | LOGGED.keys() | {"checkpoint", "storage"}
 
 
 @pytest.mark.parametrize("name", SAID)
 def test_a_text_is_the_bridge_s(name: str) -> None:
     assert quoted(name) == SAID[name]()
+
+
+async def test_the_text_about_storage_is_the_bridge_s() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        async with named_errors("blob storage"):
+            raise ClientAuthenticationError("This request is not authorized to perform this operation.")
+    assert quoted("storage") == str(caught.value)
 
 
 @pytest.mark.parametrize("name", LOGGED)
