@@ -29,7 +29,7 @@ from shared.domain.rows import MAX_ROWS
 from shared.domain.subscriptions import TRIGGERS, Body
 from shared.errors import SettingsError
 from shared.settings import DEFAULTS, PLATFORM, Settings, schedule
-from tests.pages import CHANGELOG, DOCS, PAGES, PROJECT, block, code_spans, fenced, table
+from tests.pages import CHANGELOG, DOCS, PAGES, PROJECT, README, block, code_spans, fenced, table
 from triggers.openapi import describe
 from triggers.operations import OPERATIONS
 
@@ -147,6 +147,14 @@ def test_sample_settings_load_and_hold_the_defaults() -> None:
 def test_events_table_is_the_code_s() -> None:
     expected = [[one.event_type, slug, one.data.description] for slug, one in TRIGGERS.items()]
     assert table("events") == expected
+
+
+def test_readme_opens_with_three_sentences_a_picture_and_every_trigger() -> None:
+    opening = README.partition("\n## ")[0]
+    sentences, picture, *_ = opening.partition("\n\n")[2].split("\n\n")
+    assert len(re.findall(r"\.(?=\s|$)", sentences)) == 3
+    assert picture.startswith("![")
+    assert len(re.findall(r"^- ", opening, re.MULTILINE)) == len(TRIGGERS)
 
 
 @pytest.mark.parametrize("slug", TRIGGERS)

@@ -17,7 +17,7 @@ from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, Deployment
 from tests.infra.test_deployment import minutes
 from tests.infra.test_names import as_azure_gives_them, triggers
-from tests.pages import table
+from tests.test_docs import table
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 ENVIRONMENTS = (1, 10, 1_000)

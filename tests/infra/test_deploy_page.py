@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 
+import pytest
+
 import shared
 from tests.infra.compiler import INFRA, PROJECT
 from tests.infra.deployment import ROLE_ASSIGNMENT, VAULT, Deployment
-from tests.pages import README, block, code_spans, commands, table
+from tests.test_docs import README, block, code_spans, settings_table, table
 from tests.test_docs import routes as registered_routes
-from tests.test_docs import settings_table
 
 PAGE = (PROJECT / "docs" / "deploy.md").read_text("utf-8")
 MAIN = (INFRA / "main.bicep").read_text("utf-8")
@@ -44,6 +45,12 @@ def variables() -> Mapping[str, tuple[str, str]]:
         variable, _, default = parameter["value"].removeprefix("${").removesuffix("}").partition("=")
         found[variable] = (name, default)
     return found
+
+
+def commands(text: str) -> list[str]:
+    """The lines of the shell blocks; a command that goes on is one line."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [line.strip() for one in blocks for line in one.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def test_every_command_is_known() -> None:
@@ -108,6 +115,17 @@ def test_addresses_are_routes(routes: dict[str, str]) -> None:
     paths = {re.sub(r"\{\w+\}", "*", route.partition(" ")[2]) for route in routes}
     mentioned = set(re.findall(r"(/api/[\w/*-]+)", PAGE))
     assert {"/api/health", "/api/subscriptions"} <= mentioned <= paths
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)\s]+)\)", PAGE))
+def test_links_lead_somewhere(target: str) -> None:
+    if "://" in target:
+        return
+    path, _, anchor = target.partition("#")
+    text = (PROJECT / "docs" / path).resolve().read_text("utf-8") if path else PAGE
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert not anchor or anchor in anchors
 
 
 def test_template_has_the_project_s_version() -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from shared.adapters import delivery_queue, event_grid
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
@@ -22,17 +24,17 @@ from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, VAULT, Deployment
 from tests.infra.test_costs import number
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
-from tests.infra.test_deploy_page import variables
+from tests.infra.test_deploy_page import commands, variables
 from tests.infra.test_deployment import SUBSCRIPTION
-from tests.pages import README, code_spans, commands, shell, table
 from tests.telemetry.operation import Operation
 from tests.telemetry.test_kql import bind
+from tests.test_docs import README, code_spans, settings_table, table
 from tests.test_docs import routes as registered_routes
-from tests.test_docs import settings_table
 from tests.usecases.world import EVENT
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
-SHELL = shell(PAGE)
+BLOCKS = re.findall(r"^ *```sh\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
+SHELL = "\n".join(BLOCKS)
 QUERIES = re.findall(r"\bask '([^']*)'", SHELL)
 SNIPPETS = re.findall(r"python3 -c '([^']*)'", SHELL)
 routes = registered_routes  # a fixture of that module, used here too
@@ -261,6 +263,15 @@ def test_addresses_are_routes(routes: dict[str, str]) -> None:
     named = {re.sub(r"<\w+>", "*", path) for path in re.findall(r"\$url(/api/[\w/<>]+)", SHELL)}
     assert "/api/health" in named
     assert named <= {re.sub(r"\{\w+\}", "*", route.partition(" ")[2]) for route in routes}
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)\s]+)\)", PAGE))))
+def test_links_lead_somewhere(target: str) -> None:
+    path, _, anchor = target.partition("#")
+    text = (PROJECT / "docs" / path).resolve().read_text("utf-8") if path else PAGE
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert not anchor or anchor in anchors
 
 
 def test_readme_leads_here() -> None:
