@@ -35,7 +35,7 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py
 
-connector: setup ## Write the files of the Power Platform connector anew
+connector: setup ## Write the Power Platform connector (with CONTACT_NAME=... and the like: into .local/connector)
 	@$(PYTHON) -m connector
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
