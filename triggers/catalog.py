@@ -42,7 +42,9 @@ class ReportQuery(Path):
     """Which report to make."""
 
     report_type: ReportType = Field(
-        default="summary", title="Report type", description="summary, or detailed with the state of every node."
+        default="summary",
+        title="Report type",
+        description="summary: counts and failures; detailed: with the state of every node, too.",
     )
 
 

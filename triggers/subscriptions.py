@@ -68,10 +68,14 @@ Slug = Annotated[str, AfterValidator(_known_trigger), WithJsonSchema({"type": "s
 class SubscriptionQuery(Path):
     """Which subscriptions to list."""
 
-    instance_id: str | None = Field(default=None, title="Environment", description="Those of this environment.")
-    trigger: Slug | None = Field(default=None, title="Trigger", description="Those of this trigger.")
+    instance_id: str | None = Field(
+        default=None, title="Environment", description="Only those of this environment; all when left out."
+    )
+    trigger: Slug | None = Field(
+        default=None, title="Trigger", description="Only those of this trigger; all when left out."
+    )
     status: Literal["active", "paused", "suspended"] | None = Field(
-        default=None, title="Status", description="Those with this status."
+        default=None, title="Status", description="Only those that are active, paused or suspended; all when left out."
     )
 
 
