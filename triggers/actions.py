@@ -31,7 +31,7 @@ async def start_refresh(path: InInstance, body: Refresh) -> Reply:
 
 @routes("POST", "instances/{instanceId}/jobs/{jobId}/cancel", summary="Cancel a job", problems=ACTING)
 async def cancel_job(path: JobPath) -> Job:
-    """Cancels a job."""
+    """Has Customer Insights stop a job that has not ended."""
     return await bridge().actions.cancel(bridge().served(path.instance_id), path.job_id)
 
 

@@ -84,7 +84,7 @@ async def update_item(path: ItemPath, body: Item) -> None:
 
 @routes("GET", PARTITIONS, summary="List partitions", problems=FINDING)
 async def list_partitions(path: TablePath) -> Listing[Partition]:
-    """The partitions of a table."""
+    """The parts in which the rows of a table are stored, as names for Get the data of a partition."""
     found = await bridge().partitions.partitions(bridge().served(path.instance_id), path.table)
     return Listing[Partition](value=found)
 

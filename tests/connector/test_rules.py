@@ -318,6 +318,14 @@ def test_what_makers_fill_in_is_explained_beyond_its_name(document: Json) -> Non
         assert len(told) >= 3, (where, field["x-ms-summary"], field["description"])
 
 
+def test_what_makers_choose_is_explained_beyond_its_name(document: Json) -> None:
+    for _, _, operation in operations(document):
+        named = re.findall(r"\w+", operation["summary"].lower())
+        known = SAYS_NOTHING | {form for word in named for form in (word, f"{word}s", f"{word}es")}
+        told = [word for word in re.findall(r"\w+", operation["description"].lower()) if word not in known]
+        assert len(told) >= 2, (operation["summary"], operation["description"])
+
+
 def test_an_id_that_is_in_no_list_comes_with_the_place_where_it_is_found(document: Json) -> None:
     summaries = {one["summary"] for _, _, one in operations(document)}
     ids = [(where, one) for where, one in fields_of_makers(document) if re.search(r"(Id|identifiers)$", where)]
