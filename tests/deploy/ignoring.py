@@ -14,9 +14,10 @@ folders called `.azure`; its exclusions for Python (virtual environments, `__pyc
    `*` goes over `/` there: `/*` matches `shared/errors.py`.
 6. The last pattern that matches decides. A path that none matches is taken.
 
-**Core Tools** (Azure/azure-functions-core-tools, Common/GitIgnoreParser.cs) make one regular expression of all patterns,
-and one of all negated ones, which win. Each is anchored at the root, whatever its form, and need match only the beginning
-of a path: `local` excludes `local.settings.json` too. `*` does not go over `/`, `**` does, and neither stands for nothing.
+**Core Tools** (Azure/azure-functions-core-tools, Common/GitIgnoreParser.cs) make one regular expression of all
+patterns, and one of all negated ones, which win. Each is anchored at the root, whatever its form, and need match only
+the beginning of a path: `local` excludes `local.settings.json` too. `*` does not go over `/`, `**` does, and neither
+stands for nothing.
 
 **VS Code** reads the file as Git does.
 """
