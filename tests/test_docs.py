@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -39,7 +38,6 @@ SAMPLE: Mapping[str, str] = json.loads((PROJECT / "local.settings.sample.json").
 HOST_READS_IN_TABLE = {"AzureWebJobsStorage__credential"}
 HOST_READS_IN_SAMPLE = {"FUNCTIONS_WORKER_RUNTIME"}
 
-MADE_BY_READER = {"local.settings.json"}
 
 LIST_FUNCTIONS = """
 import json, function_app
