@@ -46,6 +46,17 @@ class Plain(GenerateJsonSchema):
         return json_number(dft) if isinstance(dft, Decimal) else super().encode_default(dft)
 
 
+class WithNulls(Plain):
+    """Schemas of what the bridge takes: null for what may be absent is as good as nothing."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """The schema, or null."""
+        described = super().default_schema(schema)
+        default = described.pop("default")
+        value = described if "anyOf" in described else {"anyOf": [described, {"type": "null"}]}
+        return {**value, "default": default}
+
+
 class WithoutNulls(Plain):
     """Schemas of what the bridge sends: keys without a value are left out, so nothing is ever null."""
 
@@ -185,7 +196,7 @@ def _schemas(expanded: Sequence[_Expanded]) -> Mapping[str, Json]:
     given = {model for *_, operation in expanded for model in operation.answers.values() if model is not None}
     schemas: dict[str, Json] = {}
     for models, mode, generator in (
-        (taken, "validation", Plain),
+        (taken, "validation", WithNulls),
         (given | {Problem}, "serialization", WithoutNulls),
     ):
         inputs = [(model, mode) for model in sorted(models, key=lambda model: model.__name__)]

@@ -6,7 +6,7 @@ Whatever is wrong is an `InvalidInputError` that names each field.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NoReturn
 
@@ -21,7 +21,7 @@ _SLASH = re.compile("%2f", re.IGNORECASE)
 
 def parse_parameters[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
     """Parameters of a path or a query as the model; those that it does not name are left out."""
-    names = {field.alias or name for name, field in model.model_fields.items()}
+    names = _names(model)
     return _validated({name: value for name, value in values.items() if name in names}, model)
 
 
@@ -31,22 +31,39 @@ def parse_path[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
 
 
 def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
-    """A body as the model. Numbers are read as decimals, never as binary floats.
+    """A body as the model. Numbers are read as decimals, never as binary floats; a key that is null is absent.
 
-    A model that is a row (a `RootModel`) takes any JSON object, and its numbers as JSON has them.
+    A model that is a row (a `RootModel`) takes any JSON object, its nulls, and its numbers as JSON has them.
     """
     is_row = issubclass(model, RootModel)
     try:
         value = (
-            json.loads(content, parse_float=_finite, parse_constant=_refuse)
+            json.loads(content, object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse)
             if is_row
-            else json.loads(content, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
+            else json.loads(
+                content, object_pairs_hook=_once, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse
+            )
         )
     except (ValueError, ArithmeticError, RecursionError):
         raise InvalidInputError({BODY: "is not JSON"}) from None
     if not isinstance(value, dict):
         raise InvalidInputError({BODY: "is not a JSON object"})
+    if not is_row:
+        names = _names(model)
+        value = {key: one for key, one in value.items() if one is not None or key not in names}
     return _validated(value, model)
+
+
+def _names(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """An object. A key that stands twice is refused: readers on the way differ on which of the two counts."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise InvalidInputError({BODY: "names a key twice"})
+    return value
 
 
 def _validated[M: BaseModel](value: Mapping[str, object], model: type[M]) -> M:
@@ -60,10 +77,10 @@ def _validated[M: BaseModel](value: Mapping[str, object], model: type[M]) -> M:
 
 
 def _message(wrong: ErrorDetails) -> str:
-    # Numbers are decimals in here, which is nothing that a caller knows.
-    return (
-        "Input should be a number" if wrong["type"] == "is_instance_of" else wrong["msg"].removeprefix("Value error, ")
-    )
+    if wrong["type"] == "is_instance_of":
+        # Numbers are decimals in here, which is nothing that a caller knows; a flow's expression likes to give text.
+        return "Input should be a number, without quotation marks"
+    return wrong["msg"].removeprefix("Value error, ")
 
 
 def _finite(text: str) -> float:

@@ -143,7 +143,10 @@ async def unsubscribe_by_id(path: SubscriptionPath) -> None:
 
 @routes("DELETE", UNSUBSCRIBE, summary="Unsubscribe", visibility="internal", is_open=True)
 async def unsubscribe(path: TokenPath) -> None:
-    """Ends the subscription that the token is for; the answer tells nobody which tokens exist."""
+    """Ends the token's registration and those before it; a subscription asked for again since lives on.
+
+    The answer tells nobody which tokens exist.
+    """
     await bridge().unsubscribe.by_token(path.token)
 
 

@@ -66,8 +66,9 @@ class Endpoint:
 class Answer:
     """What came of one attempt: the status of an answer, or else the `failure` that kept it away.
 
-    `body` is text that the other side chose, so it is kept out of the `repr`. `retry_after` is a wait in seconds.
-    `refused` means that the policy forbids the URL itself: trying again is useless until the settings change.
+    `body` is text that the other side chose, so it is kept out of the `repr`; `is_cut` means that it is not all that
+    was to come. `retry_after` is a wait in seconds, `run_id` names the run of the flow that was started. `refused`
+    means that the policy forbids the URL itself: trying again is useless until the settings change.
     """
 
     status: int | None = None
@@ -75,6 +76,8 @@ class Answer:
     retry_after: float | None = None
     failure: str | None = None
     refused: bool = False
+    run_id: str | None = None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ def judge(answer: Answer) -> Verdict:
         return Verdict.DELIVERED
     if status in GONE_STATUSES or (status >= 400 and _names_dead_flow(answer)):  # noqa: PLR2004
         return Verdict.GONE
-    return Verdict.REJECTED
+    # What was cut off a refusal might have named a dead flow.
+    return Verdict.RETRY if answer.is_cut and status >= 400 else Verdict.REJECTED  # noqa: PLR2004
 
 
 def _names_dead_flow(answer: Answer) -> bool:
@@ -69,7 +70,8 @@ def reason(answer: Answer) -> str:
     if answer.status is None:
         return answer.failure or "no answer"
     named = next((name for name in DEAD_FLOW if name in answer.body), None)
-    return f"HTTP {answer.status} {named}" if named else f"HTTP {answer.status}"
+    said = f"HTTP {answer.status} {named}" if named else f"HTTP {answer.status}"
+    return f"{said}, cut off" if answer.is_cut else said
 
 
 def wait_after(attempt: int, schedule: Sequence[float], retry_after: float | None, jitter: float) -> timedelta:

@@ -5,15 +5,16 @@ event's subscribers are found by reading nothing else.
 """
 
 import hashlib
+import hmac
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal, cast
+from typing import Annotated, Final, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
 
 from shared.domain.events import (
@@ -35,13 +36,24 @@ Status = Literal["active", "paused", "suspended"]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 # Far beyond any count or amount, and near enough for exact arithmetic.
 LIMIT = Decimal(10) ** 24
+
+
+def _counted(number: Decimal) -> Decimal:
+    """The number, unless it has more digits than are compared."""
+    if len(number.as_tuple().digits) > EXACT.prec:
+        raise ValueError(f"must have at most {EXACT.prec} digits")
+    return number
+
+
 JsonNumber = Annotated[
     Number,
+    AfterValidator(_counted),
     Field(strict=True, allow_inf_nan=False, ge=-LIMIT, le=LIMIT),
     WithJsonSchema({"type": "number", "minimum": -float(LIMIT), "maximum": float(LIMIT)}),
 ]
 Margin = Annotated[
     Number,
+    AfterValidator(_counted),
     Field(strict=True, allow_inf_nan=False, ge=0, le=LIMIT),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": float(LIMIT)}),
 ]
@@ -196,8 +208,8 @@ class Route:
 class Subscription:
     """A flow's wish to be called; the callback URL is sealed and stays so until it is called.
 
-    `fingerprint` tells whether the same callback asks for the same again; `tokens` are hashes of the capabilities that
-    may end it.
+    `fingerprint` tells whether the same callback asks for the same again. Each time it is asked for is a registration;
+    `tokens` are hashes of the capabilities that end them, the latest last.
     """
 
     id: str
@@ -230,6 +242,16 @@ class Subscription:
     def rule(self) -> Rule | None:
         """The threshold it has the poll watch."""
         return self.filters.rule(self.rule_id)
+
+    def without(self, token: str) -> Self | None:
+        """What is left once this registration and those before it are ended; None when it was the latest.
+
+        A flow that did not hear our answer asks again, and may end the first registration after that: it lives on in
+        the second. A token that is not, or no longer, its own changes nothing.
+        """
+        place = next((n for n, known in enumerate(self.tokens) if hmac.compare_digest(token, known)), -1)
+        left = self.tokens[place + 1 :]
+        return replace(self, tokens=left) if left or place < 0 else None
 
     def wants(self, event: Event) -> bool:
         """Whether an event is for it."""
@@ -283,5 +305,5 @@ class Wish:
 
 
 def _exact(value: object) -> object:
-    """A filter's value as JSON; equal numbers have one spelling, whatever zeros they came with."""
-    return str(value.normalize(EXACT)) if isinstance(value, Decimal) else value
+    """A filter's value as JSON; equal numbers have one spelling, whatever zeros or sign of zero they came with."""
+    return str(EXACT.plus(value).normalize(EXACT)) if isinstance(value, Decimal) else value

@@ -5,7 +5,6 @@ threshold changed, starts from the last known value.
 """
 
 import hashlib
-import hmac
 import logging
 import secrets
 import uuid
@@ -25,7 +24,7 @@ from shared.domain.subscriptions import (
 from shared.errors import BridgeError, ConflictError, InvalidInputError, LostRaceError, NotFoundError, TransientError
 from shared.ports import Callbacks, Cipher, Clock, Insights, SubscriptionStore
 
-# A flow that subscribes again without having heard our answer leaves capabilities behind; so many stay valid.
+# A flow that subscribes again without having heard our answer leaves registrations behind; so many can be ended.
 MAX_TOKENS = 16
 MAX_RACES = 8
 UNKNOWN = "is not known to Customer Insights, or not polled by the bridge"
@@ -135,21 +134,29 @@ class Unsubscribe:
         self._subscriptions = subscriptions
 
     async def by_token(self, token: str) -> None:
-        """End the subscription that the capability is for."""
+        """End the registration that the capability is for, and those before it; with the latest, the subscription."""
         subscription_id, _, secret = token.rpartition(".")
-        digest = _hash(secret)
-        await self._end(subscription_id, lambda s: any(hmac.compare_digest(digest, known) for known in s.tokens))
+        await self._leave(subscription_id, lambda subscription: subscription.without(_hash(secret)))
 
     async def by_id(self, trigger: Trigger, subscription_id: str) -> None:
         """End a trigger's subscription."""
-        await self._end(subscription_id, lambda s: s.trigger is trigger)
+        await self._leave(
+            subscription_id, lambda subscription: None if subscription.trigger is trigger else subscription
+        )
 
-    async def _end(self, subscription_id: str, is_meant: Callable[[Subscription], bool]) -> None:
+    async def _leave(self, subscription_id: str, left_of: Callable[[Subscription], Subscription | None]) -> None:
         async def attempt() -> None:
             found = await self._subscriptions.get(subscription_id)
-            if found is not None and is_meant(found[0]):
-                await self._subscriptions.delete(*found)
-                log.info("subscription.ended id=%s trigger=%s", subscription_id, found[0].trigger.slug)
+            if found is None:
+                return
+            subscription, version = found
+            left = left_of(subscription)
+            if left is None:
+                await self._subscriptions.delete(subscription, version)
+                log.info("subscription.ended id=%s trigger=%s", subscription_id, subscription.trigger.slug)
+            elif left != subscription:
+                await self._subscriptions.put(left, version, subscription)
+                log.info("subscription.kept id=%s trigger=%s", subscription_id, subscription.trigger.slug)
 
         await _repeat(attempt)
 

@@ -37,6 +37,27 @@ def test_what_an_answer_means(status: int | None, body: str, verdict: Verdict) -
     assert judge(Answer(status, body)) is verdict
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        (202, "", DELIVERED),
+        (302, "", REJECTED),
+        (400, "", RETRY),
+        (422, "", RETRY),
+        (400, OFF, GONE),
+        (401, "", DENIED),
+        (404, "", GONE),
+        (503, "", RETRY),
+    ],
+)
+def test_an_answer_that_was_cut_off_gives_nothing_up_for_what_it_might_have_said(
+    status: int, body: str, verdict: Verdict
+) -> None:
+    answer = Answer(status, body, is_cut=True)
+    assert judge(answer) is verdict
+    assert reason(answer).endswith(", cut off")
+
+
 def test_a_url_that_the_policy_refuses_is_never_tried_again() -> None:
     assert judge(Answer(failure="must be on an allowed host", refused=True)) is REJECTED
 

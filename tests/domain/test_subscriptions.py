@@ -115,6 +115,7 @@ def test_the_same_wish_has_the_same_fingerprint() -> None:
         return wish("segment-threshold-crossed", segmentName="Big", threshold=Decimal(threshold)).fingerprint
 
     assert big("10") == big("10.0") == big("1E+1")
+    assert big("0") == big("-0") == big("0.00")
     assert "S3CRET" not in big("10")
     assert len(derived_id(big("10"))) == 32
 

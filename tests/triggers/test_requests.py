@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from shared.domain.actions import Refresh
 from shared.domain.rows import RowQuery
+from shared.domain.subscriptions import TRIGGERS
 from shared.errors import InvalidInputError
 from triggers.answers import encode, of_error
 from triggers.items import Item
@@ -22,6 +23,9 @@ JSON_VALUES = st.recursive(
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
     max_leaves=20,
 )
+
+
+SEGMENT = TRIGGERS["segment-threshold-crossed"]
 
 
 def wrong(content: bytes, model: type[BaseModel]) -> dict[str, str]:
@@ -40,6 +44,89 @@ TOO_DEEP = b'{"a":' * 200_000 + b"1" + b"}" * 200_000
 @pytest.mark.parametrize("content", [*NO_JSON, *NO_OBJECT, TOO_DEEP], ids=lambda value: repr(value)[:20])
 def test_a_body_that_is_no_json_object_is_refused(content: bytes, model: type[BaseModel]) -> None:
     assert set(wrong(content, model)) == {"body"}
+
+
+BODIES = [Refresh, *(trigger.body for trigger in TRIGGERS.values())]
+REFRESH = {"scope": "segments", "identifiers": ["Größe"], "mode": "full"}
+
+
+def sample(model: type[BaseModel]) -> dict[str, object]:
+    """A body with a value for each field that must be there."""
+    values = {"threshold": 10, "scope": "all"}
+    return {
+        str(field.alias): values.get(name, "some-name")
+        for name, field in model.model_fields.items()
+        if field.is_required()
+    }
+
+
+@pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)
+def test_null_is_absent_wherever_something_may_be_absent(model: type[BaseModel]) -> None:
+    body = sample(model)
+    optional = {str(field.alias) for field in model.model_fields.values() if not field.is_required()}
+    expected = parse_body(json.dumps(body).encode(), model)
+    assert optional
+    for fields in [*({name} for name in optional), optional]:
+        assert parse_body(json.dumps({**body, **dict.fromkeys(fields)}).encode(), model) == expected
+
+
+@pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)
+def test_null_for_what_must_be_there_is_named_and_so_is_null_for_an_unknown_key(model: type[BaseModel]) -> None:
+    body = sample(model)
+    assert set(wrong(json.dumps(dict.fromkeys(body)).encode(), model)) == set(body)
+    for key in ("extra", "instance_id", "callbackURL"):
+        assert set(wrong(json.dumps({**body, key: None}).encode(), model)) == {key}
+
+
+@pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)
+def test_an_empty_text_is_no_absent_one(model: type[BaseModel]) -> None:
+    # What an expression gives that found nothing must not come to mean any.
+    body = sample(model)
+    for name in {str(field.alias) for field in model.model_fields.values()} - {"label"}:
+        assert set(wrong(json.dumps({**body, name: ""}).encode(), model)) == {name}
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+@pytest.mark.parametrize("model", [Item, Refresh])
+def test_json_is_read_in_every_encoding_that_json_ever_had(encoding: str, model: type[BaseModel]) -> None:
+    content = json.dumps(REFRESH, ensure_ascii=False)
+    assert parse_body(content.encode(encoding), model) == parse_body(content.encode(), model)
+
+
+@pytest.mark.parametrize("model", [Item, Refresh])
+def test_json_in_another_encoding_is_refused_and_not_guessed(model: type[BaseModel]) -> None:
+    assert set(wrong(json.dumps(REFRESH, ensure_ascii=False).encode("latin-1"), model)) == {"body"}
+
+
+@pytest.mark.parametrize("model", [Item, Refresh])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"scope": "all", "scope": "segments"}',
+        b'{"scope": "all", "scope": null}',
+        b'{"scope": "all", "scop\\u0065": "all"}',
+        b'{"scope": {"a": 1, "a": 1}}',
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(content: bytes, model: type[BaseModel]) -> None:
+    # Which of the two counts is another matter for every reader on the way.
+    assert wrong(content, model) == {"body": "names a key twice"}
+
+
+@pytest.mark.parametrize("number", ['"10"', "true", "[10]", "{}", '"1e1"', '""'])
+def test_what_is_no_number_is_told_what_one_looks_like(number: str) -> None:
+    body = {**sample(SEGMENT.body), "threshold": 0}
+    content = json.dumps(body).replace('"threshold": 0', f'"threshold": {number}')
+    assert wrong(content.encode(), SEGMENT.body) == {"threshold": "Input should be a number, without quotation marks"}
+
+
+@pytest.mark.parametrize("number", ["0." + "1" * 101, "1" + "0" * 24 + ".1", "1e25", "1" * 5_000, "0." + "1" * 70_000])
+def test_a_number_beyond_all_counts_is_refused(number: str) -> None:
+    content = json.dumps({**sample(SEGMENT.body), "threshold": 0})
+    content = content.replace('"threshold": 0', f'"threshold": {number}')
+    assert set(wrong(content.encode(), SEGMENT.body)) == {"threshold"}
 
 
 @settings(max_examples=30)

@@ -1,10 +1,13 @@
 """Subscribe and unsubscribe: the same wish finds its subscription again; a capability ends its own and no other."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.domain.resources import DataSource, Measure, Segment
 from shared.domain.subscriptions import TRIGGERS, Wish
@@ -64,14 +67,56 @@ async def test_a_wish_becomes_a_subscription_that_keeps_its_callback_byte_for_by
     assert taken.token not in repr(taken)
 
 
-async def test_the_same_wish_finds_its_subscription_again_and_both_capabilities_work() -> None:
-    for n in range(2):
+async def test_the_same_wish_finds_its_subscription_again() -> None:
+    world = World()
+    taken = [await world.subscribe(big()), await world.subscribe(big())]
+    assert [t.created for t in taken] == [True, False]
+    assert len({t.subscription.id for t in taken}) == len({t.subscription.rule_id for t in taken}) == 1
+
+
+async def test_a_capability_that_is_not_the_latest_leaves_everything_as_it_was() -> None:
+    world = World()
+    earlier, latest = await world.subscribe(big(label="Ours")), await world.subscribe(big(label="Ours"))
+    await world.unsubscribe.by_token(earlier.token)
+    ((kept, _),) = world.store.rows.values()
+    assert replace(kept, tokens=()) == replace(latest.subscription, tokens=())
+
+
+ENDING = {"end the first": 0, "end the second": 1, "end the latest": -1}
+
+
+@settings(max_examples=300)
+@given(st.lists(st.just("ask") | st.sampled_from(list(ENDING)), max_size=12))
+def test_a_capability_ends_its_own_registration_and_those_before_it(steps: list[str]) -> None:
+    async def run() -> None:
         world = World()
-        taken = [await world.subscribe(big()), await world.subscribe(big())]
-        assert [t.created for t in taken] == [True, False]
-        assert len({t.subscription.id for t in taken}) == len({t.subscription.rule_id for t in taken}) == 1
-        await world.unsubscribe.by_token(taken[n].token)
-        assert world.ids() == set()
+        tokens: list[str] = []
+        registered: list[str] = []
+        for step in steps:
+            if step == "ask":
+                taken = await world.subscribe(wish())
+                assert taken.created is not bool(registered)
+                tokens.append(taken.token)
+                registered.append(taken.token)
+            elif tokens:
+                token = tokens[min(ENDING[step], len(tokens) - 1)]
+                await world.unsubscribe.by_token(token)
+                if token in registered:
+                    del registered[: registered.index(token) + 1]
+            assert len(world.ids()) == bool(registered)
+
+    asyncio.run(run())
+
+
+async def test_who_put_it_under_an_id_since_keeps_it_until_the_id_is_ended() -> None:
+    world = World()
+    await world.subscribe(wish(), "mine")
+    taken = await world.subscribe(wish())
+    await world.subscribe(wish(url=URL + "x"), "mine")
+    await world.unsubscribe.by_token(taken.token)
+    assert world.ids() == {"mine"}
+    await world.unsubscribe.by_id(TRIGGERS[SOURCE], "mine")
+    assert world.ids() == set()
 
 
 async def test_the_same_wish_under_a_chosen_id_is_found_without_it() -> None:
@@ -123,7 +168,8 @@ async def test_many_at_once_become_one_subscription() -> None:
     assert {t.subscription.id for t in taken} == world.ids()
     assert len(world.ids()) == 1
     assert [t.created for t in taken].count(True) == 1
-    await world.unsubscribe.by_token(taken[-1].token)
+    for one in taken:
+        await world.unsubscribe.by_token(one.token)
     assert world.ids() == set()
 
 
@@ -186,7 +232,7 @@ async def test_an_id_ends_only_its_triggers_subscription() -> None:
     assert world.ids() == set()
 
 
-async def test_a_write_in_between_is_repeated_on_what_then_stands_there() -> None:
+async def test_who_asks_again_while_it_is_being_ended_keeps_it() -> None:
     world = World()
     taken = await world.subscribe(wish())
 
@@ -195,4 +241,6 @@ async def test_a_write_in_between_is_repeated_on_what_then_stands_there() -> Non
 
     world.store.before_write = intrude
     await world.unsubscribe.by_token(taken.token)
-    assert world.ids() == set()
+    assert world.ids() == {taken.subscription.id}
+    await world.unsubscribe.by_token(taken.token)
+    assert world.ids() == {taken.subscription.id}
