@@ -5,6 +5,27 @@ import re
 from tests.connector.documents import FOLDER, definition, properties
 from tests.connector.wording import is_good_description, is_good_summary
 
+# What Microsoft's schema of apiProperties.json allows and requires of the templates in use (PowerPlatformConnectors,
+# schemas/paconn-apiProperties.schema.json), and of the keys around them.
+PARAMETER = "x-ms-apimTemplateParameter."
+OF_ALL_TEMPLATES = {"x-ms-apimTemplate-operationName"}
+SECTION = "x-ms-apimTemplate-policySection"
+TEMPLATES = {
+    "dynamichosturl": ({PARAMETER + "urlTemplate"}, set()),
+    "setheader": ({PARAMETER + "name", PARAMETER + "value"}, {PARAMETER + "existsAction", SECTION}),
+}
+SECTIONS = {"Request", "Response", "Failure"}
+KEYS = {
+    "properties": {
+        *{"iconBrandColor", "publisher", "stackOwner", "capabilities"},
+        *{"connectionParameters", "policyTemplateInstances"},
+    },
+    "parameter": {"type", "allowedValues", "defaultValue", "uiDefinition", "oAuthSettings"},
+    "shown": {"displayName", "description", "tooltip", "tabIndex", "constraints"},
+    "constraints": {"clearText", "required", "tabIndex", "capability", "hidden", "allowedValues", "dependencies"},
+    "custom": {"resourceUri", "loginUri", "tenantId"},
+}
+
 
 def test_files_are_indented_by_four(variant: str) -> None:
     for name in ("apiDefinition.swagger.json", "apiProperties.json"):
@@ -26,6 +47,28 @@ def test_each_connection_names_its_host(variant: str) -> None:
     (to_host,) = (one for one in found["policyTemplateInstances"] if one["templateId"] == "dynamichosturl")
     template = to_host["parameters"]["x-ms-apimTemplateParameter.urlTemplate"]
     assert template == "https://@connectionParameters('host')"
+
+
+def test_each_policy_has_the_parameters_of_its_template_and_no_others(variant: str) -> None:
+    policies = properties(variant)["policyTemplateInstances"]
+    assert policies
+    for policy in policies:
+        assert set(policy) == {"templateId", "title", "parameters"}
+        required, optional = TEMPLATES[policy["templateId"]]
+        assert required <= set(policy["parameters"]) <= required | optional | OF_ALL_TEMPLATES, policy["title"]
+        assert {policy["parameters"].get(SECTION, "Request")} <= SECTIONS
+
+
+def test_no_other_key_is_used_than_microsoft_s_schema_knows(variant: str) -> None:
+    found = properties(variant)
+    assert set(found) <= KEYS["properties"]
+    for name, parameter in found["connectionParameters"].items():
+        assert re.fullmatch("[0-9a-zA-Z_]+", name)
+        assert set(parameter) <= KEYS["parameter"]
+        shown = parameter.get("uiDefinition", {})
+        assert set(shown) <= KEYS["shown"]
+        assert set(shown.get("constraints", {})) <= KEYS["constraints"]
+        assert set(parameter.get("oAuthSettings", {}).get("customParameters", {})) <= KEYS["custom"]
 
 
 def test_the_key_is_sent_in_the_header_that_the_host_reads() -> None:
