@@ -28,19 +28,27 @@ if TYPE_CHECKING:
     from shared.insights.catalog import CatalogClient
     from shared.insights.partitions import PartitionsClient
     from shared.insights.rows import RowsClient
-    from shared.ports import SubscriptionStore
+    from shared.ports import DeadLetterLog, DeliveryStore, EventLog, SubscriptionStore
     from shared.telemetry import Telemetry
-    from shared.usecases.bury import Bury
+    from shared.usecases.agenda import Agenda
     from shared.usecases.deliver import Deliver
     from shared.usecases.dispatch import Dispatch
+    from shared.usecases.edit import Edit
+    from shared.usecases.expire import Expire
     from shared.usecases.observe import Observe
+    from shared.usecases.patience import Patience
     from shared.usecases.poll import Poll
     from shared.usecases.purge import Purge
+    from shared.usecases.redeliver import Redeliver
+    from shared.usecases.release import Release
+    from shared.usecases.replay import Replay
     from shared.usecases.served import Served
     from shared.usecases.subscribe import Subscribe, Unsubscribe
 
 USER_AGENT = f"customer-insights-event-bridge/{__version__}"
 HEALTH_TIMEOUT = 10
+# How much longer a release is taken to be at work than its work and its last attempts take.
+LEASE_MARGIN = timedelta(seconds=20)
 # A flow waits 120 seconds for an answer, and a maker less for a pick-list.
 ACTION_PATIENCE = timedelta(seconds=20)
 
@@ -52,17 +60,26 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Bridge:
-    """The wired use cases."""
+    """The wired use cases, and what callers may read without one."""
 
     poll: "Poll"
     dispatch: "Dispatch"
     deliver: "Deliver"
-    bury: "Bury"
+    release: "Release"
+    patience: "Patience"
+    agenda: "Agenda"
     subscribe: "Subscribe"
     unsubscribe: "Unsubscribe"
-    subscriptions: "SubscriptionStore"
+    edit: "Edit"
+    redeliver: "Redeliver"
+    replay: "Replay"
     purge: "Purge"
+    expire: "Expire"
     observe: "Observe"
+    subscriptions: "SubscriptionStore"
+    deliveries: "DeliveryStore"
+    events: "EventLog"
+    letters: "DeadLetterLog"
     served: "Served"
     catalog: "CatalogClient"
     rows: "RowsClient"
@@ -70,6 +87,10 @@ class Bridge:
     actions: "ActionsClient"
     checks: Sequence[Callable[[], Awaitable[None]]]
     _prepared: bool = False
+
+    async def tidy(self) -> None:
+        """Have every subscription found by its events, and nothing else."""
+        await self.subscriptions.tidy(utc_now())
 
     async def prepare(self) -> None:
         """Create what is missing of the storage, once: Event Grid needs its queue before the first event."""
@@ -109,11 +130,15 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.adapters.callbacks import CallbackClient  # noqa: PLC0415 - heavy imports, on first use
     from shared.adapters.checkpoint_blobs import CheckpointBlobs  # noqa: PLC0415
     from shared.adapters.cipher import CallbackCipher  # noqa: PLC0415
-    from shared.adapters.delivery_queue import DELIVERIES, EVENTS, DeliveryMessages, Queue  # noqa: PLC0415
+    from shared.adapters.delivery_table import DeliveryTable  # noqa: PLC0415
+    from shared.adapters.due_table import DueTable  # noqa: PLC0415
     from shared.adapters.event_grid import EventGridTopic  # noqa: PLC0415
-    from shared.adapters.logs import DeadLetterTable, DeliveryTable, EventTable  # noqa: PLC0415
+    from shared.adapters.event_table import EventTable  # noqa: PLC0415
+    from shared.adapters.letter_table import DeadLetterTable  # noqa: PLC0415
+    from shared.adapters.queues import DELIVERIES, EVENTS, RELEASES, DeliveryMessages, Queue, ReleaseMessages  # noqa: PLC0415
     from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
     from shared.domain.callbacks import CallbackPolicy  # noqa: PLC0415
+    from shared.domain.deliveries import RetryPolicy  # noqa: PLC0415
     from shared.insights.actions import ActionsClient  # noqa: PLC0415
     from shared.insights.catalog import CatalogClient  # noqa: PLC0415
     from shared.insights.client import InsightsClient  # noqa: PLC0415
@@ -121,79 +146,161 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.insights.partitions import PartitionsClient  # noqa: PLC0415
     from shared.insights.rows import RowsClient  # noqa: PLC0415
     from shared.insights.transport import new_session  # noqa: PLC0415
+    from shared.usecases.agenda import Agenda  # noqa: PLC0415
+    from shared.usecases.attempt import Attempt  # noqa: PLC0415
+    from shared.usecases.backlog import Backlog  # noqa: PLC0415
     from shared.usecases.bury import Bury  # noqa: PLC0415
-    from shared.usecases.deliver import Deliver, RetryPolicy  # noqa: PLC0415
+    from shared.usecases.deliver import Deliver  # noqa: PLC0415
     from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
+    from shared.usecases.edit import Edit  # noqa: PLC0415
+    from shared.usecases.expire import Expire  # noqa: PLC0415
+    from shared.usecases.gate import Gate  # noqa: PLC0415
     from shared.usecases.observe import Observe  # noqa: PLC0415
-    from shared.usecases.pace import Pace  # noqa: PLC0415
+    from shared.usecases.patience import Patience  # noqa: PLC0415
     from shared.usecases.poll import Poll  # noqa: PLC0415
     from shared.usecases.purge import Purge  # noqa: PLC0415
+    from shared.usecases.redeliver import Redeliver  # noqa: PLC0415
+    from shared.usecases.release import WORK, Release  # noqa: PLC0415
+    from shared.usecases.replay import Replay  # noqa: PLC0415
     from shared.usecases.served import Served  # noqa: PLC0415
     from shared.usecases.subscribe import Subscribe, Unsubscribe  # noqa: PLC0415
 
-    telemetry = telemetry or _telemetry(settings)
+    telemetry, clock = telemetry or _telemetry(settings), utc_now
     account = storage_account(settings)
-    checkpoints, queue = CheckpointBlobs(account), DeliveryMessages(account)
-    subscriptions, letters = SubscriptionTable(account), DeadLetterTable(account)
-    deliveries, events = DeliveryTable(account), EventTable(account)
-    incoming = Queue(account, EVENTS)
+    checkpoints, due = CheckpointBlobs(account), DueTable(account)
+    incoming, queue, releases = Queue(account, EVENTS), DeliveryMessages(account), ReleaseMessages(account)
+    subscriptions, deliveries = SubscriptionTable(account), DeliveryTable(account)
+    events, letters = EventTable(account), DeadLetterTable(account)
     poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
     calls = _calls(settings, telemetry)
     waited_for = calls.hurried(ACTION_PATIENCE)
     policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
     callbacks = CallbackClient(policy, settings.callback_timeout.total_seconds())
     cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
-    bury = Bury(letters=letters, clock=utc_now, telemetry=telemetry)
+
+    bury = Bury(letters=letters, clock=clock, telemetry=telemetry)
+    agenda = Agenda(deliveries=queue, releases=releases, due=due, clock=clock)
+    backlog = Backlog(subscriptions=subscriptions, deliveries=deliveries, agenda=agenda, clock=clock)
+    attempt = Attempt(
+        subscriptions=subscriptions,
+        deliveries=deliveries,
+        callbacks=callbacks,
+        cipher=cipher,
+        agenda=agenda,
+        backlog=backlog,
+        bury=bury,
+        clock=clock,
+        policy=RetryPolicy(settings.retry_seconds, settings.max_age),
+        timeout=settings.callback_timeout,
+        user_agent=USER_AGENT,
+        telemetry=telemetry,
+    )
     return Bridge(
         poll=Poll(
             insights=InsightsClient(calls),
             checkpoints=checkpoints,
             subscriptions=subscriptions,
             publisher=EventGridTopic(settings.topic_endpoint, _topic_credential(settings)),
-            clock=utc_now,
+            clock=clock,
             instances=settings.instances,
             telemetry=telemetry,
         ),
         dispatch=Dispatch(
-            subscriptions=subscriptions, events=events, queue=queue, bury=bury, clock=utc_now, telemetry=telemetry
+            subscriptions=subscriptions,
+            events=events,
+            agenda=agenda,
+            backlog=backlog,
+            bury=bury,
+            clock=clock,
+            telemetry=telemetry,
         ),
         deliver=Deliver(
             subscriptions=subscriptions,
-            records=deliveries,
-            queue=queue,
-            callbacks=callbacks,
-            cipher=cipher,
+            deliveries=deliveries,
+            agenda=agenda,
+            attempt=attempt,
+            backlog=backlog,
             bury=bury,
-            pace=Pace(settings.rate_per_second),
-            clock=utc_now,
-            policy=RetryPolicy(settings.retry_seconds, settings.max_age, settings.callback_timeout),
-            user_agent=USER_AGENT,
+            gate=Gate(settings.rate_per_second),
+            clock=clock,
+        ),
+        release=Release(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            agenda=agenda,
+            attempt=attempt,
+            backlog=backlog,
+            bury=bury,
+            clock=clock,
+            per_second=settings.rate_per_second,
+            keep=settings.retention,
+            lease=WORK + 2 * settings.callback_timeout + LEASE_MARGIN,
+        ),
+        patience=Patience(
+            events=incoming,
+            queue=queue,
+            deliveries=deliveries,
+            attempt=attempt,
+            bury=bury,
+            clock=clock,
+            max_age=settings.max_age,
             telemetry=telemetry,
         ),
-        bury=bury,
+        agenda=agenda,
         subscribe=Subscribe(
             subscriptions=subscriptions,
             insights=InsightsClient(calls.hurried()),
             callbacks=callbacks,
             cipher=cipher,
-            clock=utc_now,
+            backlog=backlog,
+            clock=clock,
             instances=settings.instances,
         ),
-        unsubscribe=Unsubscribe(subscriptions=subscriptions),
-        subscriptions=subscriptions,
-        purge=Purge(logs=[deliveries, events], clock=utc_now, keep=settings.retention),
-        observe=Observe(
-            queues={EVENTS: incoming, DELIVERIES: queue, **poisoned},
+        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries),
+        edit=Edit(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, backlog=backlog, clock=clock),
+        redeliver=Redeliver(
             subscriptions=subscriptions,
-            clock=utc_now,
+            deliveries=deliveries,
+            events=events,
+            letters=letters,
+            agenda=agenda,
+            backlog=backlog,
+            clock=clock,
+        ),
+        replay=Replay(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            events=events,
+            letters=letters,
+            backlog=backlog,
+            clock=clock,
+        ),
+        purge=Purge(logs=[deliveries, events], clock=clock, keep=settings.retention),
+        expire=Expire(
+            subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock, keep=settings.retention
+        ),
+        observe=Observe(
+            queues={EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned},
+            subscriptions=subscriptions,
+            clock=clock,
             telemetry=telemetry,
         ),
+        subscriptions=subscriptions,
+        deliveries=deliveries,
+        events=events,
+        letters=letters,
         served=Served(settings.instances),
         catalog=CatalogClient(waited_for),
         rows=RowsClient(waited_for),
         partitions=PartitionsClient(waited_for, FileClient(new_session(), settings.insights_endpoint)),
         actions=ActionsClient(waited_for),
-        checks=[store.check for store in (checkpoints, incoming, queue, subscriptions, letters, deliveries, events)],
+        checks=[
+            store.check
+            for store in (
+                *(checkpoints, incoming, queue, releases),
+                *(subscriptions, deliveries, due, events, letters),
+            )
+        ],
     )
 
 

@@ -25,15 +25,24 @@ async def poll_thresholds(timer: func.TimerRequest) -> None:
     await bridge().poll(THRESHOLDS)
 
 
-@blueprint.timer_trigger(arg_name="timer", schedule="0 30 3 * * *", run_on_startup=False)
-async def purge_logs(timer: func.TimerRequest) -> None:
-    """Remove what the event and delivery logs have kept long enough."""
+@blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False)
+async def advance(timer: func.TimerRequest) -> None:
+    """Move what is due soon from its table into the queues."""
     del timer
+    await bridge().agenda.advance()
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="0 30 * * * *", run_on_startup=False)
+async def purge_logs(timer: func.TimerRequest) -> None:
+    """Remove what the logs have kept long enough, and give up what was held for so long."""
+    del timer
+    await bridge().expire()
     await bridge().purge()
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", run_on_startup=False)
 async def observe(timer: func.TimerRequest) -> None:
-    """Measure the queues and the subscriptions."""
+    """Mend what leads events to subscriptions, and measure queues and subscriptions."""
     del timer
+    await bridge().tidy()
     await bridge().observe()

@@ -1,6 +1,6 @@
-"""The queue functions: dispatch events, deliver them, and record what they could not finish as dead letters.
+"""The queue functions: dispatch events, deliver them, let backlogs out, and see to what the host has given up.
 
-A function that returns has done its work or recorded why not; one that raises leaves its message in the queue.
+What may leave a function, and what that costs, stands in `shared.usecases.patience`.
 """
 
 import azure.functions as func
@@ -17,22 +17,31 @@ def _text(message: func.QueueMessage) -> str:
 @blueprint.queue_trigger(arg_name="message", queue_name="events", connection="AzureWebJobsStorage")
 async def dispatch(message: func.QueueMessage) -> None:
     """Send an event on to its subscribers."""
-    await bridge().dispatch(_text(message))
+    text, app = _text(message), bridge()
+    await app.patience("events", text, message.insertion_time, lambda: app.dispatch(text))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name="deliveries", connection="AzureWebJobsStorage")
 async def deliver(message: func.QueueMessage) -> None:
-    """Make one attempt of one delivery."""
-    await bridge().deliver(_text(message))
+    """Look at a delivery, and do with it what may be done now."""
+    text, tries, app = _text(message), message.dequeue_count or 1, bridge()
+    await app.patience("deliveries", text, message.insertion_time, lambda: app.deliver(text, tries))
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name="releases", connection="AzureWebJobsStorage")
+async def release(message: func.QueueMessage) -> None:
+    """Let out a subscription's backlog."""
+    text, app = _text(message), bridge()
+    await app.patience("releases", text, message.insertion_time, lambda: app.release(text))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name="events-poison", connection="AzureWebJobsStorage")
-async def bury_event(message: func.QueueMessage) -> None:
-    """Record an event that could not be dispatched."""
-    await bridge().bury.poison("events", _text(message))
+async def retry_event(message: func.QueueMessage) -> None:
+    """Send an event back to its queue, or record it as a dead letter."""
+    await bridge().patience.poisoned("events", _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name="deliveries-poison", connection="AzureWebJobsStorage")
-async def bury_delivery(message: func.QueueMessage) -> None:
-    """Record a delivery that could not be made."""
-    await bridge().bury.poison("deliveries", _text(message))
+async def retry_delivery(message: func.QueueMessage) -> None:
+    """Send a delivery back to its queue, or record it as a dead letter."""
+    await bridge().patience.poisoned("deliveries", _text(message))
