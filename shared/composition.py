@@ -282,6 +282,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
         observe=Observe(
             queues={EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned},
             subscriptions=subscriptions,
+            deliveries=deliveries,
             clock=clock,
             telemetry=telemetry,
         ),

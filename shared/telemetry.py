@@ -73,6 +73,13 @@ POISON_MESSAGES = Metric(
 OLDEST_PENDING = Metric(
     "bridge.queue.oldest", "gauge", "s", "The age of the oldest message that waits in a queue; 0: none.", ("queue",)
 )
+HELD = Metric(
+    "bridge.deliveries.held",
+    "gauge",
+    "{delivery}",
+    "Deliveries held in backlogs, by the status of their subscriptions; of each, at most 1,000 are counted.",
+    ("status",),
+)
 SUBSCRIPTIONS = Metric("bridge.subscriptions", "gauge", "{subscription}", "Subscriptions, by status.", ("status",))
 
 METRICS = (
@@ -87,6 +94,7 @@ METRICS = (
     DEAD_LETTERS,
     POISON_MESSAGES,
     OLDEST_PENDING,
+    HELD,
     SUBSCRIPTIONS,
 )
 
@@ -129,18 +137,25 @@ LOG_EVENTS = frozenset(
     {
         "callback.unreadable",
         "deadletter.recorded",
+        "deadletters.redelivered",
         "delivery.delivered",
+        "delivery.superseded",
         "delivery.unwanted",
         "event.dispatched",
         "event.published",
+        "events.replayed",
         "health.failed",
         "logs.purged",
+        "message.given_up",
         "poll.failed",
         "poll.recovered",
         "poll.superseded",
         "request.failed",
         "resource.omitted",
+        "subscription.edited",
         "subscription.ended",
+        "subscription.failing",
+        "subscription.resumed",
         "subscription.suspended",
         "subscription.taken",
         "subscription.unchecked",
