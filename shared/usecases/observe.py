@@ -21,7 +21,13 @@ class Observe:
     """Measures the queues, by name, and the subscriptions."""
 
     def __init__(
-        self, *, queues: Mapping[str, Waiting], subscriptions: SubscriptionStore, clock: Clock, telemetry: Telemetry
+        self,
+        *,
+        queues: Mapping[str, Waiting],
+        subscriptions: SubscriptionStore,
+        deliveries: DeliveryStore,
+        clock: Clock,
+        telemetry: Telemetry,
     ) -> None:
         self._queues = queues
         self._subscriptions = subscriptions
