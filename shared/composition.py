@@ -68,6 +68,8 @@ class Bridge:
     rows: "RowsClient"
     partitions: "PartitionsClient"
     actions: "ActionsClient"
+    public_url: str | None
+    in_azure: bool
     checks: Sequence[Callable[[], Awaitable[None]]]
     _prepared: bool = False
 
@@ -193,6 +195,8 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
         rows=RowsClient(waited_for),
         partitions=PartitionsClient(waited_for, FileClient(new_session(), settings.insights_endpoint)),
         actions=ActionsClient(waited_for),
+        public_url=settings.public_url,
+        in_azure=settings.in_azure,
         checks=[store.check for store in (checkpoints, incoming, queue, subscriptions, letters, deliveries, events)],
     )
 
