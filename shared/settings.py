@@ -48,7 +48,7 @@ MOST_RETENTION_DAYS = 3_650
 
 # What Azure puts the value in place of, and hands on as it is when it cannot (a Key Vault's or App Configuration's).
 _REFERENCE = re.compile(r"@Microsoft\.[a-z]+\(", re.ASCII | re.IGNORECASE)
-_UNRESOLVED = "is a reference that Azure has not resolved"
+UNRESOLVED = "is a reference that Azure has not resolved"
 _CURES = {
     True: (
         "Check that the secret exists and is enabled, that the app reaches the vault, and that its identity has the "
@@ -136,6 +136,7 @@ class Settings:
             max_age=timedelta(hours=read("DELIVERY_MAX_AGE_HOURS", grammars.number(MOST_AGE_HOURS))),
             rate_per_second=int(read("DELIVERY_RATE_PER_SECOND", grammars.number(MOST_RATE, whole=True))),
             retention=timedelta(days=read("EVENT_RETENTION_DAYS", grammars.number(MOST_RETENTION_DAYS))),
+            # Events go their way whether or not somebody can watch: whatever stands there stops nothing.
             application_insights=reader.text(APPLICATION_INSIGHTS) or None,
             public_url=reader.maybe("PUBLIC_URL", url),
             in_azure=reader.in_azure,
@@ -178,6 +179,11 @@ RULES = (
 )
 
 
+def is_reference(text: str) -> bool:
+    """Whether a text refers to a value that Azure should have put in its place."""
+    return _REFERENCE.match(text) is not None
+
+
 def schedule(name: str, environment: Mapping[str, str] | None = None) -> str:
     """A timer's schedule: a reference to the setting, which the host resolves, or the default where it is not set."""
     value = (os.environ if environment is None else environment).get(name, "")
@@ -202,8 +208,8 @@ class _Reader:
     def value(self, name: str) -> str:
         """A setting's text or its default. An empty one counts as none; so does a reference, which is no value."""
         text = self.text(name)
-        if _REFERENCE.match(text):
-            self.wrong(name, _UNRESOLVED)
+        if is_reference(text):
+            self.wrong(name, UNRESOLVED)
             text = ""
         return text or DEFAULTS.get(name, "")
 
@@ -232,7 +238,7 @@ class _Reader:
         if not self._wrong:
             return
         problems = "; ".join(f"{name} {message}" for name, message in sorted(self._wrong.items()))
-        cure = f". {_CURES[self.in_azure]}" if _UNRESOLVED in self._wrong.values() else ""
+        cure = f". {_CURES[self.in_azure]}" if UNRESOLVED in self._wrong.values() else ""
         raise SettingsError(f"Settings are missing or malformed: {problems}{cure}")
 
 
