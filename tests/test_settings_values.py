@@ -5,12 +5,14 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.callbacks import CallbackPolicy
 from shared.domain.deliveries import JITTER
 from shared.errors import SettingsError
 from shared.settings import APPLICATION_INSIGHTS, AZURE_MARKS, DEFAULTS, PLATFORM, Settings
@@ -291,6 +293,31 @@ def test_what_is_well_formed_is_taken(name: str, value: str) -> None:
 def test_any_text_is_taken_or_named_and_nothing_else_happens(name: str, value: str) -> None:
     # One that is nothing but blanks counts as not set; then others may be missing beside it.
     assert named(with_setting(name, value)) <= {name, "AzureWebJobsStorage", *REGISTRATION}
+
+
+LABELS = st.from_regex(r"[A-Za-z0-9_-]{1,4}|[a-z][a-z0-9-]{0,62}", fullmatch=True)
+HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join) | st.ip_addresses().map(
+    lambda ip: f"[{ip}]" if ip.version == 6 else str(ip)
+)
+
+
+@given(HOSTS, st.sampled_from(["", "*.", "*"]))
+def test_every_host_pattern_that_is_taken_matches_a_callback(host: str, wildcard: str) -> None:
+    pattern = f"{wildcard}{host}"
+    if named({**REQUIRED, "CALLBACK_ALLOWED_HOSTS": pattern}):
+        return
+    policy = CallbackPolicy(Settings.load({**REQUIRED, "CALLBACK_ALLOWED_HOSTS": pattern}).callback_hosts)
+    assert policy.check_url(f"https://{'a.' if wildcard else ''}{host}/x")
+    assert wildcard != "*"
+
+
+@given(st.decimals("0.000001", "300", places=6), st.sampled_from(["{}", "{:E}", "+{}", "{:,.2f}", "0{}"]))
+def test_a_number_is_what_it_says_or_named(number: Decimal, form: str) -> None:
+    text = form.format(number)
+    environment = {**REQUIRED, "CALLBACK_TIMEOUT_SECONDS": text}
+    if not named(environment):
+        assert Settings.load(environment).callback_timeout == timedelta(seconds=float(text))
+        assert set(text) <= set("0123456789.")
 
 
 # -- what settings must be to each other, and to where they are

@@ -195,7 +195,7 @@ def test_an_answer_that_is_no_json_shows_nothing(cli: Cli) -> None:
 
 
 def test_the_app_s_identity_is_not_taken_for_one_s_own(cli: Cli) -> None:
-    values: dict[str, Any] = {
+    values = {
         "AzureWebJobsStorage__clientId": "x",
         "AzureWebJobsStorage__credential": "managedidentity",
     }
