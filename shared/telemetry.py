@@ -134,6 +134,7 @@ LOG_EVENTS = frozenset(
         "event.dispatched",
         "event.published",
         "health.failed",
+        "health.recovered",
         "logs.purged",
         "poll.failed",
         "poll.recovered",
