@@ -52,6 +52,7 @@ param deliveryRetrySeconds string = ''
 param deliveryMaxAgeHours string = ''
 param deliveryRatePerSecond string = ''
 param eventRetentionDays string = ''
+param publicUrl string = ''
 
 @description('Memory of an instance of the function app.')
 @allowed([512, 2048, 4096])
@@ -109,6 +110,7 @@ var settings = {
   DELIVERY_MAX_AGE_HOURS: deliveryMaxAgeHours
   DELIVERY_RATE_PER_SECOND: deliveryRatePerSecond
   EVENT_RETENTION_DAYS: eventRetentionDays
+  PUBLIC_URL: publicUrl
 }
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {

@@ -145,6 +145,7 @@ LOG_EVENTS = frozenset(
         "event.published",
         "events.replayed",
         "health.failed",
+        "health.recovered",
         "logs.purged",
         "message.given_up",
         "poll.failed",

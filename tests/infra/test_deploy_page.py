@@ -32,6 +32,7 @@ COMMANDS = {
     "az keyvault recover",
     "az login",
     "az provider register",
+    "make doctor",
 }
 QUESTIONS = {"AZURE_ENV_NAME", "AZURE_LOCATION", "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY", "ALERT_EMAIL"}
 routes = registered_routes  # a fixture of that module, used here too

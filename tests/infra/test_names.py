@@ -39,6 +39,7 @@ READ_BY_OTHERS = {
 # Nobody but Azure itself touches these.
 CONTAINERS_OF_AZURE = {"deployments", "event-grid-dead-letters"}
 
+CLIENT_ID = "77777777-7777-7777-7777-777777777777"
 SEED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
 LIST_TRIGGERS = """
 import json, function_app
@@ -48,18 +49,24 @@ print(json.dumps({f.get_function_name(): f.get_trigger().get_dict_repr() for f i
 __all__ = ["read_by_code"]  # a fixture of that module, used here too
 
 
+def as_azure_knows(what: str) -> str:
+    """What a property of a resource is once it is deployed, made up."""
+    known = {"clientid": CLIENT_ID, "endpoint": "https://endpoint.example/api/events"}
+    return known.get(what, f"https://{what}.example/")
+
+
 def as_azure_gives_them(deployment: Deployment) -> dict[str, str]:
     """The app settings as the app would see them: references resolved, secrets fetched from the vault."""
     secrets = {}
     for name, secret in deployment.all(f"{VAULT}/secrets").items():
         value = secret["properties"]["value"].replace("parameters('callbackEncryptionSeed')", f"'{SEED}'")
         text = re.fullmatch(r"\[format\('(\w*)\{0\}([\w=]*)', '(\w+)'\)\]", value)
-        secrets[name] = f"{text[1]}{text[3]}{text[2]}" if text else f"secret {name}"
+        secrets[name] = f"{text[1]}{text[3]}{text[2]}" if text else f"secret-{name}"
     settings = {"WEBSITE_SITE_NAME": "func-sample"}
     assert set(settings) <= set(AZURE_MARKS)
     for name, value in deployment.app_settings().items():
         secret = re.sub(r"@Microsoft\.KeyVault\(VaultName=[\w-]+;SecretName=([\w-]+)\)", lambda m: secrets[m[1]], value)
-        settings[name] = re.sub(r"\[reference\(.*\)\.([\w.]+)\]", lambda m: f"https://{m[1].lower()}.example/", secret)
+        settings[name] = re.sub(r"\[reference\(.*\)\.([\w.]+)\]", lambda m: as_azure_knows(m[1].lower()), secret)
     return settings
 
 
@@ -101,15 +108,15 @@ def test_bridge_starts_with_what_is_deployed(plain: Deployment, full: Deployment
     settings = Settings.load(as_azure_gives_them(plain))
     assert settings.storage.connection_string is None
     assert settings.storage.blob_url == "https://primaryendpoints.blob.example/"
-    assert settings.storage.client_id == "https://clientid.example/"
-    assert settings.insights_subscription_key == "secret customer-insights-subscription-key"
-    assert settings.topic_endpoint == "https://endpoint.example/"
+    assert settings.storage.client_id == CLIENT_ID
+    assert settings.insights_subscription_key == "secret-customer-insights-subscription-key"
+    assert settings.topic_endpoint == "https://endpoint.example/api/events"
     assert (settings.topic_key, settings.app_registration, settings.instances) == (None, None, ())
     assert len(settings.callback_key) == 32
     assert settings.callback_key_previous == settings.callback_key
     settings = Settings.load(as_azure_gives_them(full))
     assert settings.app_registration is not None
-    assert settings.app_registration.client_secret == "secret customer-insights-client-secret"
+    assert settings.app_registration.client_secret == "secret-customer-insights-client-secret"
     assert settings.retry_seconds == (10, 60, 600)
     assert settings.rate_per_second == 5
     assert settings.instances == ("33333333-3333-3333-3333-333333333333",)
@@ -191,7 +198,8 @@ async def asked_of_storage(plain: Deployment) -> dict[str, set[tuple[str, str]]]
     """What the bridge reads and creates in an empty storage account when it starts, by service."""
     storage = EmptyStorage()
     async with serving(storage) as connection_string:
-        settings = {"AzureWebJobsStorage": connection_string, "EVENT_GRID_TOPIC_KEY": "key"}
+        # Not in Azure, which would refuse to talk to storage over http.
+        settings = {"AzureWebJobsStorage": connection_string, "EVENT_GRID_TOPIC_KEY": "key", "WEBSITE_SITE_NAME": ""}
         bridge = compose(Settings.load({**as_azure_gives_them(plain), **settings}))
         await bridge.prepare()
         for check in bridge.checks:
