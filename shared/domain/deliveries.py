@@ -226,7 +226,6 @@ class Delivery:
             self,
             stage=_checked(Move.REPLAY, self.stage, Stage.HELD),
             updated_at=now,
-            dispatched_at=now,
             patient_since=now,
             attempts=0,
             line=Line.REPLAYED,
