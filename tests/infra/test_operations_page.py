@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from shared.usecases.pace import MAX_UNDER_WAY
 
 from shared.adapters import delivery_queue, event_grid
 from shared.domain.callbacks import Answer
@@ -18,7 +19,6 @@ from shared.domain.deliveries import Delivery, DeliveryRecord, Stage
 from shared.settings import DEFAULTS
 from shared.telemetry import LOG_EVENTS, METRICS
 from shared.usecases.dispatch import read_event
-from shared.usecases.pace import MAX_UNDER_WAY
 from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, VAULT, Deployment
