@@ -15,8 +15,8 @@ from shared.usecases.poll import INSTANCES_AT_ONCE, REFRESHES, THRESHOLDS, Poll
 from tests.fakes import NOON, CheckpointStoreFake, ClockFake, InsightsFake, PublisherFake, SubscriptionStoreFake
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, Deployment
-from tests.infra.test_deployment import minutes
 from tests.infra.test_names import as_azure_gives_them, triggers
+from tests.infra.test_watching import minutes
 from tests.test_docs import table
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")

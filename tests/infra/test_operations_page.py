@@ -22,9 +22,10 @@ from shared.usecases.pace import MAX_UNDER_WAY
 from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, VAULT, Deployment
+from tests.infra.pages import blocks, commands, leads_somewhere, links, page, prose
 from tests.infra.test_costs import number
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
-from tests.infra.test_deploy_page import commands, variables
+from tests.infra.test_deploy_page import variables
 from tests.infra.test_deployment import SUBSCRIPTION
 from tests.telemetry.operation import Operation
 from tests.telemetry.test_kql import bind
@@ -32,9 +33,8 @@ from tests.test_docs import README, code_spans, settings_table, table
 from tests.test_docs import routes as registered_routes
 from tests.usecases.world import EVENT
 
-PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
-BLOCKS = re.findall(r"^ *```sh\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
-SHELL = "\n".join(BLOCKS)
+PAGE = page("operations.md")
+SHELL = "\n".join(blocks(PAGE))
 QUERIES = re.findall(r"\bask '([^']*)'", SHELL)
 SNIPPETS = re.findall(r"python3 -c '([^']*)'", SHELL)
 routes = registered_routes  # a fixture of that module, used here too
@@ -85,7 +85,8 @@ def alerts(deployment: Deployment) -> Iterator[tuple[str, str]]:
     for name, rule in deployment.all("Microsoft.Insights/scheduledQueryRules").items():
         yield name, rule["properties"]["displayName"]
     for name, rule in deployment.all("Microsoft.Insights/metricAlerts").items():
-        yield name, rule["properties"]["description"].partition(".")[0]
+        [title] = re.findall(r"^\[format\('\{0\}\. [^']*', '([^']+)'", rule["properties"]["description"])
+        yield name, title
 
 
 def test_every_alert_has_its_section_and_no_other(plain: Deployment) -> None:
@@ -168,7 +169,7 @@ def test_what_is_kept_is_what_the_templates_keep(plain: Deployment) -> None:
 
 
 def test_settings_and_telemetry_that_are_named_exist() -> None:
-    spans = code_spans(re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
+    spans = code_spans(prose(PAGE))
     settings = {span for span in spans if re.fullmatch(r"[A-Z][A-Z_]+", span)}
     assert settings >= {"DELIVERY_MAX_AGE_HOURS", "POLL_REFRESHES_SCHEDULE", "INSTANCE_MEMORY_MB"}
     assert settings <= set(settings_table()) | set(variables())
@@ -265,13 +266,9 @@ def test_addresses_are_routes(routes: dict[str, str]) -> None:
     assert named <= {re.sub(r"\{\w+\}", "*", route.partition(" ")[2]) for route in routes}
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)\s]+)\)", PAGE))))
+@pytest.mark.parametrize("target", links(PAGE))
 def test_links_lead_somewhere(target: str) -> None:
-    path, _, anchor = target.partition("#")
-    text = (PROJECT / "docs" / path).resolve().read_text("utf-8") if path else PAGE
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    assert not anchor or anchor in anchors
+    assert leads_somewhere(target, PAGE)
 
 
 def test_readme_leads_here() -> None:
