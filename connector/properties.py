@@ -6,7 +6,9 @@ from connector.schemas import Json
 PUBLISHER = "Customer Insights Event Bridge"
 AUTHORITY = "https://login.microsoftonline.com"
 KEY_HEADER = "x-functions-key"
-# Whoever imports the connector fills these in; both are the ids of their own app registrations, and no secrets.
+# Whoever imports the connector fills these in, see docs/sign-in.md: ids of their own, and no secrets. The registrations
+# are for one tenant, and `common` would be refused.
+TENANT = "00000000-0000-0000-0000-000000000000"
 CLIENT_ID = "00000000-0000-0000-0000-000000000000"
 RESOURCE = "api://00000000-0000-0000-0000-000000000000"
 
@@ -77,7 +79,7 @@ ENTRA = _properties(
                 },
                 "customParameters": {
                     "loginUri": {"value": AUTHORITY},
-                    "tenantId": {"value": "common"},
+                    "tenantId": {"value": TENANT},
                     "resourceUri": {"value": RESOURCE},
                 },
             },
@@ -100,8 +102,8 @@ ENTRA_SECURITY: Json = {
     "oauth2_auth": {
         "type": "oauth2",
         "flow": "accessCode",
-        "authorizationUrl": f"{AUTHORITY}/common/oauth2/authorize",
-        "tokenUrl": f"{AUTHORITY}/common/oauth2/token",
+        "authorizationUrl": f"{AUTHORITY}/{TENANT}/oauth2/authorize",
+        "tokenUrl": f"{AUTHORITY}/{TENANT}/oauth2/token",
         "scopes": {},
     }
 }

@@ -22,12 +22,14 @@ from shared.usecases.pace import MAX_UNDER_WAY
 from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, VAULT, Deployment
-from tests.infra.pages import blocks, commands, leads_somewhere, links, page, prose
+from tests.infra.pages import blocks, commands, leads_somewhere, links, page, prose, sections
 from tests.infra.test_costs import number
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
-from tests.infra.test_deploy_page import variables
+from tests.infra.test_deploy_page import MAIN, OF_AZD, variables
 from tests.infra.test_deployment import SUBSCRIPTION
 from tests.telemetry.operation import Operation
+from tests.telemetry.portal import TILES
+from tests.telemetry.tables import COLUMNS
 from tests.telemetry.test_kql import bind
 from tests.test_docs import README, code_spans, settings_table, table
 from tests.test_docs import routes as registered_routes
@@ -43,6 +45,7 @@ routes = registered_routes  # a fixture of that module, used here too
 COMMANDS = DEPLOY_COMMANDS | {
     "az ad signed-in-user show",
     "az consumption usage list",
+    "az extension add",
     "az eventgrid event-subscription show",
     "az eventgrid topic show",
     "az functionapp config appsettings list",
@@ -54,11 +57,12 @@ COMMANDS = DEPLOY_COMMANDS | {
     "az keyvault secret recover",
     "az keyvault secret set",
     "az keyvault secret show",
+    "az keyvault show",
     "az monitor log-analytics query",
     "az rest",
     "az role assignment create",
+    "az role assignment delete",
     "az role assignment list",
-    "az storage account show",
 }
 STORE = {
     "blob delete",
@@ -71,13 +75,8 @@ STORE = {
     "message peek",
     "message put",
 }
-# The tables of Azure itself that the page asks, with the columns it may name.
-AZURE_TABLES = {
-    "FunctionAppLogs": "(TimeGenerated:datetime, FunctionName:string, Level:string, Message:string, "
-    "ExceptionDetails:string)",
-    "AegDeliveryFailureLogs": "(TimeGenerated:datetime, Message:string)",
-    "Usage": "(TimeGenerated:datetime, DataType:string, IsBillable:bool, Quantity:real)",
-}
+# What Azure writes of its bill, with the columns that the page may name.
+BILL = {"Usage": "(TimeGenerated:datetime, DataType:string, IsBillable:bool, Quantity:real)"}
 
 
 def alerts(deployment: Deployment) -> Iterator[tuple[str, str]]:
@@ -112,9 +111,7 @@ def test_every_command_is_known() -> None:
 def test_variables_and_outputs_exist() -> None:
     outputs = set(re.findall(r"azd env get-value (\w+)", SHELL))
     assert "AZURE_LOG_ANALYTICS_WORKSPACE_ID" in outputs
-    assert outputs <= set(
-        re.findall(r"^output (\w+) ", (PROJECT / "infra/main.bicep").read_text("utf-8"), re.MULTILINE)
-    )
+    assert outputs <= set(re.findall(r"^output (\w+) ", MAIN, re.MULTILINE)) | OF_AZD
     given = set(re.findall(r"^ *(\w+)=|\bfor (\w+) in |\bread -r (\w+)", SHELL, re.MULTILINE))
     assert set(re.findall(r"\$\{?([A-Za-z_]\w*)", SHELL)) <= {name for names in given for name in names}
     assert set(re.findall(r"azd env set (\w+)", SHELL)) <= set(variables())
@@ -183,10 +180,32 @@ def test_settings_and_telemetry_that_are_named_exist() -> None:
 
 def test_queries_bind_without_a_diagnostic() -> None:
     assert len(QUERIES) > 10
-    wrong = bind({"wrong": "FunctionAppLogs | where Nothing > 1"}, AZURE_TABLES)
+    wrong = bind({"wrong": "FunctionAppLogs | where Nothing > 1"}, BILL)
     assert wrong["wrong"] != []
-    found = bind({query: query for query in QUERIES}, AZURE_TABLES)
+    found = bind({query: query for query in QUERIES}, BILL)
     assert {query: said for query, said in found.items() if said} == {}
+
+
+def test_what_the_page_asks_telemetry_stands_in_the_workbook_too() -> None:
+    tiles = {content["title"]: content["query"] for content in TILES.values()}
+    asking = {
+        heading: (re.findall(r"\bask '([^']*)'", text), re.findall(r"\*([^*]+\?)\*", prose(text).replace("\n", " ")))
+        for heading, text in sections(PAGE)
+        if heading != "Costs"
+    }
+    checked = 0
+    for heading, (queries, titles) in asking.items():
+        shown = [query for title, query in tiles.items() if title in titles]
+        assert len(shown) == len(titles), (heading, titles)
+        for query in queries:
+            tables = {name for name in COLUMNS if re.search(rf"\b{name}\b", query)}
+            assert tables, query
+            assert all(any(name in one for one in shown) for name in tables), (heading, query)
+            checked += 1
+    assert checked > 10
+    named = {title for _, titles in asking.values() for title in titles}
+    # These are about how well all goes, and nothing to do.
+    assert set(tiles) - named == {TILES["late"]["title"], TILES["fired"]["title"]}
 
 
 async def test_question_of_the_night_is_answered() -> None:

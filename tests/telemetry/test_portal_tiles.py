@@ -149,16 +149,20 @@ async def test_health_is_counted_by_where_it_was_asked_from() -> None:
     ]
 
 
-async def test_errors_of_the_host_and_of_the_bridge_stand_together() -> None:
+async def test_errors_and_exceptions_of_the_host_and_of_the_bridge_stand_together() -> None:
     operation = await started(30)
     azure_tells(
         operation, "FunctionAppLogs", FunctionName="deliver", Level="Error", Message="No.", ExceptionDetails="E"
     )
     azure_tells(operation, "FunctionAppLogs", FunctionName="deliver", Level="Information", Message="Yes.")
     await operation.run(30, failing=["segments i2"])
-    rows = tile(operation, "errors")
-    assert values(rows, "Where") == [("deliver",), ("the bridge",)]
-    assert {row["Text"] for row in rows} == {"No. E", "poll.failed instance=i2 family=segments: the API is down"}
+    azure_tells(operation, "AppExceptions", OuterType="SettingsError", OuterMessage="A.", InnermostMessage="B.")
+    operation.keep()
+    assert values(tile(operation, "errors"), "Where", "Text") == [
+        ("SettingsError", "A. B."),
+        ("deliver", "No. E"),
+        ("the bridge", "poll.failed instance=i2 family=segments: the API is down"),
+    ]
 
 
 def _published(operation: Operation) -> list[dict[str, Any]]:
