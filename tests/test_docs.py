@@ -1,4 +1,4 @@
-"""What README, changelog and sample files say is what the code does."""
+"""What the pages and the sample files say is what the code does."""
 
 import json
 import os
@@ -7,36 +7,37 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import get_args
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, get_args
 
-import pathspec
 import pytest
 
 import function_app
 import shared
+from local.demo.accounting import Seen, account, expect
+from local.demo.flows import demo_flows
+from local.tenant.life import a_day, contoso
 from shared.composition import ACTION_PATIENCE
 from shared.domain.actions import Refresh
-from shared.domain.events import DataSourceRefreshFailed, Event
+from shared.domain.callbacks import Answer
+from shared.domain.deliveries import MAX_RETRY_AFTER, Verdict, judge
+from shared.domain.events import Event
 from shared.domain.rows import MAX_ROWS
 from shared.domain.subscriptions import TRIGGERS, Body
 from shared.errors import SettingsError
 from shared.settings import DEFAULTS, PLATFORM, Settings, schedule
+from tests.pages import CHANGELOG, DOCS, PAGES, PROJECT, README, block, code_spans, fenced, table
+from triggers.openapi import describe
 from triggers.operations import OPERATIONS
 
 assert function_app.app  # it declares the operations
-PROJECT = Path(__file__).parent.parent
-README = (PROJECT / "README.md").read_text("utf-8")
-CHANGELOG = (PROJECT / "CHANGELOG.md").read_text("utf-8")
 SAMPLE: Mapping[str, str] = json.loads((PROJECT / "local.settings.sample.json").read_text("utf-8"))["Values"]
 
 # The Functions host reads these and the bridge does not.
 HOST_READS_IN_TABLE = {"AzureWebJobsStorage__credential"}
 HOST_READS_IN_SAMPLE = {"FUNCTIONS_WORKER_RUNTIME"}
 
-APP = {"host.json", "requirements.txt", "function_app.py", "shared", "triggers"}
-NOT_WALKED = {".git", ".venv", "node_modules", ".hypothesis", ".local"}
-MADE_BY_READER = {"local.settings.json"}
 
 LIST_FUNCTIONS = """
 import json, function_app
@@ -65,29 +66,10 @@ class Recording(Mapping[str, str]):
         return 0
 
 
-def block(name: str, page: str = README) -> str:
-    """What stands between `<!-- name -->` and `<!-- /name -->`."""
-    found = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page, re.DOTALL)
-    assert len(found) == 1, f"there are {len(found)} blocks {name}"
-    return found[0]
-
-
-def table(name: str, page: str = README) -> list[list[str]]:
-    """The rows of the table in a block; cells that are one code span lose its backticks."""
-    lines = [line for line in block(name, page).splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-    assert rows
-    return [[re.sub(r"^`([^`]*)`$", r"\1", cell) for cell in row] for row in rows]
-
-
-def code_spans(text: str) -> set[str]:
-    return set(re.findall(r"`([^`\n]+)`", text))
-
-
 def settings_table() -> dict[str, str]:
-    rows = table("settings")
-    defaults = {name: default for name, default, _ in rows}
-    assert len(defaults) == len(rows), "a setting stands twice in the table"
+    shown = table("settings")
+    defaults = {name: default for name, default, _ in shown}
+    assert len(defaults) == len(shown), "a setting stands twice in the table"
     return defaults
 
 
@@ -136,11 +118,12 @@ def test_settings_table_gives_the_code_s_defaults(read_by_code: tuple[set[str], 
     assert set(settings_table()) >= required | set(DEFAULTS)
 
 
-def test_every_other_setting_that_readme_names_is_in_the_table() -> None:
+def test_every_other_setting_that_a_page_names_is_in_the_table() -> None:
     pattern = re.compile(
         r"(?:CUSTOMER_INSIGHTS|EVENT_GRID|POLL|CALLBACK|DELIVERY|EVENT)_[A-Z_]+|AzureWebJobsStorage\w*"
     )
-    named = {span for span in code_spans(README + CHANGELOG) if pattern.fullmatch(span)}
+    named = {span for page in PAGES.values() for span in code_spans(page) if pattern.fullmatch(span)}
+    assert len(named) > 10
     assert named <= set(settings_table())
 
 
@@ -162,29 +145,53 @@ def test_events_table_is_the_code_s() -> None:
     assert table("events") == expected
 
 
-def test_sample_event_is_the_code_s() -> None:
-    shown = json.loads(block("sample-event").removeprefix("```json\n").rstrip().removesuffix("```"))
+def test_readme_opens_with_three_sentences_a_picture_and_every_trigger() -> None:
+    opening = README.partition("\n## ")[0]
+    sentences, picture, *_ = opening.partition("\n\n")[2].split("\n\n")
+    assert len(re.findall(r"\.(?=\s|$)", sentences)) == 3
+    assert picture.startswith("![")
+    assert len(re.findall(r"^- ", opening, re.MULTILINE)) == len(TRIGGERS)
+
+
+@pytest.mark.parametrize("slug", TRIGGERS)
+def test_an_event_s_fields_and_sample_are_the_code_s(slug: str) -> None:
+    model = TRIGGERS[slug].data
+    assert dict(table(f"fields {slug}")) == dict(fields(model.model_json_schema(by_alias=True)))
+    shown = json.loads(fenced(block(f"sample {slug}")))
     event = Event.parse(shown)
-    model = DataSourceRefreshFailed.model_validate(event.data)
-    made = Event.of(model, time=event.time, occurrence=["sample"])
-    assert (made.raw, event.data) == (shown, DataSourceRefreshFailed.sample)
+    made = Event.of(model.model_validate(event.data), time=event.time, occurrence=["sample"])
+    assert (made.raw, event.data) == (shown, model.sample)
+    assert f"### {model.title}\n\nTrigger `{slug}`. {model.description}\n" in DOCS
+
+
+def fields(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of an event's data and what they mean, those inside others too; `[]` marks a list."""
+    definitions = schema.get("$defs", {})
+    for name, one in schema.get("properties", {}).items():
+        if name == "test":  # set on samples that were sent by hand only
+            continue
+        yield prefix + name, one["description"]
+        found = re.search(r"'\$ref': '#/\$defs/(\w+)'", str(one))
+        if found is not None:
+            many = "[]" if "'array'" in str(one) else ""
+            yield from fields({**definitions[found[1]], "$defs": definitions}, f"{prefix}{name}{many}.")
 
 
 def test_filters_table_is_the_code_s() -> None:
     common = {field.alias for field in Body.model_fields.values()}
     expected = {}
     for slug, trigger in TRIGGERS.items():
-        fields = {str(f.alias): f.is_required() for f in trigger.body.model_fields.values() if f.alias not in common}
-        expected[slug] = tuple({name for name, needed in fields.items() if needed is want} for want in (True, False))
+        taken = {str(f.alias): f.is_required() for f in trigger.body.model_fields.values() if f.alias not in common}
+        expected[slug] = tuple({name for name, needed in taken.items() if needed is want} for want in (True, False))
     notes = {"above", "below", "either"}
     shown = {slug: (code_spans(needed), code_spans(other) - notes) for slug, needed, other in table("filters")}
     assert shown == expected
 
 
 def test_routes_table_is_what_the_app_registers(routes: dict[str, str]) -> None:
-    rows = dict(table("routes") + table("operations"))
-    assert set(rows) == set(routes)
-    keyless = {route for route, text in rows.items() if "without a key" in text or "needs no key" in text}
+    shown = dict(table("routes") + table("operations"))
+    assert set(shown) == set(routes)
+    keyless = {route for route, text in shown.items() if "without a key" in text or "needs no key" in text}
     assert keyless == {route for route, level in routes.items() if level == "anonymous"}
 
 
@@ -193,41 +200,66 @@ def test_operations_table_says_what_the_declarations_say() -> None:
     for route, text in table("operations"):
         assert text == summaries[route]
     scopes = set(get_args(Refresh.model_fields["scope"].annotation))
-    assert scopes <= code_spans(README)
-    assert f"at most {MAX_ROWS:,}" in README
-    assert f"within {ACTION_PATIENCE.seconds} seconds" in README
+    page = PAGES["docs/api.md"]
+    assert scopes <= code_spans(page)
+    assert f"at most {MAX_ROWS:,}" in page
+    assert f"within {ACTION_PATIENCE.seconds} seconds" in page
 
 
-def test_every_address_that_readme_mentions_is_a_route(routes: dict[str, str]) -> None:
+def test_problems_table_has_every_status_of_an_error() -> None:
+    paths = describe(OPERATIONS, "https://bridge.example.com/api")["paths"].values()
+    declared = {int(status) for path in paths for operation in path.values() for status in operation["responses"]}
+    beside = {HTTPStatus.UNAUTHORIZED, HTTPStatus.INTERNAL_SERVER_ERROR}  # Azure's own, and what must not happen
+    errors = {status for status in declared if status >= HTTPStatus.BAD_REQUEST}
+    assert {int(status) for status, _, _ in table("problems")} == errors | beside
+
+
+def test_answers_table_is_what_the_bridge_makes_of_an_answer() -> None:
+    meanings = [Verdict.DELIVERED, Verdict.RETRY, Verdict.GONE, Verdict.DENIED, Verdict.REJECTED]
+    by_status = {}
+    for (statuses, _), verdict in zip(table("answers"), meanings, strict=True):
+        by_status |= dict.fromkeys(re.findall(r"(?<!any )(?<!other )\b\dxx\b|other \dxx|\b\d{3}\b", statuses), verdict)
+    for status in range(200, 600):
+        kind = f"{status // 100}xx"
+        ways = (str(status), kind, f"other {kind}")
+        assert judge(Answer(status)) == next(by_status[way] for way in ways if way in by_status), status
+    assert judge(Answer(failure="timeout")) == Verdict.RETRY
+    dead = set(re.findall(r"`(Workflow\w+)`", block("answers")))
+    assert {judge(Answer(400, body=f"so: {name}")) for name in dead} == {Verdict.GONE}
+    assert f"(at most {MAX_RETRY_AFTER.total_seconds() / 3600:g} hours)" in block("answers")
+
+
+def test_every_address_that_a_page_mentions_is_a_route(routes: dict[str, str]) -> None:
     paths = {route.partition(" ")[2] for route in routes}
     patterns = [re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in paths]
-    own = README.replace("eventgrid.azure.net/api/events", "")
-    mentioned = {"/api" + path for path in re.findall(r'(?:/api|\$api)(/[^\s`"?|]+)', own)}
+    own = "\n".join(PAGES.values()).replace("eventgrid.azure.net/api/events", "")
+    mentioned = {"/api" + path for path in re.findall(r'(?:/api|\$api)(/[^\s`"\x27?|)]+)', own)}
     assert mentioned
     assert [path for path in mentioned if not any(pattern.fullmatch(path) for pattern in patterns)] == []
     slugs = set(re.findall(r"/triggers/([a-z-]+)/", own))
     assert slugs <= set(TRIGGERS)
 
 
-def test_make_targets_exist() -> None:
-    text = README + CHANGELOG
-    mentioned = set(re.findall(r"(?:`|^    )make ([a-z]+)(?:`|$)", text, re.MULTILINE))
-    targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    assert mentioned >= {"demo", "test", "up", "setup"}
-    assert mentioned <= targets
+def test_demo_s_output_is_what_the_demo_shows() -> None:
+    tenant = contoso(datetime(2026, 11, 20, tzinfo=UTC))
+    flows, steps = demo_flows(tenant), a_day(tenant)
+    shown = block("demo-output")
+    assert f"{len(flows)} flows have subscribed." in shown
+    told = re.findall(r"^ +[\d.]+ s  tenant +(.+)$", shown, re.MULTILINE)
+    assert told == [step.sentence for step in steps[: len(told)]]
+    expected = account(expect([made for step in steps for made in step.makes], flows), Seen((), ()))
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in re.findall(r"^│.*│$", shown, re.MULTILINE)]
+    wanted = {row.name: "" if row.expected is None else str(row.expected) for row in expected}
+    assert {name: number for name, number, _, _ in lines} == wanted
+    assert {name: seen for name, _, seen, _ in lines} == wanted | {"occurrences": str(expected[0].seen)}
+    assert {verdict for *_, verdict in lines} == {"ok"}
 
 
-def test_links_and_files_exist() -> None:
-    anchors = {
-        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)\s]+)\)", README + CHANGELOG):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif "://" not in target:
-            assert (PROJECT / target).exists(), target
-    files = {span for span in code_spans(README) if re.fullmatch(r"[\w./-]+\.(py|json|toml|md|txt|ya?ml)", span)}
-    assert [name for name in files - MADE_BY_READER if not (PROJECT / name).exists()] == []
+def test_test_s_output_is_of_what_make_test_runs() -> None:
+    recipe = re.search(r"^test:.*\n((?:\t.+\n)+)", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert recipe is not None
+    run = [line.strip().replace("$(VENV)", ".venv") for line in recipe[1].splitlines()]
+    assert [line for line in block("test-output").splitlines() if line.startswith(".venv/")] == run
 
 
 def test_version_is_the_same_everywhere() -> None:
@@ -235,14 +267,3 @@ def test_version_is_the_same_everywhere() -> None:
     top = re.search(r"^## (\S+)", CHANGELOG, re.MULTILINE)
     assert top is not None
     assert project["version"] == shared.__version__ == top[1]
-
-
-def test_only_the_app_is_deployed() -> None:
-    ignored = pathspec.GitIgnoreSpec.from_lines((PROJECT / ".funcignore").read_text("utf-8").splitlines())
-    files = {"local.settings.json", ".env", ".venv/lib/x.py", "shared/__pycache__/x.pyc", "new/x.py", "new.txt"}
-    for folder, subfolders, names in os.walk(PROJECT):
-        subfolders[:] = [name for name in subfolders if name not in NOT_WALKED]
-        files |= {(Path(folder) / name).relative_to(PROJECT).as_posix() for name in names}
-    app = {name for name in files if name.split("/")[0] in APP and "__pycache__" not in name}
-    assert {name for name in files if not ignored.match_file(name)} == app
-    assert app >= {"host.json", "requirements.txt", "function_app.py", "shared/settings.py", "triggers/queues.py"}

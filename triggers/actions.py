@@ -19,6 +19,7 @@ ACTING = (*FINDING, HTTPStatus.CONFLICT)
     "POST",
     "instances/{instanceId}/refresh",
     summary="Start a refresh",
+    visibility="important",
     answers={HTTPStatus.ACCEPTED: Job},
     problems=ACTING,
 )
@@ -30,17 +31,29 @@ async def start_refresh(path: InInstance, body: Refresh) -> Reply:
 
 @routes("POST", "instances/{instanceId}/jobs/{jobId}/cancel", summary="Cancel a job", problems=ACTING)
 async def cancel_job(path: JobPath) -> Job:
-    """Cancels a job."""
+    """Has Customer Insights stop a job that has not ended."""
     return await bridge().actions.cancel(bridge().served(path.instance_id), path.job_id)
 
 
-@routes("POST", "instances/{instanceId}/segments/{name}/activate", summary="Activate a segment", problems=ACTING)
+@routes(
+    "POST",
+    "instances/{instanceId}/segments/{name}/activate",
+    summary="Activate a segment",
+    visibility="normal",
+    problems=ACTING,
+)
 async def activate_segment(path: SegmentPath) -> None:
     """Activates a segment, so that refreshes evaluate it."""
     await bridge().actions.switch_segment(bridge().served(path.instance_id), path.name, active=True)
 
 
-@routes("POST", "instances/{instanceId}/segments/{name}/deactivate", summary="Deactivate a segment", problems=ACTING)
+@routes(
+    "POST",
+    "instances/{instanceId}/segments/{name}/deactivate",
+    summary="Deactivate a segment",
+    visibility="normal",
+    problems=ACTING,
+)
 async def deactivate_segment(path: SegmentPath) -> None:
     """Deactivates a segment, so that refreshes leave it out."""
     await bridge().actions.switch_segment(bridge().served(path.instance_id), path.name, active=False)

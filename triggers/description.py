@@ -51,6 +51,7 @@ async def list_event_types() -> Listing[EventType]:
     "GET",
     "event-types/{eventType}",
     summary="Get an event type",
+    visibility="absent",
     problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
 )
 async def get_event_type(path: EventTypePath) -> EventTypeDetail:
@@ -61,7 +62,7 @@ async def get_event_type(path: EventTypePath) -> EventTypeDetail:
     return EventTypeDetail(**_about(trigger), data_schema=data_schema(trigger.data), sample=dict(trigger.data.sample))
 
 
-@routes("GET", "openapi.json", summary="Describe the API", answers={HTTPStatus.OK: OpenApi})
+@routes("GET", "openapi.json", summary="Describe the API", visibility="absent", answers={HTTPStatus.OK: OpenApi})
 async def describe_api(req: func.HttpRequest) -> Reply:
     """This description of the API (OpenAPI 3.1)."""
     here = urlsplit(req.url)

@@ -22,6 +22,7 @@ class Health(BaseModel):
     "GET",
     "health",
     summary="Check the health",
+    visibility="absent",
     answers={HTTPStatus.OK: Health, HTTPStatus.SERVICE_UNAVAILABLE: Health},
     is_open=True,
 )

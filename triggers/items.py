@@ -32,14 +32,23 @@ class Created(Wire):
     status: Literal["created", "accepted"] = Field(description="created, or accepted where it is added later.")
 
 
-@routes("GET", ITEMS, summary="Get items", answers={HTTPStatus.OK: Listing[Item]}, problems=FINDING)
+@routes(
+    "GET", ITEMS, summary="Get items", visibility="important", answers={HTTPStatus.OK: Listing[Item]}, problems=FINDING
+)
 async def list_items(path: TablePath, query: RowQuery) -> Reply:
     """The rows of a table that a query finds, as many as asked for, following the pages of Customer Insights."""
     pages = bridge().rows.pages(bridge().served(path.instance_id), path.table, query)
     return Reply(await _gathered(pages))
 
 
-@routes("GET", ITEMS + "/{itemId}", summary="Get an item", answers={HTTPStatus.OK: Item}, problems=FINDING)
+@routes(
+    "GET",
+    ITEMS + "/{itemId}",
+    summary="Get an item",
+    visibility="important",
+    answers={HTTPStatus.OK: Item},
+    problems=FINDING,
+)
 async def get_item(path: ItemPath) -> Reply:
     """One row of a table by its key."""
     row = await bridge().rows.row(bridge().served(path.instance_id), path.table, path.item_id)
@@ -50,6 +59,7 @@ async def get_item(path: ItemPath) -> Reply:
     "POST",
     ITEMS,
     summary="Create an item",
+    visibility="normal",
     answers={HTTPStatus.CREATED: Created, HTTPStatus.ACCEPTED: Created},
     problems=(*FINDING, HTTPStatus.CONFLICT),
 )
@@ -60,7 +70,13 @@ async def create_item(path: TablePath, body: Item) -> Reply:
     return Reply(Created(status="accepted"), HTTPStatus.ACCEPTED)
 
 
-@routes("PATCH", ITEMS + "/{itemId}", summary="Update an item", problems=(*FINDING, HTTPStatus.CONFLICT))
+@routes(
+    "PATCH",
+    ITEMS + "/{itemId}",
+    summary="Update an item",
+    visibility="normal",
+    problems=(*FINDING, HTTPStatus.CONFLICT),
+)
 async def update_item(path: ItemPath, body: Item) -> None:
     """Changes columns of one row of a table."""
     await bridge().rows.update(bridge().served(path.instance_id), path.table, path.item_id, body.root)
@@ -68,7 +84,7 @@ async def update_item(path: ItemPath, body: Item) -> None:
 
 @routes("GET", PARTITIONS, summary="List partitions", problems=FINDING)
 async def list_partitions(path: TablePath) -> Listing[Partition]:
-    """The partitions of a table."""
+    """The parts in which the rows of a table are stored, as names for Get the data of a partition."""
     found = await bridge().partitions.partitions(bridge().served(path.instance_id), path.table)
     return Listing[Partition](value=found)
 

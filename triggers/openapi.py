@@ -117,6 +117,8 @@ def _operation(route: str, body: type[BaseModel] | None, operation: Operation) -
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
     if operation.is_open:
         described["security"] = []
+    if operation.visibility in {"important", "advanced", "internal"}:
+        described["x-ms-visibility"] = operation.visibility
     return described
 
 

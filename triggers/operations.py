@@ -23,6 +23,9 @@ from triggers.requests import parse_body, parse_parameters, parse_path
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 type Answers = Mapping[HTTPStatus, type[BaseModel] | None]
 type Doing = Callable[..., Awaitable["BaseModel | Reply | None"]]
+# What makers of flows see of an operation in the connector: at the top of the list, in it, below "show all"; nothing,
+# because the platform alone calls it; nothing, because the connector does not have it.
+type Visibility = Literal["important", "normal", "advanced", "internal", "absent"]
 
 log = logging.getLogger("bridge.http")
 
@@ -52,6 +55,7 @@ class Operation:
     problems: Sequence[HTTPStatus]
     is_open: bool
     for_each_trigger: bool
+    visibility: Visibility
 
 
 OPERATIONS: list[Operation] = []
@@ -73,6 +77,7 @@ class Routes:
         problems: Sequence[HTTPStatus] = (),
         is_open: bool = False,
         for_each_trigger: bool = False,
+        visibility: Visibility = "advanced",
     ) -> Callable[[Doing], Doing]:
         """Declare the function below. `answers` may be left out where its return annotation tells them."""
 
@@ -91,6 +96,7 @@ class Routes:
                 problems=problems,
                 is_open=is_open,
                 for_each_trigger=for_each_trigger,
+                visibility=visibility,
             )
             OPERATIONS.append(operation)
             level = func.AuthLevel.ANONYMOUS if is_open else func.AuthLevel.FUNCTION

@@ -18,43 +18,45 @@ class Path(BaseModel):
 class InInstance(Path):
     """Something in an instance."""
 
-    instance_id: Name = Field(title="Environment", description="The Customer Insights environment.")
+    instance_id: Name = Field(
+        title="Environment", description="The id of the Customer Insights environment, as List environments gives it."
+    )
 
 
 class SegmentPath(InInstance):
     """A segment."""
 
-    name: Name = Field(title="Segment", description="The name that identifies the segment.")
+    name: Name = Field(title="Segment", description="The name of the segment, which is not its display name.")
 
 
 class MeasurePath(InInstance):
     """A measure."""
 
-    name: Name = Field(title="Measure", description="The name that identifies the measure.")
+    name: Name = Field(title="Measure", description="The name of the measure, which is not its display name.")
 
 
 class JobPath(InInstance):
     """A job."""
 
-    job_id: Name = Field(title="Job", description="The id of the job.")
+    job_id: Name = Field(title="Job", description="The id of the job, as List jobs or Start a refresh gives it.")
 
 
 class TablePath(InInstance):
     """A table."""
 
-    table: Name = Field(title="Table", description="The name of the table.")
+    table: Name = Field(title="Table", description="The qualified name of the table, as List tables gives it.")
 
 
 class ItemPath(TablePath):
     """A row of a table."""
 
-    item_id: Key = Field(title="Item id", description="The value of the row's key.")
+    item_id: Key = Field(title="Item id", description="The value of the row's key column, as Get items gives it.")
 
 
 class PartitionPath(TablePath):
     """A partition of a table."""
 
-    partition: Name = Field(title="Partition", description="The name of the partition.")
+    partition: Name = Field(title="Partition", description="The name of the partition, as List partitions gives it.")
 
 
 class TriggerPath(Path):

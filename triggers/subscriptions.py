@@ -68,10 +68,14 @@ Slug = Annotated[str, AfterValidator(_known_trigger), WithJsonSchema({"type": "s
 class SubscriptionQuery(Path):
     """Which subscriptions to list."""
 
-    instance_id: str | None = Field(default=None, title="Environment", description="Those of this environment.")
-    trigger: Slug | None = Field(default=None, title="Trigger", description="Those of this trigger.")
+    instance_id: str | None = Field(
+        default=None, title="Environment", description="Only those of this environment; all when left out."
+    )
+    trigger: Slug | None = Field(
+        default=None, title="Trigger", description="Only those of this trigger; all when left out."
+    )
     status: Literal["active", "paused", "suspended"] | None = Field(
-        default=None, title="Status", description="Those with this status."
+        default=None, title="Status", description="Only those that are active, paused or suspended; all when left out."
     )
 
 
@@ -79,6 +83,7 @@ class SubscriptionQuery(Path):
     "POST",
     TRIGGER_ROUTE,
     summary="Subscribe",
+    visibility="important",
     answers={HTTPStatus.CREATED: SubscriptionView, HTTPStatus.OK: SubscriptionView},
     problems=SUBSCRIBING,
     for_each_trigger=True,
@@ -95,6 +100,7 @@ async def subscribe(path: TriggerPath, req: func.HttpRequest) -> Reply:
     "PUT",
     TRIGGER_ROUTE + "/{id}",
     summary="Subscribe with an id of your own",
+    visibility="absent",
     answers={HTTPStatus.CREATED: SubscriptionView, HTTPStatus.OK: SubscriptionView},
     problems=(*SUBSCRIBING, HTTPStatus.CONFLICT),
     for_each_trigger=True,
@@ -109,6 +115,7 @@ async def subscribe_as(path: ChosenSubscriptionPath, req: func.HttpRequest) -> R
     "GET",
     TRIGGER_ROUTE + "/{id}",
     summary="Get a subscription",
+    visibility="absent",
     problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
     for_each_trigger=True,
 )
@@ -125,6 +132,7 @@ async def get_subscription(path: SubscriptionPath) -> SubscriptionView:
     "DELETE",
     TRIGGER_ROUTE + "/{id}",
     summary="Unsubscribe by id",
+    visibility="absent",
     problems=(HTTPStatus.BAD_REQUEST,),
     for_each_trigger=True,
 )
@@ -133,7 +141,7 @@ async def unsubscribe_by_id(path: SubscriptionPath) -> None:
     await bridge().unsubscribe.by_id(_trigger(path), path.id)
 
 
-@routes("DELETE", UNSUBSCRIBE, summary="Unsubscribe", is_open=True)
+@routes("DELETE", UNSUBSCRIBE, summary="Unsubscribe", visibility="internal", is_open=True)
 async def unsubscribe(path: TokenPath) -> None:
     """Ends the subscription that the token is for; the answer tells nobody which tokens exist."""
     await bridge().unsubscribe.by_token(path.token)

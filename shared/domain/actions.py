@@ -29,14 +29,15 @@ class Refresh(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 
-    scope: Scope = Field(description="What to refresh.")
+    scope: Scope = Field(description="Which part of the environment to refresh; all is a full refresh.")
     identifiers: Annotated[Sequence[Identifier], Field(min_length=1, max_length=100)] | None = Field(
         default=None,
-        description="Which of them: ids of data sources, names of segments and so on; all when absent. Not with all.",
+        description="Which of them: ids as List data sources gives them, names as List segments does; all when left "
+        "out. Not with the scope all.",
     )
-    force: bool = Field(default=False, strict=True, description="Whether to run also what has no new data.")
+    force: bool = Field(default=False, strict=True, description="Yes: run also what has no new data.")
     mode: Literal["full", "incremental"] | None = Field(
-        default=None, description="Everything, or only what changed; Customer Insights decides when absent."
+        default=None, description="full: everything; incremental: what changed; left out: Customer Insights decides."
     )
 
     @field_validator("identifiers")

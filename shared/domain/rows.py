@@ -27,11 +27,15 @@ class RowQuery(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
-    filter: Expression | None = Field(default=None, description="Which rows: an OData filter.")
-    select: Expression | None = Field(default=None, description="Which columns, separated by commas.")
+    filter: Expression | None = Field(
+        default=None, description="Only rows that meet this OData filter, for example City eq 'Ghent'."
+    )
+    select: Expression | None = Field(
+        default=None, description="Only these columns, separated by commas; all when left out."
+    )
     order_by: Expression | None = Field(default=None, description="In which order: columns, each with asc or desc.")
-    search: Expression | None = Field(default=None, description="Words to search for.")
-    expand: Expression | None = Field(default=None, description="Which related rows to include.")
+    search: Expression | None = Field(default=None, description="Only rows in which these words are found.")
+    expand: Expression | None = Field(default=None, description="Related rows to include with each, in OData's words.")
     top: int = Field(default=100, ge=1, le=MAX_ROWS, description="How many rows at most.")
     skip: int = Field(default=0, ge=0, le=2**31 - 1, description="How many rows to pass over first.")
 

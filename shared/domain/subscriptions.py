@@ -66,7 +66,7 @@ class DataSourceFilters(Filters):
     """The data source to watch; none: any."""
 
     data_source_id: Name | None = Field(
-        default=None, title="Data source", description="The data source; any when absent."
+        default=None, title="Data source", description="The one data source to hear of; any when left out."
     )
 
     def route(self) -> tuple[str, ...]:
@@ -77,10 +77,14 @@ class DataSourceFilters(Filters):
 class ThresholdFilters(Filters):
     """The threshold to watch."""
 
-    threshold: JsonNumber = Field(description="The threshold.")
-    direction: Literal["above", "below", "either"] = Field(default="above", description="Which way to cross it.")
+    threshold: JsonNumber = Field(description="The number to cross, for example 10000.")
+    direction: Literal["above", "below", "either"] = Field(
+        default="above", description="Which way to cross it: above is upwards, below is downwards, either is both."
+    )
     rearm_margin: Margin = Field(
-        default=Decimal(0), description="How far back the value must go before the same crossing counts again."
+        default=Decimal(0),
+        title="Margin against wavering",
+        description="How far the value must go back before the same crossing counts again; with 0, each one counts.",
     )
 
     def route(self) -> tuple[str, ...]:
@@ -91,7 +95,9 @@ class ThresholdFilters(Filters):
 class SegmentFilters(ThresholdFilters):
     """The segment and the threshold to watch."""
 
-    segment_name: Name = Field(title="Segment", description="The segment.")
+    segment_name: Name = Field(
+        title="Segment", description="The segment to watch, by its name and not its display name."
+    )
 
     def rule(self, rule_id: str) -> Rule:
         """The rule on the segment."""
@@ -101,7 +107,9 @@ class SegmentFilters(ThresholdFilters):
 class MeasureFilters(ThresholdFilters):
     """The measure and the threshold to watch."""
 
-    measure_name: Name = Field(title="Measure", description="The measure.")
+    measure_name: Name = Field(
+        title="Measure", description="The measure to watch, by its name and not its display name."
+    )
 
     def rule(self, rule_id: str) -> Rule:
         """The rule on the measure."""
@@ -112,9 +120,14 @@ class RunFilters(Filters):
     """The runs to hear of."""
 
     outcome: Literal["any", "succeeded", "failed", "timedOut", "canceled", "skipped"] = Field(
-        default=ANY, description="How the run ended."
+        default=ANY,
+        description="Only runs that succeeded, failed, timedOut, were canceled or skipped; any: all of them.",
     )
-    submission_kind: Literal["any", "scheduled", "onDemand"] = Field(default=ANY, description="How it was started.")
+    submission_kind: Literal["any", "scheduled", "onDemand"] = Field(
+        default=ANY,
+        title="How it was started",
+        description="Only scheduled runs, or only those that somebody started (onDemand); any: both.",
+    )
 
     def route(self) -> tuple[str, ...]:
         """The outcome and the kind, either of which may be any."""
@@ -129,9 +142,11 @@ class Body(BaseModel):
     callback_url: Annotated[str, StringConstraints(min_length=1)] = Field(
         repr=False, description="The flow's callback URL."
     )
-    instance_id: Name = Field(title="Environment", description="The Customer Insights environment.")
+    instance_id: Name = Field(
+        title="Environment", description="The id of the Customer Insights environment, as List environments gives it."
+    )
     label: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        default=None, description="A name for people to recognise the subscription by."
+        default=None, description="A name by which people find the flow in the list of subscriptions."
     )
 
 

@@ -28,6 +28,7 @@ from shared.ports import Callbacks, Cipher, Clock, Insights, SubscriptionStore
 # A flow that subscribes again without having heard our answer leaves capabilities behind; so many stay valid.
 MAX_TOKENS = 16
 MAX_RACES = 8
+UNKNOWN = "is not known to Customer Insights, or not polled by the bridge"
 
 log = logging.getLogger("bridge.subscribe")
 
@@ -187,7 +188,7 @@ def _pick(field_name: str, wanted: str, known: Sequence[str] | None) -> str:
 
 
 def _unknown(field_name: str) -> InvalidInputError:
-    return InvalidInputError({field_name: "is not known to Customer Insights, or not polled by the bridge"})
+    return InvalidInputError({field_name: UNKNOWN})
 
 
 def _hash(secret: str) -> str:

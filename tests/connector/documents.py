@@ -40,6 +40,16 @@ def parameters(document: Json) -> Iterator[tuple[str, Json]]:
             yield f"{operation['operationId']} {parameter['name']}", parameter
 
 
+def properties_of_bodies(document: Json) -> list[tuple[str, Json, bool]]:
+    """What makers fill in of each body: where it stands, its schema, and whether it is required."""
+    bodies = {one["schema"]["$ref"].rpartition("/")[2] for _, one in parameters(document) if "schema" in one}
+    return [
+        (f"{name}.{key}", one, key in document["definitions"][name].get("required", []))
+        for name in sorted(bodies)
+        for key, one in document["definitions"][name].get("properties", {}).items()
+    ]
+
+
 def schemas(document: Json) -> Iterator[tuple[str, Json]]:
     """Every schema, however deep, with words that say where it stands."""
     for name, schema in document["definitions"].items():

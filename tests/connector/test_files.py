@@ -6,9 +6,11 @@ import zlib
 
 import pytest
 
-from connector.files import files
+from connector.__main__ import OWN
+from connector.files import files, placeholders
+from connector.placeholders import given_in
 from tests.connector.documents import FOLDER, definition, operations, properties
-from tests.test_docs import table
+from tests.pages import table
 
 MADE = files()
 README = (FOLDER / "readme.md").read_text("utf-8")
@@ -78,4 +80,23 @@ def test_the_readme_lists_the_triggers_and_actions() -> None:
 
 def test_the_readme_names_files_that_exist() -> None:
     named = set(re.findall(r"(?:api-definition|api-properties|icon)-file (\S+)", README))
-    assert named == {"connector/" + name for name in MADE}
+    assert named == {f"{OWN.relative_to(FOLDER.parent).as_posix()}/{name}" for name in MADE}
+
+
+def test_the_readme_names_every_value_that_may_be_given() -> None:
+    shown = {name for cell, _ in table("values", README) for name in re.findall(r"\w+", cell)}
+    assert shown == set(placeholders())
+    commands = re.findall(r"```sh\n(make connector .*?)```", README, re.DOTALL)
+    given = {name: value.strip('"') for text in commands for name, value in re.findall(r'(\w+)=("[^"]+"|\S+)', text)}
+    assert set(given) == set(placeholders())
+    assert given_in({name: value for name, value in given.items() if "<" not in value}, placeholders())
+
+
+def test_the_readme_says_which_actions_come_first() -> None:
+    first = {
+        one["summary"]
+        for *_, one in operations(definition())
+        if one.get("x-ms-visibility") == "important" and "x-ms-trigger" not in one
+    }
+    (sentence,) = re.findall(r"The designer shows .*?\. Those", README, re.DOTALL)
+    assert {" ".join(one.split()) for one in re.findall(r"\*\*(.+?)\*\*", sentence, re.DOTALL)} == first

@@ -16,6 +16,7 @@ from tests.connector.documents import (
     named_properties,
     operations,
     parameters,
+    properties_of_bodies,
     schemas,
 )
 from tests.connector.wording import is_good_description, is_good_summary
@@ -297,3 +298,48 @@ def test_addresses_are_https(document: Json) -> None:
     addresses = [str(value) for _, value in keys(document) if str(value).startswith("http")]
     assert addresses
     assert {urlsplit(one).scheme for one in addresses} == {"https"}
+
+
+SAYS_NOTHING = {"the", "a", "an", "of", "to", "it", "its", "in", "customer", "insights", "which", "how", "that"}
+
+
+def fields_of_makers(document: Json) -> list[tuple[str, Json]]:
+    """What makers fill in, of every operation that they see."""
+    shown = [one for _, _, one in operations(document) if one.get("x-ms-visibility") != "internal"]
+    found = [(f"{one['operationId']} {p['name']}", p) for one in shown for p in one["parameters"] if p["in"] != "body"]
+    bodies = [(where, field) for where, field, _ in properties_of_bodies(document)]
+    return [(where, one) for where, one in found + bodies if one.get("x-ms-visibility") != "internal"]
+
+
+def test_what_makers_fill_in_is_explained_beyond_its_name(document: Json) -> None:
+    for where, field in fields_of_makers(document):
+        known = SAYS_NOTHING | set(field["x-ms-summary"].lower().split())
+        told = [word for word in re.findall(r"\w+", field["description"].lower()) if word not in known]
+        assert len(told) >= 3, (where, field["x-ms-summary"], field["description"])
+
+
+def test_what_makers_choose_is_explained_beyond_its_name(document: Json) -> None:
+    for _, _, operation in operations(document):
+        named = re.findall(r"\w+", operation["summary"].lower())
+        known = SAYS_NOTHING | {form for word in named for form in (word, f"{word}s", f"{word}es")}
+        told = [word for word in re.findall(r"\w+", operation["description"].lower()) if word not in known]
+        assert len(told) >= 2, (operation["summary"], operation["description"])
+
+
+def test_an_id_that_is_in_no_list_comes_with_the_place_where_it_is_found(document: Json) -> None:
+    summaries = {one["summary"] for _, _, one in operations(document)}
+    ids = [(where, one) for where, one in fields_of_makers(document) if re.search(r"(Id|identifiers)$", where)]
+    assert len(ids) > 20
+    for where, field in ids:
+        told = {one for one in summaries if one in field["description"]}
+        assert told or "x-ms-dynamic-list" in field, (where, field["description"])
+
+
+def test_where_a_value_is_one_of_several_its_description_tells_them_apart(document: Json) -> None:
+    choices = [(where, one) for where, one in fields_of_makers(document) if "enum" in one]
+    assert choices
+    for where, field in choices:
+        if where.split()[-1].split(".")[-1] not in {"scope", "trigger"}:  # their values are words of makers already
+            assert [value for value in field["enum"] if str(value).lower() not in field["description"].lower()] == [], (
+                where
+            )

@@ -1,16 +1,20 @@
 """The sample flows, and the place that a flow's definition has in the life of its trigger."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from shared.domain.events import Event, EventData
 from shared.domain.subscriptions import TRIGGERS, Trigger
-from tests.flows.expressions import Scope, resolve
+from tests.flows.expressions import Access, Call, Literal, Node, Scope, nodes, resolve
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "flows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 INSTANCE = "2a9f2f3c-7c0f-4b7e-9a57-0f5a4f3b7d11"
+CALLBACK = "https://prod-01.westeurope.logic.azure.com/workflows/f/triggers/t/run?sp=%2Fa&sig=s"
+ATTRIBUTES = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype"}
 # A value for each parameter of each sample, in the type that it is declared with.
 VALUES: Mapping[str, Any] = {
     "$connections": {"teams": {"connectionId": "teams-connection"}, "office365": {"connectionId": "mail-connection"}},
@@ -84,3 +88,57 @@ class Definition:
 
     def _run(self, body: Mapping[str, Any]) -> Scope:
         return Scope(self.parameters, body=body)
+
+
+class HasTrigger(Protocol):
+    """A sample flow of either kind."""
+
+    @property
+    def trigger(self) -> Trigger:
+        """The bridge's trigger that it subscribes to."""
+
+
+def paths(value: object) -> set[tuple[str, ...]]:
+    """The ways into the trigger's body, the ways on the way included."""
+    return {way for node in nodes(value) if (way := _way(node))}
+
+
+def _way(node: Node) -> tuple[str, ...]:
+    if isinstance(node, Access) and isinstance(node.key, Literal):
+        return (*_way(node.of), str(node.key.value)) if _starts_at_body(node.of) else ()
+    return ()
+
+
+def _starts_at_body(node: Node) -> bool:
+    while isinstance(node, Access):
+        node = node.of
+    return isinstance(node, Call) and node.function == "triggerBody"
+
+
+def is_known(way: Sequence[str], data: type[EventData]) -> bool:
+    """Whether an event has such a key, by its JSON Schema."""
+    if way[0] != "data":
+        return len(way) == 1 and way[0] in ATTRIBUTES
+    root = data.model_json_schema(by_alias=True)
+    places = [root]
+    for key in way[1:]:
+        forms = [form for place in places for form in _forms(place, root)]
+        places = [form["properties"][key] for form in forms if key in form.get("properties", {})]
+    return bool(places)
+
+
+def _forms(place: Mapping[str, Any], root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A schema, and what it refers to or leaves a choice of."""
+    found = [place]
+    if "$ref" in place:
+        found += _forms(root["$defs"][place["$ref"].rsplit("/", 1)[1]], root)
+    for one in place.get("anyOf", []):
+        found += _forms(one, root)
+    return found
+
+
+def event_of(sample: HasTrigger, **changes: object) -> Mapping[str, Any]:
+    """The sample event of the sample flow's type; a key changed to None is left out."""
+    model = sample.trigger.data
+    data = {key: value for key, value in {**model.sample, **changes}.items() if value is not None}
+    return Event.of(model.model_validate(data), time=datetime(2026, 11, 20, 3, tzinfo=UTC), occurrence=["sample"]).raw

@@ -3,21 +3,16 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from shared.domain.events import Event, EventData
-from tests.flows.definitions import INSTANCE, NAMES, VALUES, Definition
-from tests.flows.expressions import Access, Call, Literal, Node, nodes
+from tests.flows.definitions import CALLBACK, INSTANCE, NAMES, VALUES, Definition, event_of, is_known, paths
+from tests.flows.expressions import Call, Literal, nodes
 from triggers.requests import parse_body
 
 SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 TEAMS, MAIL, NEXT_JOB = "refresh-failed-to-teams", "segment-crossed-to-mail", "full-refresh-starts-next-job"
 TYPES = {"string": str, "securestring": str, "int": int, "object": dict}
-ATTRIBUTES = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype"}
-CALLBACK = "https://prod-01.westeurope.logic.azure.com/workflows/f/triggers/t/run?sp=%2Fa&sig=s"
 # The limits of the platform, as its documentation gives them.
 MAX_RETRIES, LONGEST_ID = 90, 64
 
@@ -32,52 +27,6 @@ def used_parameters(value: object) -> set[str]:
         for argument in node.arguments
         if isinstance(argument, Literal)
     }
-
-
-def paths(value: object) -> set[tuple[str, ...]]:
-    """The ways into the trigger's body, the ways on the way included."""
-    return {way for node in nodes(value) if (way := _way(node))}
-
-
-def _way(node: Node) -> tuple[str, ...]:
-    if isinstance(node, Access) and isinstance(node.key, Literal):
-        return (*_way(node.of), str(node.key.value)) if _starts_at_body(node.of) else ()
-    return ()
-
-
-def _starts_at_body(node: Node) -> bool:
-    while isinstance(node, Access):
-        node = node.of
-    return isinstance(node, Call) and node.function == "triggerBody"
-
-
-def is_known(way: Sequence[str], data: type[EventData]) -> bool:
-    """Whether an event has such a key, by its JSON Schema."""
-    if way[0] != "data":
-        return len(way) == 1 and way[0] in ATTRIBUTES
-    root = data.model_json_schema(by_alias=True)
-    places = [root]
-    for key in way[1:]:
-        forms = [form for place in places for form in _forms(place, root)]
-        places = [form["properties"][key] for form in forms if key in form.get("properties", {})]
-    return bool(places)
-
-
-def _forms(place: Mapping[str, Any], root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A schema, and what it refers to or leaves a choice of."""
-    found = [place]
-    if "$ref" in place:
-        found += _forms(root["$defs"][place["$ref"].rsplit("/", 1)[1]], root)
-    for one in place.get("anyOf", []):
-        found += _forms(one, root)
-    return found
-
-
-def event_of(definition: Definition, **changes: object) -> Mapping[str, Any]:
-    """The sample event of the definition's type; a key changed to None is left out."""
-    model = definition.trigger.data
-    data = {key: value for key, value in {**model.sample, **changes}.items() if value is not None}
-    return Event.of(model.model_validate(data), time=datetime(2026, 11, 20, 3, tzinfo=UTC), occurrence=["sample"]).raw
 
 
 def test_the_samples_are_these() -> None:

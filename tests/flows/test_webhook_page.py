@@ -1,33 +1,31 @@
 """What the page about the HTTP Webhook trigger shows is what the bridge takes and sends."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
-from shared.domain.events import EventData
-from shared.domain.subscriptions import TRIGGERS
+import function_app  # noqa: F401 - importing the app declares its operations
+from shared.domain.events import Event, EventData
+from shared.domain.subscriptions import TRIGGERS, Body
 from shared.errors import InvalidInputError
 from tests.flows.definitions import FOLDER, NAMES, Definition
 from tests.flows.expressions import Access, Call, Literal, Node, nodes
-from tests.test_docs import README, code_spans, table
+from tests.pages import code_spans, table
+from tests.test_docs import settings_table
+from triggers.operations import OPERATIONS
 from triggers.requests import parse_body
 
 PAGE = (FOLDER / "http-webhook.md").read_text("utf-8")
 BODIES: Mapping[str, str] = dict(re.findall(r"<!-- body (\S+) -->\n```json\n(.*?)```", PAGE, re.DOTALL))
 
 
-def rows(name: str) -> list[list[str]]:
-    found = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", PAGE, re.DOTALL)
-    assert len(found) == 1
-    lines = [line for line in found[0].splitlines() if line.startswith("|")][2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
 def test_there_is_a_body_for_every_trigger_and_no_other_json() -> None:
     assert set(BODIES) == set(TRIGGERS)
-    assert len(re.findall(r"```json", PAGE)) == len(BODIES)
+    assert len(re.findall(r"```json", PAGE)) == len(BODIES) + len(re.findall("<!-- event ", PAGE))
 
 
 @pytest.mark.parametrize("slug", BODIES)
@@ -38,11 +36,11 @@ def test_a_body_is_what_the_bridge_takes(slug: str) -> None:
 
 
 def test_the_triggers_are_the_code_s() -> None:
-    assert [slug for slug, _ in rows("triggers")] == [f"`{slug}`" for slug in TRIGGERS]
+    assert [slug for slug, _ in table("triggers", PAGE)] == list(TRIGGERS)
 
 
 def test_the_fields_are_those_of_the_events() -> None:
-    shown = {next(iter(code_spans(slug))): set(re.findall(r"`(\w+)`", fields)) for slug, fields in rows("fields")}
+    shown = {slug: set(re.findall(r"`(\w+)`", fields)) for slug, fields in table("fields", PAGE)}
     assert shown == {slug: set(_fields(trigger.data)) - {"test"} for slug, trigger in TRIGGERS.items()}
 
 
@@ -73,6 +71,7 @@ KEYS = {"id", "type", "time", "subject", "data"} | {field for one in TRIGGERS.va
         ("segment-threshold-crossed", ('"threshold": 10000', '"threshold": "10000"'), "threshold"),
         ("data-source-refresh-failed", ('"callbackUrl"', '"callbackurl"'), "callbackUrl"),
         ("data-source-refresh-failed", (",\n", "\n"), "body"),
+        ("data-source-refresh-failed", ('  "callbackUrl": "@{listCallbackUrl()}",\n', ""), "callbackUrl"),
     ],
 )
 def test_a_mistake_is_answered_as_the_page_says(slug: str, change: tuple[str, str], field: str) -> None:
@@ -84,19 +83,69 @@ def test_a_mistake_is_answered_as_the_page_says(slug: str, change: tuple[str, st
 
 
 def test_its_addresses_are_routes() -> None:
-    patterns = [re.sub(r"\{\w+\}", "[^/]+", route.split(" ")[1]) for route, _ in table("routes")]
-    addresses = re.findall(r"azurewebsites\.net(/api/[^\s`']+)", PAGE)
-    assert addresses
-    assert all(any(re.fullmatch(pattern, address) for pattern in patterns) for address in addresses)
+    addresses = re.findall(r"azurewebsites\.net(/api/[^\s`']+)|`(?:GET )?(/api/[^\s`']+)`", PAGE)
+    assert len(addresses) > 6
+    assert [one for one in map("".join, addresses) if not is_route(one)] == []
 
 
-def test_its_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", PAGE):
-        file, _, anchor = target.partition("#")
-        text = (FOLDER / file).read_text("utf-8") if file else PAGE
-        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-        assert anchor in {"", *(re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings)}, target
-    assert "](docs/flows/http-webhook.md)" in README
+def is_route(address: str) -> bool:
+    patterns = [re.sub(r"\{\w+\}", "[^/]+", f"/api/{operation.route}") for operation in OPERATIONS]
+    return any(re.fullmatch(pattern, address) for pattern in patterns)
+
+
+def names(cell: str) -> set[str]:
+    """The names in a cell, one of which has lost its backticks when it stands alone."""
+    return code_spans(cell) or {cell} - {""}
+
+
+def test_every_id_and_name_in_a_body_is_listed_somewhere() -> None:
+    """What makers cannot know by heart, they are told where to find."""
+    lists = {key: (route, key_there) for key, route, key_there in table("lists", PAGE)}
+    asked = {key for body in BODIES.values() for key in json.loads(body) if key.endswith(("Id", "Name"))}
+    assert set(lists) == asked
+    answers = {f"GET /api/{one.route}": one.answers[HTTPStatus.OK] for one in OPERATIONS if one.method == "GET"}
+    for route, key_there in lists.values():
+        (item,) = answers[route].model_json_schema(by_alias=True, mode="serialization")["$defs"].values()
+        assert names(key_there) <= set(item["properties"]), route
+
+
+def test_the_body_s_keys_are_those_that_the_bridge_takes() -> None:
+    common = {str(field.alias) for field in Body.model_fields.values()}
+    expected = {}
+    for slug, trigger in TRIGGERS.items():
+        keys = {str(one.alias): one.is_required() for one in trigger.body.model_fields.values()}
+        expected[slug] = tuple({key for key, must in keys.items() if must is want} - common for want in (True, False))
+    shown = {slug: (names(must), names(may)) for slug, must, may in table("body-keys", PAGE)}
+    assert shown == expected
+    assert all(f"`{key}`" in PAGE for key in common)
+
+
+def test_the_body_s_values_are_those_that_the_bridge_takes() -> None:
+    values = {key: code_spans(text) for key, text in table("body-values", PAGE)}
+    schemas = {
+        name: one
+        for trigger in TRIGGERS.values()
+        for name, one in trigger.body.model_json_schema(by_alias=True)["properties"].items()
+    }
+    choices = {name: set(one["enum"]) for name, one in schemas.items() if "enum" in one}
+    assert len(choices) == 3
+    assert {name: values[name] for name in choices} == choices
+    for name in choices:
+        assert f"`{schemas[name]['default']}` (unless you say otherwise)" in PAGE
+
+
+def test_the_event_shown_is_the_bridge_s() -> None:
+    ((slug, text),) = re.findall(r"<!-- event (\S+) -->\n```json\n(.*?)```", PAGE, re.DOTALL)
+    model = TRIGGERS[slug].data
+    event = Event.parse(json.loads(text))
+    assert event.data == model.sample
+    assert Event.of(model.model_validate(event.data), time=event.time, occurrence=["sample"]).raw == json.loads(text)
+
+
+def test_the_types_that_it_names_exist() -> None:
+    types = set(re.findall(r"CustomerInsights\.\w+\.\w+", PAGE))
+    assert types
+    assert types <= {trigger.event_type for trigger in TRIGGERS.values()}
 
 
 def test_every_sample_is_shown() -> None:
@@ -112,5 +161,4 @@ def test_the_deployment_gives_every_parameter() -> None:
 
 
 def test_settings_it_names_exist() -> None:
-    settings = {row[0] for row in table("settings")}
-    assert {span for span in code_spans(PAGE) if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", span)} <= settings
+    assert {span for span in code_spans(PAGE) if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", span)} <= set(settings_table())

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.ignoring import APP
 from tests.infra.compiler import INFRA, PROJECT
-from tests.test_docs import APP
 
 # What it warns of, and why that stays.
 BY_DESIGN = {

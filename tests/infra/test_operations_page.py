@@ -21,11 +21,11 @@ from shared.usecases.dispatch import read_event
 from shared.usecases.pace import MAX_UNDER_WAY
 from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
 from tests.infra.compiler import PROJECT
-from tests.infra.deployment import SITE, STORAGE, VAULT, Deployment
+from tests.infra.deployment import SITE, STORAGE, TOPIC, VAULT, Deployment
 from tests.infra.pages import blocks, commands, leads_somewhere, links, page, prose, sections
 from tests.infra.test_costs import number
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
-from tests.infra.test_deploy_page import MAIN, OF_AZD, variables
+from tests.infra.test_deploy_page import variables
 from tests.infra.test_deployment import SUBSCRIPTION
 from tests.telemetry.operation import Operation
 from tests.telemetry.portal import TILES
@@ -59,6 +59,8 @@ COMMANDS = DEPLOY_COMMANDS | {
     "az keyvault secret show",
     "az keyvault show",
     "az monitor log-analytics query",
+    "az monitor log-analytics workspace list",
+    "az resource list",
     "az rest",
     "az role assignment create",
     "az role assignment delete",
@@ -108,10 +110,11 @@ def test_every_command_is_known() -> None:
     assert set(re.findall(r"\bstore (\w+ \w+)", SHELL)) == STORE
 
 
-def test_variables_and_outputs_exist() -> None:
-    outputs = set(re.findall(r"azd env get-value (\w+)", SHELL))
-    assert "AZURE_LOG_ANALYTICS_WORKSPACE_ID" in outputs
-    assert outputs <= set(re.findall(r"^output (\w+) ", MAIN, re.MULTILINE)) | OF_AZD
+def test_variables_and_resources_exist(full: Deployment) -> None:
+    kinds = set(re.findall(r"\$\(name ([\w./]+)\)", SHELL))
+    assert kinds == {SITE, STORAGE, VAULT, TOPIC}
+    for kind in kinds:
+        assert full.the(kind)  # the first of its kind is the only one
     given = set(re.findall(r"^ *(\w+)=|\bfor (\w+) in |\bread -r (\w+)", SHELL, re.MULTILINE))
     assert set(re.findall(r"\$\{?([A-Za-z_]\w*)", SHELL)) <= {name for names in given for name in names}
     assert set(re.findall(r"azd env set (\w+)", SHELL)) <= set(variables())

@@ -13,7 +13,8 @@ from uuid import UUID
 
 import pytest
 
-from connector.properties import ENTRA
+from connector.files import placeholders
+from connector.placeholders import given_in
 from tests.infra.deployment import SITE, Deployment
 from tests.infra.pages import blocks, leads_somewhere, links, page
 from tests.infra.test_deploy_page import variables
@@ -61,7 +62,7 @@ class Typed:
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
     folder = tmp_path_factory.mktemp("tools")
     log = folder / "calls"
-    for name in ("az", "azd", "curl"):
+    for name in ("az", "azd", "curl", "make"):
         tool = folder / name
         tool.write_text(TOOL.format(python=sys.executable, log=str(log), name=name, answers=ANSWERS))
         tool.chmod(0o755)
@@ -100,11 +101,11 @@ def test_both_apps_are_of_one_tenant_and_can_be_signed_in_to(typed: Typed) -> No
 
 def test_bridge_has_the_address_that_the_connector_names(typed: Typed) -> None:
     [bridge] = [call for call in typed.of("az", "ad", "app", "update") if "--identifier-uris" in call]
-    resource = bridge[bridge.index("--identifier-uris") + 1]
-    named = ENTRA["properties"]["connectionParameters"]["token"]["oAuthSettings"]["customParameters"]["resourceUri"]
-    assert resource == f"api://{API}"
-    assert named["value"].startswith("api://")
-    assert f"client id {CONNECTOR}, resource {resource}, tenant {TENANT}\n" in typed.printed
+    assert bridge[bridge.index("--identifier-uris") + 1] == f"api://{API}"
+    [made] = typed.of("make", "connector")
+    given = dict(value.split("=", 1) for value in made[2:])
+    assert given == {"TENANT_ID": TENANT, "CLIENT_ID": CONNECTOR, "RESOURCE_URI": f"api://{API}"}
+    assert given_in(given, placeholders()) == given
 
 
 def test_options_that_are_set_exist_and_are_the_registrations(typed: Typed) -> None:

@@ -14,6 +14,7 @@ from local.tenant.model import Instance
 from local.tenant.records import INGESTION, Failure
 from local.tenant.runs import Plan, run_full_refresh
 from tests.flows.definitions import NAMES, Definition
+from tests.flows.power_automate import CHOSEN, CloudFlow, Request
 from tests.integration.conftest import World, events_of, now
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -195,3 +196,91 @@ async def test_the_id_of_another_trigger_s_flow_is_a_conflict(world: World) -> N
     first = deploy(world, "refresh-failed-to-teams", instance)
     second = deploy(world, "full-refresh-starts-next-job", instance, subscriptionId=first.flow)
     assert (await first.turn_on(), await second.turn_on()) == (201, 409)
+
+
+@dataclass
+class Imported:
+    """A sample flow for Power Automate in an environment of its own, calling the bridge with its connection's key."""
+
+    world: World
+    sample: CloudFlow
+    flow: str
+
+    async def turn_on(self) -> str:
+        """The address that ends the subscription."""
+        request = self.sample.subscribe(self.world.stack.flows.url(self.flow))
+        status, headers, _ = await self.send(request)
+        assert status == 201
+        return headers["Location"]
+
+    async def turn_off(self, location: str) -> int:
+        async with aiohttp.ClientSession() as session, session.delete(location) as answer:
+            return answer.status
+
+    def bodies(self) -> Sequence[Mapping[str, Any]]:
+        """What the flow was called with."""
+        return events_of(self.world.stack.flows.of(self.flow))
+
+    async def send(self, request: Request) -> tuple[int, Mapping[str, str], Any]:
+        address = URL(self.world.stack.url.removesuffix("/api") + request.path, encoded=True)
+        headers = {"x-functions-key": self.world.stack.settings["FUNCTIONS_KEY"]}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(request.method, address, headers=headers, json=request.body) as answer,
+        ):
+            return answer.status, answer.headers, await answer.json()
+
+
+def bring(world: World, name: str, instance: Instance) -> Imported:
+    return Imported(
+        world, CloudFlow(name, {**CHOSEN, "CHOOSE-THE-ENVIRONMENT": instance.id}), f"{name}-{uuid4().hex[:8]}"
+    )
+
+
+def raise_segment_far(instance: Instance) -> None:
+    """Let the segment cross 10,000 upwards, wherever it stands."""
+    instance.evaluate_segment("Big_Spenders", 9_900, now())
+    instance.evaluate_segment("Big_Spenders", 10_300, now())
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_flow_with_the_connector_is_called_from_turning_on_to_turning_off(world: World, name: str) -> None:
+    instance = world.instance()
+    occur = {**OCCURRENCES, "segment-crossed-to-mail": raise_segment_far}[name]
+    flow, other = bring(world, name, instance), bring(world, name, instance)
+    location = await flow.turn_on()
+    await other.turn_on()
+    await world.cycle()
+    assert flow.bodies() == []
+
+    occur(instance)
+    await world.cycle()
+    (body,) = flow.bodies()
+    assert flow.sample.runs(body)
+    assert flow.sample.tracking_id(body) == body["id"]
+    assert body["data"]["instanceId"] == instance.id
+    assert all(value not in {None, ""} for value in flow.sample.action(body).values())
+
+    assert await flow.turn_off(location) == 204
+    occur(instance)
+    await world.cycle()
+    assert len(flow.bodies()) == 1 < len(other.bodies())
+
+
+async def test_a_flow_with_the_connector_starts_the_next_job(world: World) -> None:
+    instance = world.instance()
+    flow = bring(world, "full-refresh-starts-next-job", instance)
+    await flow.turn_on()
+    await world.cycle()
+    refresh_fully(instance)
+    await world.cycle()
+    (body,) = flow.bodies()
+    status, _, job = await flow.send(flow.sample.action_request(body))
+    assert (status, job["operationType"]) == (202, "export")
+
+
+async def test_a_sample_that_nobody_filled_in_says_what_is_missing(world: World) -> None:
+    untouched = Imported(world, CloudFlow("refresh-failed-to-teams", {}), f"untouched-{uuid4().hex[:8]}")
+    request = untouched.sample.subscribe(world.stack.flows.url(untouched.flow))
+    status, _, problem = await untouched.send(request)
+    assert (status, [one["field"] for one in problem["errors"]]) == (400, ["instanceId"])
