@@ -24,7 +24,10 @@ QUERIES: Mapping[str, str] = {
 
 
 def filled(query: str, **given: str) -> str:
-    """A tile's query as the workbook sends it; a parameter that nobody fills in is sent as `<unset>`."""
-    for name in PARAMETERS:
-        query = query.replace(f"{{{name}}}", given.get(name, "<unset>"))
+    """A tile's query as the workbook sends it; it sends none that asks for a parameter without a value."""
+    for name, parameter in PARAMETERS.items():
+        if f"{{{name}}}" in query:
+            value = given.get(name) or parameter["value"]
+            assert value, f"the portal would ask for {name}"
+            query = query.replace(f"{{{name}}}", value)
     return query
