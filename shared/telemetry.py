@@ -112,6 +112,7 @@ DELIVER = SpanName(
         "type",
         "instance",
         "subscription",
+        "label",  # whose flow it is, as its maker wrote it
         "attempt",
         "age",  # seconds since dispatch
         "outcome",
@@ -138,6 +139,7 @@ LOG_EVENTS = frozenset(
         "logs.purged",
         "poll.failed",
         "poll.recovered",
+        "poll.succeeded",
         "poll.superseded",
         "request.failed",
         "resource.omitted",

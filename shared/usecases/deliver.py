@@ -128,6 +128,7 @@ class Deliver:
             type=event.type,
             instance=event.instance_id,
             subscription=subscription.id,
+            label=subscription.label,
             attempt=delivery.attempt,
             age=(began - delivery.dispatched_at).total_seconds(),
         ) as span:
