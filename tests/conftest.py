@@ -1,13 +1,17 @@
-"""What all tests share: how Hypothesis looks for examples, and how many tests run at once."""
+"""What all tests share: how Hypothesis looks for examples, how many tests run at once, and storage."""
 
 import fcntl
 import os
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from hypothesis import settings
+
+from local.azurite import Azurite
+from local.install_azurite import install
 
 # On a build machine the same commit is tried with the same examples, and a slow moment is no failure.
 settings.register_profile("build", derandomize=True, deadline=None)
@@ -35,3 +39,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         fcntl.flock(room, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
         return (yield)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def azurite() -> AsyncIterator[Azurite]:
+    """Real Azurite, for those who empty it before each test."""
+    install()
+    azurite = Azurite()
+    try:
+        await azurite.start()
+        yield azurite
+    finally:
+        await azurite.stop()
