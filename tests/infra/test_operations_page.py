@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from shared.adapters import delivery_queue, event_grid
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
@@ -22,11 +20,12 @@ from shared.usecases.pace import MAX_UNDER_WAY
 from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, TOPIC, VAULT, Deployment
-from tests.infra.pages import blocks, commands, leads_somewhere, links, page, prose, sections
+from tests.infra.pages import blocks, page, sections
 from tests.infra.test_costs import number
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
 from tests.infra.test_deploy_page import variables
 from tests.infra.test_deployment import SUBSCRIPTION
+from tests.pages import commands, prose
 from tests.telemetry.operation import Operation
 from tests.telemetry.portal import TILES
 from tests.telemetry.tables import COLUMNS
@@ -286,11 +285,6 @@ def test_addresses_are_routes(routes: dict[str, str]) -> None:
     named = {re.sub(r"<\w+>", "*", path) for path in re.findall(r"\$url(/api/[\w/<>]+)", SHELL)}
     assert "/api/health" in named
     assert named <= {re.sub(r"\{\w+\}", "*", route.partition(" ")[2]) for route in routes}
-
-
-@pytest.mark.parametrize("target", links(PAGE))
-def test_links_lead_somewhere(target: str) -> None:
-    assert leads_somewhere(target, PAGE)
 
 
 def test_readme_leads_here() -> None:

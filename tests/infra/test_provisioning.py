@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.infra.compiler import PROJECT
-from tests.infra.pages import blocks, prose, sections
+from tests.infra.pages import blocks, sections
+from tests.pages import prose
 
 PAGES = sorted([*(PROJECT / "docs").rglob("*.md"), PROJECT / "README.md", PROJECT / "connector" / "readme.md"])
 # Where azd itself is explained, the templates are new to it, or the last time failed, which azd does not take for done.

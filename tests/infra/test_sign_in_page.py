@@ -16,7 +16,7 @@ import pytest
 from connector.files import placeholders
 from connector.placeholders import given_in
 from tests.infra.deployment import SITE, Deployment
-from tests.infra.pages import blocks, leads_somewhere, links, page
+from tests.infra.pages import blocks, page
 from tests.infra.test_deploy_page import variables
 from tests.test_docs import code_spans
 
@@ -127,8 +127,3 @@ def test_token_that_is_tried_shows_the_claims_that_the_page_explains(typed: Type
 
 def test_no_answer_of_the_tools_is_shown_that_is_a_secret(typed: Typed) -> None:
     assert "the-secret" not in typed.printed
-
-
-@pytest.mark.parametrize("target", links(PAGE))
-def test_links_lead_somewhere(target: str) -> None:
-    assert leads_somewhere(target, PAGE)

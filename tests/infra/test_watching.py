@@ -14,7 +14,8 @@ from tests.infra.deployment import (
     WORKSPACE,
     Deployment,
 )
-from tests.infra.pages import anchors, page
+from tests.infra.pages import page
+from tests.pages import anchors
 from tests.test_docs import routes as registered_routes
 
 routes = registered_routes  # a fixture of that module, used here too
