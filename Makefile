@@ -11,6 +11,8 @@ UV := uv==0.13.9
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version $(shell cat .python-version) --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 EXAMPLES := 100
+# Each of the many processes that demo and tests start would otherwise compile the app anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup lock demo up doctor test fuzz connector flows infra snapshot clean
 

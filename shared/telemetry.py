@@ -120,6 +120,7 @@ DELIVER = SpanName(
         "type",
         "instance",
         "subscription",
+        "label",  # whose flow it is, as its maker wrote it
         "attempt",
         "age",  # seconds since dispatch
         "outcome",
@@ -150,6 +151,7 @@ LOG_EVENTS = frozenset(
         "message.given_up",
         "poll.failed",
         "poll.recovered",
+        "poll.succeeded",
         "poll.superseded",
         "request.failed",
         "resource.omitted",

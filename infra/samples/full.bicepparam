@@ -5,6 +5,9 @@ param environmentName = 'sample'
 param location = 'westeurope'
 param customerInsightsSubscriptionKey = 'made-up-subscription-key'
 param alertEmail = 'operator@example.com'
+param alertWebhookUrl = 'https://flows.example.com/alerts?sig=made-up-signature'
+param runbookUrl = 'https://docs.example.com/operations.md'
+param operatorGroupId = '77777777-7777-7777-7777-777777777777'
 param callbackEncryptionSeed = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP'
 param customerInsightsTenantId = '11111111-1111-1111-1111-111111111111'
 param customerInsightsClientId = '22222222-2222-2222-2222-222222222222'
@@ -25,6 +28,7 @@ param publicUrl = 'https://events.example.com'
 param instanceMemoryMB = 512
 param maximumInstanceCount = 100
 param alwaysReadyDeliver = 1
+param zoneRedundant = 'all'
 param vnetEnabled = true
 param signInClientId = '44444444-4444-4444-4444-444444444444'
 param signInAllowedClientIds = '55555555-5555-5555-5555-555555555555, 66666666-6666-6666-6666-666666666666'

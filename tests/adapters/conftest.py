@@ -1,4 +1,4 @@
-"""Real Azurite for the storage adapters: one per session, emptied before each test that uses it."""
+"""Real storage for the adapters, emptied before each test that uses it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,7 +12,6 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.azurite import Azurite
-from local.install_azurite import install
 from shared.adapters.storage import API_VERSION, Account
 from shared.domain.events import DataSourceRefreshFailed, Event
 
@@ -48,17 +47,6 @@ class Storage:
 
     async def close(self) -> None:
         await asyncio.gather(self.blobs.close(), self.queues.close(), self.tables.close())
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def azurite() -> AsyncIterator[Azurite]:
-    install()
-    azurite = Azurite()
-    try:
-        await azurite.start()
-        yield azurite
-    finally:
-        await azurite.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

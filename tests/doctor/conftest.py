@@ -26,10 +26,10 @@ from shared.adapters.cipher import CallbackCipher
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.composition import compose
 from shared.settings import DEFAULTS, Settings
-from tests.adapters.conftest import Storage, azurite, storage
+from tests.adapters.conftest import Storage, storage
 from tests.adapters.test_subscription_table import subscription
 
-__all__ = ["azurite", "storage"]  # fixtures of the adapters, used here too
+__all__ = ["storage"]  # a fixture of the adapters, used here too
 
 PROJECT = Path(__file__).parent.parent.parent
 CALLBACK = "https://prod-1.westeurope.logic.azure.com/workflows/1/triggers/manual/run?sig=s3cret-signature"

@@ -18,6 +18,7 @@ from shared.composition import compose
 from shared.settings import AZURE_MARKS, DEFAULTS, Settings
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import STORAGE, VAULT, Deployment
+from tests.infra.test_roles import assignments
 from tests.test_docs import SAMPLE, read_by_code, settings_table
 
 # What the bridge may be told and is not told in Azure.
@@ -231,11 +232,7 @@ async def test_roles_cover_every_service_that_the_bridge_calls(
         "table": "Storage Table Data Contributor",
     }
     account = plain.the(STORAGE)["id"]
-    described = {
-        assignment["properties"]["description"]
-        for assignment in plain.all("Microsoft.Authorization/roleAssignments").values()
-        if assignment["id"].startswith(f"{account}/providers/")
-    }
-    assert {f"The app: {needed[service]}" for service in asked_of_storage} == described
+    given = {one.role for one in assignments(plain) if (one.who, one.scope) == ("app", account)}
+    assert {needed[service] for service in asked_of_storage} == given
     topic = plain.the("Microsoft.EventGrid/topics")["id"]
     assert topic in plain.app_settings()["EVENT_GRID_TOPIC_ENDPOINT"]
