@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -339,7 +340,7 @@ class DeliveryStoreFake:
         place = (delivery.subscription_id, delivery.key)
 
         def write() -> None:
-            if self.rows[place][1] != version:
+            if place not in self.rows or self.rows[place][1] != version:
                 raise LostRaceError("the delivery was written by another")
             del self.rows[place]
 
@@ -360,6 +361,32 @@ class DeliveryStoreFake:
     async def drop(self, subscription_id: str) -> None:
         for delivery in self._in_line(subscription_id):
             await self._fate.step(lambda place=(subscription_id, delivery.key): self.rows.pop(place))
+
+    async def page(
+        self, subscription_id: str, part: Slice, *, stage: Stage | None = None, between: Between = ALWAYS
+    ) -> Page[Delivery]:
+        mine = [delivery for (id_, _), (delivery, _) in self.rows.items() if id_ == subscription_id]
+        wanted = [each for each in mine if stage in {None, each.stage} and is_in(each.key.time, between)]
+        return page_of({latest_first(each.key): each for each in wanted}, part)
+
+
+def is_in(at: datetime, between: Between) -> bool:
+    since, until = between
+    return (since is None or since <= at) and (until is None or at < until)
+
+
+def latest_first(key: EventKey) -> str:
+    """The key as text that sorts the latest first."""
+    return f"{(datetime.max.replace(tzinfo=UTC) - key.time) // timedelta(microseconds=1):018d} {key.id}"
+
+
+def page_of[T](items: Mapping[str, T], part: Slice) -> Page[T]:
+    """A page of what goes by a key; the cursor is the last key given."""
+    if part.cursor is not None and not re.fullmatch(r"\d{18} .+", part.cursor):
+        raise InvalidInputError({"cursor": "is none"})
+    rest = [key for key in sorted(items) if key > (part.cursor or "")]
+    given = rest[: part.limit]
+    return Page([items[key] for key in given], given[-1] if len(rest) > len(given) else None)
 
 
 class EventLogFake:
