@@ -357,6 +357,13 @@ class DeliveryStoreFake:
         for delivery in self._in_line(subscription_id):
             await self._fate.step(lambda place=(subscription_id, delivery.key): self.rows.pop(place))
 
+    async def page(
+        self, subscription_id: str, part: Slice, *, stage: Stage | None = None, between: Between = ALWAYS
+    ) -> Page[Delivery]:
+        mine = [delivery for (id_, _), (delivery, _) in self.rows.items() if id_ == subscription_id]
+        wanted = [each for each in mine if stage in {None, each.stage} and is_in(each.key.time, between)]
+        return page_of({latest_first(each.key): each for each in wanted}, part)
+
 
 def is_in(at: datetime, between: Between) -> bool:
     since, until = between
