@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.domain.deliveries import Delivery, Line, New, Stage
+from shared.domain.deliveries import Delivery, EventKey, Line, New, Stage
 from shared.domain.events import Event
 from shared.domain.logs import Purged
 from shared.errors import FormatError, TransientError
@@ -89,16 +89,27 @@ async def test_what_belonged_to_one_of_the_same_id_is_forgotten_without_a_letter
     assert (world.deliveries.rows, world.letters()) == ({}, [])
 
 
-async def test_what_somebody_else_moves_meanwhile_is_theirs() -> None:
+@pytest.mark.parametrize("moment", ["before it is read", "before it is written"])
+async def test_what_somebody_else_moves_meanwhile_is_theirs(moment: str) -> None:
     world = Held("failing")
     delivery = world.hold(EVENTS[0], OLD)
     claimed = delivery.attempt(NOON, NOON + DAYS + HOUR)
 
-    def claim() -> None:  # between the look and the write
+    def claim() -> None:
         world.deliveries.slowness = lambda: None
         world.deliveries.rows[(world.mine, delivery.key)] = claimed, "theirs"
 
-    world.deliveries.slowness = claim
+    class Busy(DeliveryStoreFake):
+        async def get(self, subscription_id: str, key: EventKey) -> tuple[Delivery, str] | None:
+            claim()
+            return await super().get(subscription_id, key)
+
+    if moment == "before it is read":
+        busy = Busy()
+        busy.rows, world.deliveries = world.deliveries.rows, busy
+    else:
+        world.deliveries.slowness = claim
+    world.begin()
     assert await world.expire() == Purged(0, is_done=True)
     assert (world.stage(EVENTS[0]), world.letters()) == (Stage.ATTEMPTING, [])
 
