@@ -11,7 +11,7 @@ from doctor.findings import Finding, Verdict
 from doctor.operation import MOST_LETTERS, check_operation
 from doctor.polls import Written, judge
 from shared.adapters.checkpoint_blobs import CheckpointBlobs
-from shared.adapters.logs import DeadLetterTable
+from shared.adapters.letter_table import DeadLetterTable
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.deliveries import DeadLetter
