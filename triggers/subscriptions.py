@@ -12,7 +12,8 @@ from shared.composition import bridge
 from shared.domain.callbacks import CallbackPolicy
 from shared.domain.catalog import Listing
 from shared.domain.events import Number, Wire
-from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger, Wish
+from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger
+from shared.domain.wishes import Wish
 from shared.errors import InvalidInputError, NotFoundError
 from triggers.operations import Reply, Routes
 from triggers.parameters import ChosenSubscriptionPath, Path, SubscriptionPath, TokenPath, TriggerPath
