@@ -202,9 +202,22 @@ def test_two_at_once_leave_it_found_by_its_events_and_once(slug: str, pair: tupl
     assert play_all(lambda: Races(slug, chosen=False, present=present), pair) > 1
 
 
-@pytest.mark.parametrize("other", ["subscribe a 2", "subscribe b 0", "suspend", "end", "sweep"])
+@pytest.mark.parametrize("other", ["subscribe a 0", "subscribe a 2", "subscribe b 0", "suspend", "end", "sweep"])
 def test_two_at_once_leave_a_chosen_id_found_by_its_wish(other: str) -> None:
     assert play_all(lambda: Races(SOURCES, chosen=True, present=True), ["subscribe a 1", other]) > 1
+
+
+@pytest.mark.parametrize("other", ["subscribe a 1", "subscribe a 2", "end", "sweep"])
+def test_what_a_death_has_left_is_swept_unless_somebody_wants_it_now(other: str) -> None:
+    def begin() -> Races:
+        races = Races(SOURCES, chosen=True, present=True)
+        races.clock.advance(-timedelta(hours=1))
+        for left in signposts(replace(races.store.rows["mine"][0], fingerprint="1" * 64)):
+            races.store.table.write(left)
+        races.clock.advance(timedelta(hours=1))
+        return races
+
+    assert play_all(begin, ["sweep", other]) > 1
 
 
 @pytest.mark.parametrize("others", [("subscribe a", "end"), ("subscribe b", "end"), ("end", "sweep")])
