@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
+from shared.domain import ids
 from shared.domain.catalog import (
     Column,
     DataSource,
@@ -213,13 +214,17 @@ class _EntityModel(Wire):
 
 
 INSTANCES: Final = Reader(
-    "instance", model=_Instance, resource=_Instance.shown, identity=lambda one: one.instance_id, names=("instanceId",)
+    "instance",
+    model=_Instance,
+    resource=_Instance.shown,
+    identity=lambda one: ids.key(one.instance_id),
+    names=("instanceId",),
 )
 DATA_SOURCES: Final = Reader(
     "data source",
     model=_DataSource,
     resource=_DataSource.shown,
-    identity=lambda one: one.data_source_id,
+    identity=lambda one: ids.key(one.data_source_id),
     names=wire.DATA_SOURCE_NAMES,
 )
 SEGMENTS: Final = Reader(
@@ -228,7 +233,7 @@ SEGMENTS: Final = Reader(
 MEASURES: Final = Reader(
     "measure", model=_Measure, resource=_Measure.shown, identity=lambda one: one.name, names=("name", "displayName")
 )
-JOBS: Final = Reader("job", model=_Job, resource=_Job.shown, identity=lambda one: one.job_id, names=("jobId",))
+JOBS: Final = Reader("job", model=_Job, resource=_Job.shown, identity=lambda one: ids.key(one.job_id), names=("jobId",))
 # Nothing identifies a node that names no object: all of them count.
 NODES: Final = Reader(
     "workflow node", model=_Node, resource=_Node.shown, identity=id, names=("identifier", "friendlyName")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.domain import resources
 from shared.domain.resources import Fault, Job, Measure, Segment
 from shared.insights import wire
-from shared.insights.reading import Omissions
+from shared.insights.reading import Omissions, Reader
 from shared.insights.spelling import _SPELLINGS, spelled
 
 
@@ -199,3 +199,16 @@ def test_counts(count: object, read: int | None) -> None:
 @pytest.mark.parametrize("count", [-1, 0.5, "many", "-1", "", True, [], {}])
 def test_what_is_no_count_makes_a_segment_unreadable(count: object) -> None:
     assert segments(count) == []
+
+
+def count(reader: Reader[Any, Any], *items: object) -> int:
+    return len(reader.all(json.dumps(items).encode(), "test", Omissions()))
+
+
+@pytest.mark.parametrize("spelled", ["2A9F", "{2a9f}", " 2a9F\t", "{2A9F} "])
+def test_what_a_list_shows_twice_in_two_spellings_counts_once(spelled: str) -> None:
+    assert count(wire.INSTANCES, {"instanceId": "2a9f"}, {"instanceId": spelled}) == 1
+    assert count(wire.DATA_SOURCES, {"dataSourceId": "2a9f"}, {"dataSourceId": spelled}) == 1
+    assert count(wire.JOBS, {"jobId": "2a9f"}, {"jobId": spelled}) == 1
+    nodes = [{"operationType": "merge", "identifier": spelled}, {"operationType": "Merge", "identifier": "2a9f"}]
+    assert count(wire.NODES, *nodes, {"operationType": "match", "identifier": spelled}) == 2
