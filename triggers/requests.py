@@ -3,16 +3,13 @@
 Whatever is wrong is an `InvalidInputError` that names each field.
 """
 
-import json
-import math
 import re
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import NoReturn
 
-from pydantic import BaseModel, RootModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from shared.domain import exact_json
 from shared.errors import InvalidInputError
 
 BODY = "body"
@@ -31,18 +28,10 @@ def parse_path[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
 
 
 def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
-    """A body as the model. Numbers are read as decimals, never as binary floats.
-
-    A model that is a row (a `RootModel`) takes any JSON object, and its numbers as JSON has them.
-    """
-    is_row = issubclass(model, RootModel)
+    """A body as the model. Numbers are read as decimals, never as binary floats."""
     try:
-        value = (
-            json.loads(content, parse_float=_finite, parse_constant=_refuse)
-            if is_row
-            else json.loads(content, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
-        )
-    except (ValueError, ArithmeticError, RecursionError):
+        value = exact_json.read(content)
+    except ValueError:
         raise InvalidInputError({BODY: "is not JSON"}) from None
     if not isinstance(value, dict):
         raise InvalidInputError({BODY: "is not a JSON object"})
@@ -64,14 +53,3 @@ def _message(wrong: ErrorDetails) -> str:
     return (
         "Input should be a number" if wrong["type"] == "is_instance_of" else wrong["msg"].removeprefix("Value error, ")
     )
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)

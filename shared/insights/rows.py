@@ -16,6 +16,7 @@ from shared.insights.calls import Calls, source_of
 from shared.insights.paths import below, quoted
 from shared.insights.reading import MalformedAnswerError, decoded
 from shared.insights.transport import Answer, Call
+from shared.insights.values import whole_number
 
 # How many rows the API gives at most is not documented, so a page with fewer than asked for need not be the last one:
 # an empty one is, or the one that reaches the count where the API gives it. That this counts all the rows that a query
@@ -110,7 +111,7 @@ def _page_of(answer: Answer) -> _Page:
     items, count = document.get("value"), document.get("@odata.count")
     if not isinstance(items, list):
         raise MalformedAnswerError("it holds no list of rows")
-    return _Page(items, count if isinstance(count, int) else None)
+    return _Page(items, whole_number(count))
 
 
 def _row_or_rows(answer: Answer) -> Sequence[Row]:

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 import requests
 from requests.adapters import HTTPAdapter
 
+from shared.domain import exact_json
 from shared.errors import (
     AccessError,
     BridgeError,
@@ -36,6 +37,7 @@ from shared.insights.reading import MalformedAnswerError
 # As many calls as are made at once; a ninth would open a connection and close it again.
 _POOL_SIZE: Final = 64
 _CHUNK_BYTES: Final = 64 * 1024
+_JSON: Final = {"Content-Type": "application/json"}
 _LONGEST_MESSAGE: Final = 1000
 _SIGNATURE: Final = re.compile(r"(\bsig=)[^&\s\"']+", re.IGNORECASE)
 _AGAIN: Final = "the next attempt may succeed"
@@ -188,8 +190,8 @@ class Transport:
                 self.endpoint + call.path,
                 # Percent-encoded throughout: whether `+` is a space depends on who reads it.
                 params=urlencode(call.query, quote_via=quote, safe="$"),
-                json=call.body,
-                headers=self._headers(token),
+                data=None if call.body is None else exact_json.write(call.body),
+                headers=self._headers(token) if call.body is None else self._headers(token) | _JSON,
                 timeout=(min(self.pace.connect_timeout, left), min(self.pace.read_timeout, left)),
                 allow_redirects=False,
                 stream=True,

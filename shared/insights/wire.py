@@ -163,8 +163,7 @@ class SegmentStats(Wire):
 
     def resource(self) -> SegmentEvaluation:
         """Return what a poll compares."""
-        count = None if self.entity_count is None else int(self.entity_count)
-        return SegmentEvaluation(spelled(self.job_status), utc(self.evaluation_date), count)
+        return SegmentEvaluation(spelled(self.job_status), utc(self.evaluation_date), self.entity_count)
 
 
 class SegmentMetadata(Wire):

@@ -189,14 +189,35 @@ def segments(count: object) -> list[Segment]:
     return wire.SEGMENTS.all(body, "test", Omissions())
 
 
-@pytest.mark.parametrize(("count", "read"), [(0, 0), (900, 900), ("900", 900), (None, None), (2**40, 2**40)])
+@pytest.mark.parametrize(
+    ("count", "read"),
+    [
+        (0, 0),
+        (900, 900),
+        ("900", 900),
+        (None, None),
+        (2**40, 2**40),
+        (10000.0, 10000),
+        ("10000.0", 10000),
+        ("1e4", 10000),
+        ("1E+4", 10000),
+        (" 900 ", 900),
+        ("+900", 900),
+        ("0900", 900),
+        (-0.0, 0),
+        (2**70, 2**70),
+    ],
+)
 def test_counts(count: object, read: int | None) -> None:
     (segment,) = segments(count)
     assert segment.latest is not None
     assert segment.latest.count == read
 
 
-@pytest.mark.parametrize("count", [-1, 0.5, "many", "-1", "", True, [], {}])
+@pytest.mark.parametrize(
+    "count",
+    [-1, 0.5, "many", "-1", "", True, [], {}, "900.5", "1e30", "1e-3", "1,000", "1_000", "٣", "0x10", "NaN", "True"],
+)
 def test_what_is_no_count_makes_a_segment_unreadable(count: object) -> None:
     assert segments(count) == []
 
