@@ -26,6 +26,7 @@ from shared.domain.jobs import error_of
 from shared.domain.resources import Task
 from shared.domain.rows import row_schema
 from shared.insights import wire
+from shared.insights.delimited import TextFormat
 from shared.insights.reading import Reader
 from shared.insights.spelling import spelled
 from shared.insights.values import Name, Text, Time, Wire, fault, utc
@@ -149,13 +150,35 @@ def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
+class FileFormatSettings(Wire):
+    """How a partition's file is written: the Common Data Model's `CsvFormatSettings`."""
+
+    column_headers: bool | None = None
+    delimiter: Text | None = None
+    quote_style: Text | None = None
+    encoding: Text | None = None
+
+
 class PartitionMetadata(Wire):
     """A partition; `location` is where its file is, and may hold a signature: it is never shown."""
 
     name: Name
     location: str | None = Field(None, repr=False)
     refresh_time: Time | None = None
+    file_format_settings: FileFormatSettings | None = None
     has_header: bool | None = None
+
+    @property
+    def begins_with_header(self) -> bool | None:
+        """Whether its file begins with the columns' names; None where nothing tells, or two words contradict."""
+        settings = self.file_format_settings or FileFormatSettings()
+        words = {word for word in (self.has_header, settings.column_headers) if word is not None}
+        return words.pop() if len(words) == 1 else None
+
+    def text_format(self) -> TextFormat:
+        """How its file is written. Raises `UnreadableFileError` for what cannot be read."""
+        settings = self.file_format_settings or FileFormatSettings()
+        return TextFormat.declared(settings.delimiter, settings.quote_style, settings.encoding)
 
     def shown(self) -> Partition:
         """The partition as callers see it."""
