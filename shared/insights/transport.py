@@ -6,6 +6,7 @@ and follows no redirect: requests would take the subscription key along to anoth
 
 import logging
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,7 @@ from shared.insights.reading import MalformedAnswerError
 _POOL_SIZE: Final = 64
 _CHUNK_BYTES: Final = 64 * 1024
 _JSON: Final = {"Content-Type": "application/json"}
+_CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 _NO_URL: Final = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
@@ -213,7 +215,8 @@ class Transport:
             allow_redirects=False,
             stream=True,
         ) as response:
-            return Answer(response.status_code, response.headers, self._body(call, response, deadline))
+            body = _in_utf8(self._body(call, response, deadline), response.headers.get("Content-Type", ""))
+            return Answer(response.status_code, response.headers, body)
 
     def _body(self, call: Call, response: requests.Response, deadline: float) -> bytes:
         """Read the answer, but no longer than the deadline: a timeout only limits the pauses between its pieces."""
@@ -279,6 +282,21 @@ def _refusal(call: Call, answer: Answer, *secrets: str) -> BridgeError:
     if error is RefusedError:
         return RefusedError(message, words=words, target=target)
     return ConflictError(message, words=words) if error is ConflictError else error(message)
+
+
+def _in_utf8(body: bytes, content_type: str) -> bytes:
+    """The text in UTF-8, the encoding of JSON; another that is declared counts only where it is not in UTF-8."""
+    declared = _CHARSET.search(content_type)
+    if declared is None or declared[1].lower() == "utf-8":
+        return body
+    try:
+        body.decode()
+    except UnicodeError:
+        try:
+            return body.decode(declared[1]).encode()
+        except (LookupError, UnicodeError):
+            return body
+    return body
 
 
 def _failure(call: Call, error: requests.RequestException) -> BridgeError:

@@ -1,11 +1,8 @@
 """What is known of a person reaches no log: neither a filter's value nor a row's key, nor what the API says of them."""
 
 import logging
-import socket
-import threading
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 import requests
@@ -14,7 +11,7 @@ from responses import RequestsMock
 from shared.domain.rows import RowQuery
 from shared.errors import BridgeError, NotFoundError
 from shared.insights.rows import RowsClient
-from tests.insights.fakes import KEY, TOKEN, calls
+from tests.insights.fakes import KEY, TOKEN, answering, calls
 from tests.insights.test_rows import ANY_DATA
 
 PERSON = "jane.doe"
@@ -87,23 +84,6 @@ async def test_who_asked_for_a_row_is_told_that_it_is_not_there() -> None:
         api.get(ANY_DATA, status=404)
         with pytest.raises(NotFoundError, match=PERSON):
             await one(RowsClient(calls().hurried()))
-
-
-@contextmanager
-def answering(answer: bytes) -> Iterator[str]:
-    """A server that answers one request with these bytes and closes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65_536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
-        thread.join(10)
 
 
 @pytest.mark.parametrize(
