@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.adapters.storage import Account, key_of
 from shared.adapters.tables import Row, Table
+from shared.domain import ids
 from shared.domain.deliveries import DeadLetter, Delivery, DeliveryRecord, Stage
 from shared.domain.events import Event
 from shared.errors import LostRaceError
@@ -90,7 +91,7 @@ class EventTable:
     async def record(self, event: Event) -> None:
         """Keep an event; once more changes nothing."""
         row = {
-            "PartitionKey": key_of(event.instance_id, event.type),
+            "PartitionKey": key_of(ids.key(event.instance_id), event.type),
             "RowKey": f"{event.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}-{event.id}",
             "event": event.encode().encode(),
         }
