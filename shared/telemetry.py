@@ -144,6 +144,7 @@ LOG_EVENTS = frozenset(
         "request.failed",
         "resource.omitted",
         "subscription.ended",
+        "subscription.kept",
         "subscription.suspended",
         "subscription.taken",
         "subscription.unchecked",

@@ -19,7 +19,7 @@ from shared.domain import exact_json
 from shared.insights import lenient
 from shared.insights.lenient import Undecodable
 
-_logger = logging.getLogger("bridge.insights")
+log = logging.getLogger("bridge.insights")
 
 # The decoder's own message would quote nothing of use to an operator, but could quote data.
 _NOT_JSON = "it is not JSON, or it is cut off"
@@ -45,7 +45,7 @@ class Omissions:
     def warn(self, source: str, item: str, reason: str) -> None:
         """Log that `item` of `source` is left out and why, unless that has been said."""
         if self._is_news((source, item, reason)):
-            _logger.warning("resource.omitted Customer Insights, %s: %s is left out: %s", source, item, reason)
+            log.warning("resource.omitted Customer Insights, %s: %s is left out: %s", source, item, reason)
 
     def _is_news(self, omission: Hashable) -> bool:
         with self._lock:

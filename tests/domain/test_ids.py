@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain import ids, jobs, refreshes
@@ -90,7 +90,8 @@ def told(spell: Spelling) -> list[Event]:
     return found
 
 
-@settings(deadline=None)
+# Each id of each feed of each poll has a spelling of its own: that is what the example is, and no smaller one would do.
+@settings(deadline=None, suppress_health_check=[HealthCheck.large_base_example, HealthCheck.data_too_large])
 @given(st.data())
 def test_one_occurrence_is_one_event_with_one_id_however_the_feeds_spell_it(data: st.DataObject) -> None:
     expected = told(as_it_is)

@@ -246,7 +246,7 @@ async def test_a_declared_header_that_is_none_is_refused(api: RequestsMock, firs
             {"delimiter": None, "quoteStyle": None, "encoding": None, "columnHeaders": None, "more": 1},
             ANN_LINE.encode(),
         ),
-        (None, gzip.compress(ANN_LINE.encode())),
+        (None, gzip.compress(ANN_LINE.encode(), mtime=0)),
     ],
     ids=lambda value: repr(value)[:50],
 )
