@@ -64,7 +64,11 @@ class RefusedError(PermanentError):
 
 
 class ConflictError(PermanentError):
-    """The caller's input clashes with what exists."""
+    """The caller's input clashes with what exists; `words` is Customer Insights' own message, if it is its refusal."""
+
+    def __init__(self, message: str, *, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words
 
 
 class TooLargeError(PermanentError):

@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from ipaddress import ip_address
 
+from shared.domain import ids
 from shared.schedules import read_schedule
 
 KEY_BYTES = 32
@@ -126,12 +127,12 @@ def _instances(text: str) -> tuple[str, ...]:
     if text == "*":
         return ()
     found = [_INSTANCE.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
-    ids = [each["id"] for each in found if each is not None]
-    if not ids or len(ids) < len(found):
+    names = [each["id"] for each in found if each is not None]
+    if not names or len(names) < len(found):
         raise ValueError("is neither * nor a comma-separated list of environment ids")
-    if len({each.casefold() for each in ids}) < len(ids):
+    if len({ids.key(each) for each in names}) < len(names):
         raise ValueError("names an environment twice (case, braces and blanks around make no difference)")
-    return tuple(ids)
+    return tuple(names)
 
 
 def _flag(text: str) -> bool:

@@ -158,6 +158,7 @@ LOG_EVENTS = frozenset(
         "subscription.edited",
         "subscription.ended",
         "subscription.failing",
+        "subscription.kept",
         "subscription.resumed",
         "subscription.suspended",
         "subscription.taken",

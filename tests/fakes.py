@@ -15,6 +15,7 @@ from shared.adapters.subscription_rows import (
     subscription_row,
 )
 from shared.adapters.subscription_table import SubscriptionTable
+from shared.domain import ids
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
@@ -398,16 +399,23 @@ class EventLogFake:
         wanted = {
             latest_first(EventKey(it.event.time, it.event.id)): it
             for it in self.events.values()
-            if instance_id in {None, it.event.instance_id}
-            and event_type in {None, it.event.type}
-            and is_in(it.event.time, between)
+            if instance_id is None
+            or (
+                ids.key(instance_id) == ids.key(it.event.instance_id)
+                and event_type in {None, it.event.type}
+                and is_in(it.event.time, between)
+            )
         }
         return await self._fate.step(lambda: page_of(wanted, part))
 
     async def between(self, instance_id: str, event_type: str, between: Between) -> AsyncIterator[Event]:
         for logged in sorted(self.events.values(), key=lambda it: it.event.time):
             event = logged.event
-            if instance_id in {"*", event.instance_id} and event.type == event_type and is_in(event.time, between):
+            if (
+                (instance_id == "*" or ids.key(instance_id) == ids.key(event.instance_id))
+                and event.type == event_type
+                and is_in(event.time, between)
+            ):
                 await asyncio.sleep(0)
                 yield event
 

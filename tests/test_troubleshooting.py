@@ -25,13 +25,13 @@ from shared.errors import (
 from shared.insights.auth import TokenSource
 from shared.settings import Settings
 from shared.usecases.poll import REFRESHES, Poll
-from tests.adapters.conftest import Opened, Storage, azurite, opened, storage
+from tests.adapters.conftest import Opened, Storage, opened, storage
 from tests.fakes import CheckpointStoreFake, ClockFake, PublisherFake, SubscriptionStoreFake
 from tests.infra.compiler import INFRA
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
 from tests.infra.test_deploy_page import variables
 from tests.infra.test_names import triggers
-from tests.infra.test_operations_page import AZURE_TABLES
+from tests.infra.test_operations_page import BILL
 from tests.infra.test_operations_page import COMMANDS as OPERATIONS_COMMANDS
 from tests.insights.fakes import ENDPOINT, client
 from tests.insights.test_auth import entra
@@ -42,7 +42,7 @@ from triggers.answers import answer, of_error
 from triggers.health import Health
 from triggers.operations import shown
 
-__all__ = ["azurite", "opened", "storage"]  # fixtures of the adapters, used here too
+__all__ = ["opened", "storage"]  # fixtures of the adapters, used here too
 
 PAGE = PAGES["docs/troubleshooting.md"]
 SHELL = shell(PAGE)
@@ -180,7 +180,7 @@ def test_commands_and_what_they_name_exist() -> None:
 def test_queries_bind_and_name_a_function_of_the_app() -> None:
     queries = re.findall(r"\bask '([^']*)'", SHELL)
     assert len(queries) >= 4
-    found = bind({query: query for query in queries}, AZURE_TABLES)
+    found = bind({query: query for query in queries}, BILL)
     assert {query: said for query, said in found.items() if said} == {}
     named = set(re.findall(r'FunctionName == "(\w+)"', SHELL)) | set(re.findall(r"`(poll_\w+)`", PAGE))
     assert named

@@ -98,7 +98,7 @@ def of_error(error: BridgeError) -> func.HttpResponse:  # noqa: PLR0911 - the ta
         case NotFoundError():
             return problem(HTTPStatus.NOT_FOUND, str(error))
         case ConflictError():
-            return problem(HTTPStatus.CONFLICT, str(error))
+            return problem(HTTPStatus.CONFLICT, error.words or str(error))
         case TimedOutError():
             return problem(HTTPStatus.GATEWAY_TIMEOUT, "Customer Insights did not answer in time; try again later.")
         case TransientError():

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import Field, RootModel
 
 from shared.composition import bridge
+from shared.domain import exact_json
 from shared.domain.catalog import Listing, Partition
 from shared.domain.events import Wire
 from shared.domain.rows import Row, RowQuery
-from triggers.answers import encode
 from triggers.catalog import FINDING
 from triggers.operations import Reply, Routes
 from triggers.parameters import ItemPath, PartitionPath, TablePath
@@ -52,7 +52,7 @@ async def list_items(path: TablePath, query: RowQuery) -> Reply:
 async def get_item(path: ItemPath) -> Reply:
     """One row of a table by its key."""
     row = await bridge().rows.row(bridge().served(path.instance_id), path.table, path.item_id)
-    return Reply(encode(row))
+    return Reply(exact_json.write(row).encode())
 
 
 @routes(
@@ -108,7 +108,7 @@ async def _gathered(pages: AsyncIterable[Sequence[Row]]) -> bytes:
     first = True
     async for page in pages:
         for row in page:
-            content += (b"" if first else b",") + encode(row)
+            content += (b"" if first else b",") + exact_json.write(row).encode()
             first = False
     content += b"]}"
     return bytes(content)

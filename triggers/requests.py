@@ -3,16 +3,13 @@
 Whatever is wrong is an `InvalidInputError` that names each field.
 """
 
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import NoReturn
 
 from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from shared.domain import exact_json
 from shared.errors import InvalidInputError
 
 BODY = "body"
@@ -33,22 +30,15 @@ def parse_path[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
 def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
     """A body as the model. Numbers are read as decimals, never as binary floats; a key that is null is absent.
 
-    A model that is a row (a `RootModel`) takes any JSON object, its nulls, and its numbers as JSON has them.
+    A model that is a row (a `RootModel`) takes any JSON object with its nulls.
     """
-    is_row = issubclass(model, RootModel)
     try:
-        value = (
-            json.loads(content, object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse)
-            if is_row
-            else json.loads(
-                content, object_pairs_hook=_once, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse
-            )
-        )
-    except (ValueError, ArithmeticError, RecursionError):
+        value = exact_json.read(content, pairs=_once)
+    except ValueError:
         raise InvalidInputError({BODY: "is not JSON"}) from None
     if not isinstance(value, dict):
         raise InvalidInputError({BODY: "is not a JSON object"})
-    if not is_row:
+    if not issubclass(model, RootModel):
         names = _names(model)
         value = {key: one for key, one in value.items() if one is not None or key not in names}
     return _validated(value, model)
@@ -81,14 +71,3 @@ def _message(wrong: ErrorDetails) -> str:
         # Numbers are decimals in here, which is nothing that a caller knows; a flow's expression likes to give text.
         return "Input should be a number, without quotation marks"
     return wrong["msg"].removeprefix("Value error, ")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)

@@ -9,6 +9,7 @@ import azure.functions as func
 from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
 from shared.composition import bridge
+from shared.domain import ids
 from shared.domain.catalog import Listing
 from shared.domain.events import Number, Wire
 from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger
@@ -152,7 +153,7 @@ async def list_subscriptions(query: SubscriptionQuery) -> Listing[SubscriptionVi
     found = [
         view(subscription)
         async for subscription in bridge().subscriptions.all()
-        if query.instance_id in {None, subscription.instance_id}
+        if (query.instance_id is None or ids.key(query.instance_id) == ids.key(subscription.instance_id))
         and query.trigger in {None, subscription.trigger.slug}
         and query.status in {None, subscription.status}
     ]

@@ -10,7 +10,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from shared.adapters.storage import API_VERSION, DIRECT, RETRIES, Account, creating, named_errors
-from shared.domain import checkpoints
+from shared.domain import checkpoints, ids
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.errors import CheckpointError, LostRaceError
 
@@ -31,7 +31,7 @@ class CheckpointBlobs:
             )
 
     def _blob(self, instance_id: str, family: Family) -> BlobClient:
-        return self._container.get_blob_client(f"{quote(instance_id, safe='')}/{family}.json")
+        return self._container.get_blob_client(f"{quote(ids.key(instance_id), safe='')}/{family}.json")
 
     async def load(self, instance_id: str, family: Family) -> tuple[Checkpoint, str | None]:
         """The checkpoint and its ETag; a new one and None before the first save."""

@@ -18,6 +18,7 @@ from shared.adapters.ordering import DIGITS, latest_first, latest_in, readable
 from shared.adapters.paging import page, position
 from shared.adapters.storage import Account, is_plain
 from shared.adapters.tables import VERSION, Row, Table, known
+from shared.domain import ids
 from shared.domain.events import Event
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.pages import Page, Slice
@@ -50,7 +51,7 @@ class EventTable:
             "PartitionKey": _day_of(key),
             "RowKey": key,
             "v": VERSION,
-            "instanceId": event.instance_id,
+            "instanceId": ids.key(event.instance_id),
             "eventType": event.type,
             "eventTime": readable(event.time),
             "recordedAt": readable(self._clock()),
@@ -156,22 +157,22 @@ class EventTable:
 
 def _read(row: Row) -> LoggedEvent:
     known(row, "event")
-    ids = joined(row, "subscriptionIds").decode()
+    dispatched = joined(row, "subscriptionIds").decode()
     return LoggedEvent(
         Event.parse(json.loads(joined(row, "event"))),
-        tuple(ids.split("\n")) if ids else (),
+        tuple(dispatched.split("\n")) if dispatched else (),
         datetime.fromisoformat(row["recordedAt"]),
     )
 
 
-def _that_fit(ids: Sequence[str]) -> bytes:
+def _that_fit(subscription_ids: Sequence[str]) -> bytes:
     """As many ids as a row holds, one a line."""
-    lines = "\n".join(ids).encode()
+    lines = "\n".join(subscription_ids).encode()
     return lines if len(lines) <= MAX_IDS else lines[: MAX_IDS + 1].rpartition(b"\n")[0]
 
 
 def _wanted(instance_id: str | None, event_type: str | None) -> Condition:
-    given = {"instanceId": instance_id, "eventType": event_type}
+    given = {"instanceId": instance_id and ids.key(instance_id), "eventType": event_type}
     wanted = {name: value for name, value in given.items() if value is not None}
     return " and ".join(f"{name} eq @{name}" for name in wanted), wanted
 

@@ -27,6 +27,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.domain import ids
+
 # The bridge's own namespace for event ids: an id is a name-based UUID (RFC 9562, version 5) of the occurrence.
 NAMESPACE = uuid.UUID("6d1f2c3e-5a0b-5c7e-9f41-2b8d3a6c9e10")
 SOURCE_PREFIX = "/customer-insights/instances/"
@@ -339,8 +341,8 @@ class Event:
 
     @classmethod
     def of(cls, data: EventData, *, time: datetime, occurrence: Sequence[str]) -> Self:
-        """Make the event of an occurrence; `occurrence` names it among all of this type in this instance."""
-        name = json.dumps([data.event_type, data.instance_id, *occurrence])
+        """Make the event of an occurrence; `occurrence` names it among all of its type in its instance, ids by key."""
+        name = json.dumps([data.event_type, ids.key(data.instance_id), *occurrence])
         return cls.parse(
             {
                 "specversion": "1.0",

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.domain import resources
+from shared.domain import ids, resources
 from shared.domain.events import (
     MAX_FAILED_TASKS_BYTES,
     MAX_TEXT,
@@ -50,7 +50,7 @@ class JobsState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    known: dict[str, JobMark] = {}
+    known: dict[ids.Key, JobMark] = {}
     floor: datetime | None = None
 
 
@@ -77,7 +77,7 @@ def enough(state: JobsState | None, jobs: Sequence[Job]) -> bool:
     """Whether this list of the latest jobs reaches back to what is known: to a known job, and to all still open."""
     if state is None or not state.known:
         return state is None
-    listed = {job.id for job in jobs}
+    listed = {ids.key(job.id) for job in jobs}
     unfinished = {job_id for job_id, mark in state.known.items() if not mark.ended}
     return unfinished <= listed and not listed.isdisjoint(state.known)
 
@@ -93,14 +93,14 @@ def compare(
         return _baseline(jobs), []
     known: dict[str, JobMark] = {}
     events: list[Event] = []
-    first_known = next((n for n, job in enumerate(jobs) if job.id in state.known), len(jobs))
+    first_known = next((n for n, job in enumerate(jobs) if ids.key(job.id) in state.known), len(jobs))
     for position, job in reversed(list(enumerate(jobs))):
-        mark = state.known.get(job.id)
+        mark = state.known.get(ids.key(job.id))
         if mark is None:
             if _is_old(job, state.floor, above_known=position < first_known):
                 continue
             mark = JobMark(merged=_was_before(_merge_time(job), state.floor))
-        known[job.id], found = _follow(job, mark, instance_id, now)
+        known[ids.key(job.id)], found = _follow(job, mark, instance_id, now)
         events += found
     dropped = [mark.at for job_id, mark in state.known.items() if job_id not in known and mark.at is not None]
     floor = max([*dropped, *([state.floor] if state.floor else [])], default=None)
@@ -113,7 +113,9 @@ def compare(
 def _baseline(jobs: Sequence[Job]) -> JobsState:
     times = [at for job in jobs for at in (job.submitted_at, job.ended_at) if at is not None]
     return JobsState(
-        known={job.id: JobMark(ended=has_ended(job), merged=_merge_ended(job), at=job.ended_at) for job in jobs},
+        known={
+            ids.key(job.id): JobMark(ended=has_ended(job), merged=_merge_ended(job), at=job.ended_at) for job in jobs
+        },
         floor=max(times, default=None),
     )
 
@@ -178,7 +180,7 @@ def _unification(job: Job, instance_id: str, now: datetime) -> Event | None:
         completed_at=completed_at,
         steps=sorted(steps, key=lambda step: UNIFICATION.index(step.operation_type))[:MAX_STEPS],
     )
-    return Event.of(data, time=completed_at or now, occurrence=[job.id])
+    return Event.of(data, time=completed_at or now, occurrence=[ids.key(job.id)])
 
 
 def _system_refresh(job: Job, instance_id: str, now: datetime) -> Event:
@@ -197,7 +199,7 @@ def _system_refresh(job: Job, instance_id: str, now: datetime) -> Event:
         task_counts=_counts(job.tasks) if job.tasks is not None else None,
         failed_tasks=_failed(job.tasks) if job.tasks is not None else None,
     )
-    return Event.of(data, time=completed_at or now, occurrence=[job.id])
+    return Event.of(data, time=completed_at or now, occurrence=[ids.key(job.id)])
 
 
 def _counts(tasks: Sequence[Task]) -> dict[str, int]:

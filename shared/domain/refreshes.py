@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.domain import resources
+from shared.domain import ids, resources
 from shared.domain.events import DataSourceRefreshFailed, DataSourceRefreshSucceeded, Event
 from shared.domain.jobs import error_of, has_ended
 from shared.domain.resources import DataSource, Job
@@ -30,7 +30,7 @@ class KnownRefresh(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     times: dict[Feed, datetime]
-    jobs: tuple[str, ...] = ()
+    jobs: tuple[ids.Key, ...] = ()
 
 
 class DataSourceMark(BaseModel):
@@ -54,7 +54,7 @@ class DataSourcesState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    marks: dict[str, DataSourceMark] = {}
+    marks: dict[ids.Key, DataSourceMark] = {}
     horizon: datetime
 
 
@@ -236,7 +236,7 @@ def _untimed_failure(ds: DataSource, instance_id: str, now: datetime) -> Event:
     data = DataSourceRefreshFailed(
         instance_id=instance_id, data_source_id=ds.id, name=ds.name, friendly_name=ds.friendly_name, kind=ds.kind
     )
-    return Event.of(data, time=now, occurrence=[ds.id, "turned", now.isoformat()])
+    return Event.of(data, time=now, occurrence=[ids.key(ds.id), "turned", now.isoformat()])
 
 
 def _event(ds: DataSource, refresh: _Refresh, feeds: Feeds, instance_id: str) -> Event:
@@ -250,10 +250,10 @@ def _event(ds: DataSource, refresh: _Refresh, feeds: Feeds, instance_id: str) ->
         friendly_name=ds.friendly_name,
         kind=ds.kind,
         completed_at=main.at,
-        job_id=job_id,
+        job_id=job.id if job else job_id,
         submission_kind=job.submission_kind if job else None,
     )
-    occurrence = [ds.id, main.at.isoformat(), main.task_id or job_id or main.feed]
+    occurrence = [ids.key(ds.id), main.at.isoformat(), main.task_id or job_id or main.feed]
     if main.outcome == "succeeded":
         return Event.of(common, time=main.at, occurrence=occurrence)
     fault = next((s.fault for s in (main, *refresh.sightings.values()) if s.fault is not None), None)
@@ -262,8 +262,9 @@ def _event(ds: DataSource, refresh: _Refresh, feeds: Feeds, instance_id: str) ->
 
 
 def _job_id(refresh: _Refresh, feeds: Feeds) -> str | None:
+    """The key of its job, where known."""
     main = refresh.main
     if main.job is not None:
-        return main.job.id
+        return ids.key(main.job.id)
     listed = [job_id for job_id in feeds.jobs if job_id in refresh.jobs]
     return listed[0] if listed else min(refresh.jobs, default=None)

@@ -4,10 +4,10 @@ Which JSON type a column has follows from its data type. Customer Insights docum
 here are the names of OData (Edm), .NET and the Common Data Model, and every other one is taken for text.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -78,8 +78,7 @@ def from_text(text: str, data_type: str | None) -> object:
         return None
     if kind == "boolean":
         return {"true": True, "false": False}.get(text.lower(), text)
-    if len(text) > _LONGEST_NUMBER or not _JSON_NUMBER.fullmatch(text):
+    if len(text) > _LONGEST_NUMBER or not _JSON_NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         return text
-    number = json.loads(text)
-    fits = math.isfinite(number) and (kind == "number" or number == int(number))
-    return number if fits else text
+    number = Decimal(text)
+    return number if kind == "number" else int(number) if number == int(number) else text

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.domain import resources
+from shared.domain import ids, resources
 from shared.domain.jobs import has_ended
 from shared.domain.resources import DataSource, Fault, Job, Node, Task
 
@@ -36,7 +36,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A completion as one feed shows it; no outcome where the feed does not tell it."""
+    """A completion as one feed shows it, ids by key; no outcome where the feed does not tell it."""
 
     feed: Feed
     at: datetime
@@ -49,7 +49,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """A snapshot sorted by data source."""
+    """A snapshot sorted by data source; all ids are keys."""
 
     data_sources: Mapping[str, DataSource]
     nodes: Mapping[str, Node]
@@ -59,20 +59,20 @@ class Feeds:
 
     def node_of(self, ds: DataSource) -> Node | None:
         """The node of a data source."""
-        return self.nodes.get(ds.id.casefold())
+        return self.nodes.get(ids.key(ds.id))
 
     def sightings_of(self, ds: DataSource) -> Sequence[Sequence[Sighting]]:
         """What each feed shows of a data source, oldest first; the feed that knows most comes first."""
-        return (self.tasks.get(ds.id, ()), _node_sightings(self.node_of(ds)), _own_sighting(ds))
+        return (self.tasks.get(ids.key(ds.id), ()), _node_sightings(self.node_of(ds)), _own_sighting(ds))
 
 
 def sort(snapshot: Snapshot) -> Feeds:
     """Sort a snapshot by data source."""
-    nodes = {n.identifier.casefold(): n for n in snapshot.nodes or () if n.operation_type == resources.INGESTION}
+    nodes = {ids.key(n.identifier): n for n in snapshot.nodes or () if n.operation_type == resources.INGESTION}
     data_sources = snapshot.data_sources
     if data_sources is None:
         data_sources = [DataSource(id=n.identifier, friendly_name=n.friendly_name) for n in nodes.values()]
-    jobs = {job.id: job for job in snapshot.jobs or ()}
+    jobs = {ids.key(job.id): job for job in snapshot.jobs or ()}
     times = [
         at
         for seen in (
@@ -84,7 +84,7 @@ def sort(snapshot: Snapshot) -> Feeds:
         if at is not None
     ]
     return Feeds(
-        data_sources={ds.id: ds for ds in data_sources},
+        data_sources={ids.key(ds.id): ds for ds in data_sources},
         nodes=nodes,
         tasks=_tasks_by_data_source(data_sources, jobs.values()),
         jobs=jobs,
@@ -94,7 +94,7 @@ def sort(snapshot: Snapshot) -> Feeds:
 
 def _tasks_by_data_source(data_sources: Sequence[DataSource], jobs: Iterable[Job]) -> Mapping[str, Sequence[Sighting]]:
     names = Counter(_shown_name(ds) for ds in data_sources)
-    owner = {name: ds.id for ds in data_sources if (name := _shown_name(ds)) is not None and names[name] == 1}
+    owner = {name: ids.key(ds.id) for ds in data_sources if (name := _shown_name(ds)) is not None and names[name] == 1}
     found: dict[str, dict[object, Sighting]] = defaultdict(dict)
     for job in jobs:
         for position, task in enumerate(job.tasks or ()):
@@ -102,7 +102,7 @@ def _tasks_by_data_source(data_sources: Sequence[DataSource], jobs: Iterable[Job
             sighting = _task_sighting(task, job) if task.operation_type == resources.INGESTION else None
             if ds_id is not None and sighting is not None:
                 # A task that several jobs share is one task.
-                found[ds_id].setdefault(task.id or (job.id, position), sighting)
+                found[ds_id].setdefault(sighting.task_id or (ids.key(job.id), position), sighting)
     return {ds_id: sorted(by_task.values(), key=lambda s: s.at) for ds_id, by_task in found.items()}
 
 
@@ -115,7 +115,8 @@ def _task_sighting(task: Task, job: Job) -> Sighting | None:
     at = task.ended_at or (job.ended_at if has_ended(job) else None)
     if outcome is None or at is None:
         return None
-    return Sighting("task", at, outcome, frozenset({job.id, *task.job_ids}), job, task.id, task.error)
+    task_id = ids.key(task.id) if task.id else None
+    return Sighting("task", at, outcome, _keys(job.id, *task.job_ids), job, task_id, task.error)
 
 
 def _node_sightings(node: Node | None) -> list[Sighting]:
@@ -124,9 +125,9 @@ def _node_sightings(node: Node | None) -> list[Sighting]:
     found = []
     outcome = OUTCOMES.get(node.status or "")
     if outcome is not None and node.ended_at is not None:
-        found.append(Sighting("node", node.ended_at, outcome, frozenset(node.job_ids), fault=node.error))
+        found.append(Sighting("node", node.ended_at, outcome, _keys(*node.job_ids), fault=node.error))
     if node.succeeded_at is not None and not (found and outcome == "succeeded"):
-        found.append(Sighting("node", node.succeeded_at, "succeeded", frozenset(node.success_job_ids)))
+        found.append(Sighting("node", node.succeeded_at, "succeeded", _keys(*node.success_job_ids)))
     return sorted(found, key=lambda s: s.at)
 
 
@@ -134,3 +135,7 @@ def _own_sighting(ds: DataSource) -> list[Sighting]:
     if ds.last_refresh is None:
         return []
     return [Sighting("own", ds.last_refresh, OWN_OUTCOMES.get(ds.refresh_state or ""))]
+
+
+def _keys(*spelled: str) -> frozenset[str]:
+    return frozenset(map(ids.key, spelled))

@@ -6,11 +6,11 @@ event's subscribers are found by reading nothing else.
 
 import hmac
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.domain import ids
 from shared.domain.events import (
     DataSourceRefreshFailed,
     DataSourceRefreshSucceeded,
@@ -74,8 +75,12 @@ class Filters(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 
     def route(self) -> tuple[str, ...]:
-        """The values that an event's own must meet, in the order of `routes_of`."""
+        """The values that an event's own must meet, in the order of `routes_of`; ids by key."""
         raise NotImplementedError
+
+    def asked(self) -> Mapping[str, Any]:
+        """All that is asked for, by its name on the wire; ids by key."""
+        return self.model_dump(by_alias=True)
 
     def rule(self, rule_id: str) -> Rule | None:
         """The rule to watch for these filters, if they hold one."""
@@ -92,7 +97,11 @@ class DataSourceFilters(Filters):
 
     def route(self) -> tuple[str, ...]:
         """The data source, or any."""
-        return (self.data_source_id or ANY,)
+        return (ids.key(self.data_source_id) if self.data_source_id else ANY,)
+
+    def asked(self) -> Mapping[str, Any]:
+        """The data source by its key."""
+        return {"dataSourceId": self.data_source_id and ids.key(self.data_source_id)}
 
 
 class ThresholdFilters(Filters):
@@ -290,7 +299,7 @@ class Subscription:
     @property
     def route(self) -> Route:
         """The one place where a matching event finds it."""
-        partition = (self.trigger.slug, self.instance_id, *self.filters.route())
+        partition = (self.trigger.slug, ids.key(self.instance_id), *self.filters.route())
         return Route(partition, self.rule_id if self.rule else None)
 
     @property
@@ -326,7 +335,7 @@ def derived_id(fingerprint: str) -> str:
 
 def rules_partition(trigger: Trigger, instance_id: str) -> tuple[str, ...]:
     """Where all rules of a threshold trigger stand."""
-    return (trigger.slug, instance_id)
+    return (trigger.slug, ids.key(instance_id))
 
 
 def routes_of(event: Event) -> Sequence[Route]:
@@ -334,9 +343,11 @@ def routes_of(event: Event) -> Sequence[Route]:
     trigger = TRIGGERS_BY_EVENT_TYPE.get(event.type)
     if trigger is None:
         return ()
-    start = (trigger.slug, event.instance_id)
+    start = (trigger.slug, ids.key(event.instance_id))
     if issubclass(trigger.filters, ThresholdFilters):
         return (Route(start, str(event.data.get("ruleId"))),)
-    keys = ("dataSourceId",) if trigger.filters is DataSourceFilters else ("outcome", "submissionKind")
-    values = [(str(event.data.get(key, ANY)), ANY) for key in keys]
+    if trigger.filters is DataSourceFilters:
+        values = [(ids.key(str(event.data.get("dataSourceId", ANY))), ANY)]
+    else:
+        values = [(str(event.data.get(name, ANY)), ANY) for name in ("outcome", "submissionKind")]
     return tuple(Route((*start, *combination)) for combination in dict.fromkeys(itertools.product(*values)))

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from shared.domain import ids
 from shared.domain.subscriptions import Filters, Trigger
 from shared.domain.thresholds import EXACT
 
@@ -27,8 +28,8 @@ class Wish:
         """The same for the same callback, trigger, instance and filters; tells nothing of the callback."""
         asked = [
             self.trigger.slug,
-            self.instance_id,
-            {key: _exact(value) for key, value in self.filters.model_dump(by_alias=True).items()},
+            ids.key(self.instance_id),
+            {name: _exact(value) for name, value in self.filters.asked().items()},
             self.callback_url,
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

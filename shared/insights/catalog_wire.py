@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
+from shared.domain import ids
 from shared.domain.catalog import (
     Column,
     DataSource,
@@ -25,6 +26,7 @@ from shared.domain.jobs import error_of
 from shared.domain.resources import Task
 from shared.domain.rows import row_schema
 from shared.insights import wire
+from shared.insights.delimited import TextFormat
 from shared.insights.reading import Reader
 from shared.insights.spelling import spelled
 from shared.insights.values import Name, Text, Time, Wire, fault, utc
@@ -148,13 +150,35 @@ def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
+class FileFormatSettings(Wire):
+    """How a partition's file is written: the Common Data Model's `CsvFormatSettings`."""
+
+    column_headers: bool | None = None
+    delimiter: Text | None = None
+    quote_style: Text | None = None
+    encoding: Text | None = None
+
+
 class PartitionMetadata(Wire):
     """A partition; `location` is where its file is, and may hold a signature: it is never shown."""
 
     name: Name
     location: str | None = Field(None, repr=False)
     refresh_time: Time | None = None
+    file_format_settings: FileFormatSettings | None = None
     has_header: bool | None = None
+
+    @property
+    def begins_with_header(self) -> bool | None:
+        """Whether its file begins with the columns' names; None where nothing tells, or two words contradict."""
+        settings = self.file_format_settings or FileFormatSettings()
+        words = {word for word in (self.has_header, settings.column_headers) if word is not None}
+        return words.pop() if len(words) == 1 else None
+
+    def text_format(self) -> TextFormat:
+        """How its file is written. Raises `UnreadableFileError` for what cannot be read."""
+        settings = self.file_format_settings or FileFormatSettings()
+        return TextFormat.declared(settings.delimiter, settings.quote_style, settings.encoding)
 
     def shown(self) -> Partition:
         """The partition as callers see it."""
@@ -213,13 +237,17 @@ class _EntityModel(Wire):
 
 
 INSTANCES: Final = Reader(
-    "instance", model=_Instance, resource=_Instance.shown, identity=lambda one: one.instance_id, names=("instanceId",)
+    "instance",
+    model=_Instance,
+    resource=_Instance.shown,
+    identity=lambda one: ids.key(one.instance_id),
+    names=("instanceId",),
 )
 DATA_SOURCES: Final = Reader(
     "data source",
     model=_DataSource,
     resource=_DataSource.shown,
-    identity=lambda one: one.data_source_id,
+    identity=lambda one: ids.key(one.data_source_id),
     names=wire.DATA_SOURCE_NAMES,
 )
 SEGMENTS: Final = Reader(
@@ -228,7 +256,7 @@ SEGMENTS: Final = Reader(
 MEASURES: Final = Reader(
     "measure", model=_Measure, resource=_Measure.shown, identity=lambda one: one.name, names=("name", "displayName")
 )
-JOBS: Final = Reader("job", model=_Job, resource=_Job.shown, identity=lambda one: one.job_id, names=("jobId",))
+JOBS: Final = Reader("job", model=_Job, resource=_Job.shown, identity=lambda one: ids.key(one.job_id), names=("jobId",))
 # Nothing identifies a node that names no object: all of them count.
 NODES: Final = Reader(
     "workflow node", model=_Node, resource=_Node.shown, identity=id, names=("identifier", "friendlyName")

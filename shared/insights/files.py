@@ -1,12 +1,11 @@
-"""The CSV files that partitions consist of: fetched from storage, row by row.
+"""The files that partitions consist of: fetched from storage, row by row.
 
 Addresses hold a signature, so no error shows more of one than its host. Neither the bridge's key nor its token goes
 there, no redirect is followed, and only Azure Storage and the API's own host are called.
 """
 
-import codecs
-import csv
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,14 +15,23 @@ from urllib.parse import urlsplit
 import requests
 
 from shared.domain.callbacks import CallbackPolicy
-from shared.errors import AccessError, InvalidInputError, PermanentError, TimedOutError, TransientError
+from shared.errors import (
+    AccessError,
+    BridgeError,
+    InvalidInputError,
+    PermanentError,
+    TimedOutError,
+    TransientError,
+)
+from shared.insights import delimited
+from shared.insights.delimited import TextFormat, UnreadableFileError
 
 # Where Customer Insights keeps its files: an assumption.
 _STORAGE: Final = CallbackPolicy(("*.blob.core.windows.net", "*.dfs.core.windows.net"))
 _TIMEOUT: Final = (5, 30)
 # Seconds for a file as a whole: a timeout only limits the pauses between its pieces.
 _LONGEST: Final = 100.0
-_LONGEST_LINE: Final = 16 * 1024 * 1024
+_GZIP: Final = ("gzip", "x-gzip")
 _CHUNK_BYTES: Final = 64 * 1024
 _NOT_OURS_TO_SET: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "cookie"})
 
@@ -44,32 +52,41 @@ class FileClient:
         self._api = urlsplit(api)
         self._monotonic = monotonic
 
-    def rows(self, file: FileRequest) -> Iterator[list[str]]:
-        """The rows of a CSV file.
+    def rows(self, file: FileRequest, how: TextFormat) -> Iterator[list[str]]:
+        """The rows of a file of delimited text.
 
         Raises `TransientError`, `AccessError` (the storage refuses us) or `PermanentError` (a host that is not
-        allowed, a file that is gone or no CSV).
+        allowed, a file that is gone or is something else).
         """
         host = self._check(file.uri)
+        try:
+            yield from self._rows(file, how, host)
+        except requests.Timeout:
+            failure: BridgeError = TimedOutError(f"The file store {host} did not answer in time.")
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader):
+            failure = PermanentError(f"Customer Insights gives a request for a file at {host} that cannot be made.")
+        except UnreadableFileError as error:
+            failure = PermanentError(f"A file from {host} is {error}.")
+        # OSError is the root of the exceptions of requests, too; the others are those of a broken compression.
+        except (OSError, EOFError, zlib.error, UnicodeError) as error:
+            failure = TransientError(f"A file could not be fetched from {host} ({type(error).__name__}).")
+        else:
+            return
+        # Out here: what is raised while an exception is handled carries it along, and requests' own quote the address.
+        raise failure
+
+    def _rows(self, file: FileRequest, how: TextFormat, host: str) -> Iterator[list[str]]:
         headers = {name: value for name, value in file.headers.items() if name.lower() not in _NOT_OURS_TO_SET}
         until = self._monotonic() + _LONGEST
-        try:
-            with self._session.get(
-                file.uri, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
-            ) as response:
-                _check_status(host, response.status_code)
-                yield from csv.reader(_lines(self._chunks(response, until)))
-        except requests.Timeout:
-            raise TimedOutError(f"The file store {host} did not answer in time.") from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader):
-            raise PermanentError(
-                f"Customer Insights gives a request for a file at {host} that cannot be made."
-            ) from None
-        except (requests.RequestException, UnicodeError) as error:
-            reason = type(error).__name__
-            raise TransientError(f"A file could not be fetched from {host} ({reason}).") from None
-        except csv.Error:
-            raise PermanentError(f"A file from {host} is no CSV that can be read.") from None
+        with self._session.get(
+            file.uri, headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
+        ) as response:
+            _check_status(host, response.status_code)
+            # Taken away, because requests would unpack what is cut off without a word.
+            packing = response.raw.headers.pop("Content-Encoding", "identity").lower()
+            if packing not in {"identity", "", *_GZIP}:
+                raise UnreadableFileError(f"compressed with {packing!r}, which the bridge cannot read")
+            yield from delimited.rows(self._chunks(response, until), how, is_gzip=packing in _GZIP)
 
     def _chunks(self, response: requests.Response, until: float) -> Iterator[bytes]:
         for chunk in response.iter_content(_CHUNK_BYTES):
@@ -102,16 +119,3 @@ def _check_status(host: str, status: int) -> None:
     ):
         raise TransientError(f"The file store {host} answered {status}; the next attempt may succeed.")
     raise PermanentError(f"The file store {host} answered {status}.")
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    """The lines of a text with their ends. Only line feeds part them: a field may hold any other separator."""
-    decode, rest = codecs.getincrementaldecoder("utf-8-sig")("replace").decode, ""
-    for chunk in chunks:
-        *lines, rest = (rest + decode(chunk)).split("\n")
-        yield from (line + "\n" for line in lines)
-        if len(rest) > _LONGEST_LINE:
-            raise csv.Error("a line without end")
-    rest += decode(b"", final=True)
-    if rest:
-        yield rest

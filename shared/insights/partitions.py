@@ -1,11 +1,11 @@
-"""The partitions of tables: parts of a table's data that stand in CSV files.
+"""The partitions of tables: parts of a table's data that stand in files of delimited text.
 
 The API gives the files' addresses where it is asked for a table with `proxy=true`. How they relate to the partitions is
 documented nowhere; what is assumed stands in `_files_of` and `_named`.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from itertools import batched
+from itertools import batched, chain
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +15,7 @@ from shared.errors import InvalidInputError, NotFoundError, PermanentError
 from shared.insights.calls import Calls
 from shared.insights.catalog import CatalogClient
 from shared.insights.catalog_wire import PartitionMetadata
+from shared.insights.delimited import UnreadableFileError
 from shared.insights.files import FileClient, FileRequest
 from shared.insights.paths import below, quoted
 from shared.insights.reading import MalformedAnswerError, decoded
@@ -45,6 +46,10 @@ class PartitionsClient:
         wanted = next((one for one in partitions if one.name == partition), None)
         if wanted is None:
             raise NotFoundError(f"Customer Insights knows no partition {partition!r} of the table {table!r}.")
+        try:
+            how = wanted.text_format()
+        except UnreadableFileError as error:
+            raise PermanentError(f"The partition {partition!r} is {error}.") from None
         call = Call("GET", below(instance_id, "data", quoted(entity.data_name)), {"$select": "*", "proxy": "true"})
         files = await self._calls.run(lambda: self._calls.ask(call, _file_requests))
         if files is None:
@@ -57,7 +62,11 @@ class PartitionsClient:
             columns = entity.columns()
             batches = [
                 self._calls.each(
-                    batched(_named(self._files.rows(file), columns, has_header=wanted.has_header), _BATCH, strict=False)
+                    batched(
+                        _named(self._files.rows(file, how), columns, has_header=wanted.begins_with_header),
+                        _BATCH,
+                        strict=False,
+                    )
                 )
                 for file in _files_of(wanted, partitions, files)
             ]
@@ -116,34 +125,42 @@ def _path(url: str) -> str:
 
 
 def _named(rows: Iterator[list[str]], columns: Sequence[Column], *, has_header: bool | None) -> Iterator[Row]:
-    """The rows with their values by column.
+    """The rows with their values by column. Raises `PermanentError` where a row has more or fewer values than those.
 
     Without word of a header, a first row that looks like one is taken for one.
     """
-    rows = filter(None, rows)  # a blank line is no row
-    first = next(rows, None)
+    first = next(filter(None, rows), None)  # a blank line is no row
     if first is None:
         return
-    names = [column.name for column in columns]
-    if has_header or (has_header is None and _looks_like_header(first, names)):
-        spelled = {name.casefold(): name for name in names}
-        names = [spelled.get(name.casefold(), name) for name in first]
+    known = {column.name.casefold(): column for column in columns}
+    if _is_header(first, set(known), declared=has_header):
+        columns = [known.get(name.casefold(), Column(name=name)) for name in first]
     else:
-        yield _row(first, names, columns)
-    for row in rows:
-        yield _row(row, names, columns)
+        columns = columns or [Column(name=f"column {number}") for number, _ in enumerate(first, start=1)]
+        rows = chain([first], rows)
+    for number, row in enumerate(rows, start=1):
+        # Where there is but one column, a blank line is an empty value.
+        values = row or [""] * (len(columns) == 1)
+        if not values:
+            continue
+        if len(values) != len(columns):
+            raise PermanentError(
+                f"Row {number} of a file has {len(values)} values where there are {len(columns)} columns; it may have "
+                "another format than Customer Insights declares."
+            )
+        yield {column.name: from_text(value, column.data_type) for column, value in zip(columns, values, strict=True)}
 
 
-def _looks_like_header(cells: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether a row holds names, each once, and either all columns are among them or they are all columns.
+def _is_header(cells: Sequence[str], known: set[str], *, declared: bool | None) -> bool:
+    """Whether a first row is a header: as declared, or else where it holds all columns' names, or only such.
 
-    A table without known columns is read with the names that its first row gives.
+    A table without known columns is read with the names that its first row gives. Raises `PermanentError` where a
+    header is declared that is none.
     """
-    found, known = {cell.casefold() for cell in cells}, {name.casefold() for name in names}
-    return "" not in found and len(found) == len(cells) and (found <= known or known <= found)
-
-
-def _row(values: Sequence[str], names: Sequence[str], columns: Sequence[Column]) -> Row:
-    types = {column.name: column.data_type for column in columns}
-    more = [f"column {number}" for number in range(len(names) + 1, len(values) + 1)]
-    return {name: from_text(value, types.get(name)) for name, value in zip([*names, *more], values, strict=False)}
+    if declared is False:
+        return False
+    found = {cell.casefold() for cell in cells}
+    are_names = "" not in found and len(found) == len(cells)
+    if declared and (not are_names or (known and found.isdisjoint(known))):
+        raise PermanentError("The first row of a file holds no names of columns, though a header is declared.")
+    return are_names and (declared is True or found <= known or known <= found)

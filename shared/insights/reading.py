@@ -1,21 +1,28 @@
 """Reads the API's answers item by item: bytes in, resources out, and one bad item never costs the others.
 
 The fast way parses and checks a whole answer in one go. Only when that fails is the answer taken apart: the smallest
-list element around each wrong value is left out (a task of a job, or the job itself) and named in a warning, once.
+list element around each wrong value, or around what is no JSON, is left out (a task of a job, or the job itself) and
+named in a warning, once.
 Nothing here knows what the fields mean, nor HTTP.
 """
 
 import json
 import logging
-import math
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-_logger = logging.getLogger("bridge.insights")
+from shared.domain import exact_json
+from shared.insights import lenient
+from shared.insights.lenient import Undecodable
+
+log = logging.getLogger("bridge.insights")
+
+# The decoder's own message would quote nothing of use to an operator, but could quote data.
+_NOT_JSON = "it is not JSON, or it is cut off"
 
 type _Location = tuple[int | str, ...]
 
@@ -38,7 +45,7 @@ class Omissions:
     def warn(self, source: str, item: str, reason: str) -> None:
         """Log that `item` of `source` is left out and why, unless that has been said."""
         if self._is_news((source, item, reason)):
-            _logger.warning("resource.omitted Customer Insights, %s: %s is left out: %s", source, item, reason)
+            log.warning("resource.omitted Customer Insights, %s: %s is left out: %s", source, item, reason)
 
     def _is_news(self, omission: Hashable) -> bool:
         with self._lock:
@@ -90,7 +97,7 @@ class Reader[Wire: BaseModel, Resource]:
         try:
             items = self._list.validate_json(body)
         except ValidationError:
-            items = self._readable(decoded(body, list), source, omissions)
+            items = self._readable(_shaped(_taken_apart(body), list), source, omissions)
         return self._distinct(items, source, omissions)
 
     def one(self, body: bytes, source: str, omissions: Omissions) -> Resource | None:
@@ -98,7 +105,9 @@ class Reader[Wire: BaseModel, Resource]:
         try:
             item: Wire | None = self._item.validate_json(body)
         except ValidationError:
-            item = self._salvaged(decoded(body, dict), "the only one", source, omissions)
+            document = _taken_apart(body)
+            whole = document if isinstance(document, Undecodable) else _shaped(document, dict)
+            item = self._salvaged(whole, "the only one", source, omissions)
         return None if item is None else self._resource(item)
 
     def _readable(self, document: list[Any], source: str, omissions: Omissions) -> list[Wire]:
@@ -110,7 +119,11 @@ class Reader[Wire: BaseModel, Resource]:
 
     def _salvaged(self, document: object, place: str, source: str, omissions: Omissions) -> Wire | None:
         """Read an item without its unreadable parts; each round takes away at least one, so there is an end."""
-        label = f"{self.kind} {_name(document, self._names) or place}"
+        readable = document.readable if isinstance(document, Undecodable) else document
+        label = f"{self.kind} {_name(readable, self._names) or place}"
+        if isinstance(document, Undecodable):
+            omissions.warn(source, label, document.reason)
+            return None
         while True:
             try:
                 return self._item.validate_json(_encoded(document))
@@ -138,28 +151,35 @@ class Reader[Wire: BaseModel, Resource]:
 
 
 def decoded[Shape: (list[Any], dict[str, Any])](body: bytes, shape: type[Shape]) -> Shape:
-    """Read JSON of which only the shape is known; a number that JSON does not know becomes text.
+    """Read JSON of which only the shape is known, its numbers as decimals; NaN and Infinity become text.
 
     Raises `MalformedAnswerError`.
     """
     try:
-        document = json.loads(body, parse_float=_finite, parse_constant=str)
-    except (ValueError, RecursionError):
-        # The decoder's own message would quote nothing of use to an operator, but could quote data.
-        raise MalformedAnswerError("it is not JSON, or it is cut off") from None
+        document = exact_json.read(body, no_number=str)
+    except ValueError:
+        raise MalformedAnswerError(_NOT_JSON) from None
+    return _shaped(document, shape)
+
+
+def _taken_apart(body: bytes) -> object:
+    """Read JSON of which a part may be none. Raises `MalformedAnswerError`."""
+    try:
+        return lenient.decode(body)
+    except ValueError:
+        raise MalformedAnswerError(_NOT_JSON) from None
+
+
+def _shaped[Shape: (list[Any], dict[str, Any])](document: object, shape: type[Shape]) -> Shape:
     if not isinstance(document, shape):
         raise MalformedAnswerError(f"it is JSON, but not a {shape.__name__}")
     return document
 
 
-def _finite(text: str) -> float | str:
-    number = float(text)
-    return number if math.isfinite(number) else text
-
-
 def _encoded(document: object) -> bytes:
     """Encode one item again. Half of a surrogate pair, which no UTF-8 can hold, becomes a question mark."""
-    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    # What is undecodable becomes nothing, which is no element of any list that is read.
+    return json.dumps(document, ensure_ascii=False, default=lambda _: None).encode("utf-8", "replace")
 
 
 def _flaws(error: ValidationError, document: object) -> dict[_Location, _Flaw]:
@@ -169,7 +189,10 @@ def _flaws(error: ValidationError, document: object) -> dict[_Location, _Flaw]:
         location = _existing(detail["loc"], document, missing=detail["type"] == "missing")
         depth = max((depth for depth, key in enumerate(location, start=1) if isinstance(key, int)), default=0)
         flaw = _Flaw(location[:depth], _path(location[depth:]), detail["msg"])
-        flaws.setdefault(flaw.element, flaw)
+        broken = _at(document, flaw.element)
+        flaws.setdefault(
+            flaw.element, replace(flaw, message=broken.reason) if isinstance(broken, Undecodable) else flaw
+        )
     return flaws
 
 
@@ -193,10 +216,13 @@ def _path(location: _Location) -> str:
 def _take_away(document: Any, elements: dict[_Location, _Flaw]) -> None:  # noqa: ANN401 - decoded JSON
     """Delete list elements; the deepest and last first, so that the places of the others stay what they were."""
     for *path, index in sorted(elements, key=lambda element: (len(element), element[-1]), reverse=True):
-        container = document
-        for key in path:
-            container = container[key]
-        del container[index]
+        del _at(document, path)[index]
+
+
+def _at(document: Any, location: Sequence[int | str]) -> Any:  # noqa: ANN401 - decoded JSON
+    for key in location:
+        document = document[key]
+    return document
 
 
 def _name(document: object, names: Sequence[str]) -> str | None:

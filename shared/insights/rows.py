@@ -16,6 +16,7 @@ from shared.insights.calls import Calls, source_of
 from shared.insights.paths import below, quoted
 from shared.insights.reading import MalformedAnswerError, decoded
 from shared.insights.transport import Answer, Call
+from shared.insights.values import whole_number
 
 # How many rows the API gives at most is not documented, so a page with fewer than asked for need not be the last one:
 # an empty one is, or the one that reaches the count where the API gives it. That this counts all the rows that a query
@@ -41,7 +42,7 @@ class RowsClient:
 
     async def row(self, instance_id: str, table: str, key: str) -> Row:
         """The row with a key."""
-        call = Call("GET", below(instance_id, "data", _entity(table, key)))
+        call = Call("GET", below(instance_id, "data", _entity(table, key)), told=_told(instance_id, table))
         missing = _missing_item(instance_id, table, key)
         rows = await self._ask(call, _row_or_rows, missing)
         if not rows:
@@ -50,13 +51,15 @@ class RowsClient:
 
     async def create(self, instance_id: str, table: str, row: Row) -> bool:
         """Add a row; False where the API has only accepted it and adds it later."""
-        call = Call("POST", below(instance_id, "data", quoted(table)), body=row)
+        told = _told(instance_id, table)
+        call = Call("POST", told, body=row, told=told)
         missing = _missing_table(instance_id, table)
         return await self._ask(call, lambda answer: answer.status != HTTPStatus.ACCEPTED, missing)
 
     async def update(self, instance_id: str, table: str, key: str, changes: Row) -> None:
         """Change columns of the row with a key."""
-        call = Call("PATCH", below(instance_id, "data", quoted(table), quoted(key)), body=changes)
+        path = below(instance_id, "data", quoted(table), quoted(key))
+        call = Call("PATCH", path, body=changes, told=_told(instance_id, table))
         await self._ask(call, lambda _: None, _missing_item(instance_id, table, key))
 
     async def _ask[T](self, call: Call, read: Callable[[Answer], T], missing: str) -> T:
@@ -67,7 +70,7 @@ class RowsClient:
             raise NotFoundError(missing) from None
 
     def _pages(self, instance_id: str, table: str, query: RowQuery) -> Iterator[Sequence[Row]]:
-        path, until = below(instance_id, "data", quoted(table)), self._calls.deadline(_READING)
+        path, until = _told(instance_id, table), self._calls.deadline(_READING)
         options = {name: value for field, name in _OPTIONS.items() if (value := getattr(query, field)) is not None}
         if query.expand is not None:
             options[_EXPAND] = query.expand
@@ -76,9 +79,8 @@ class RowsClient:
             asked = min(left, _LARGEST_PAGE)
             paging = {"$top": str(asked), "$skip": str(skip)}
             try:
-                page = self._calls.ask(
-                    Call("GET", path, options | paging), _page_of, min(until, self._calls.deadline())
-                )
+                call = Call("GET", path, options | paging, told=path)
+                page = self._calls.ask(call, _page_of, min(until, self._calls.deadline()))
             except NotFoundError:
                 raise NotFoundError(_missing_table(instance_id, table)) from None
             items = page.items[:asked]
@@ -87,6 +89,11 @@ class RowsClient:
             skip, left = skip + len(items), left - len(items)
             if not items or (page.count is not None and skip >= page.count):
                 return
+
+
+def _told(instance_id: str, table: str) -> str:
+    """The path of a call as the log may have it: without the key of a row, which may be a mail address."""
+    return below(instance_id, "data", quoted(table))
 
 
 def _missing_table(instance_id: str, table: str) -> str:
@@ -110,7 +117,7 @@ def _page_of(answer: Answer) -> _Page:
     items, count = document.get("value"), document.get("@odata.count")
     if not isinstance(items, list):
         raise MalformedAnswerError("it holds no list of rows")
-    return _Page(items, count if isinstance(count, int) else None)
+    return _Page(items, whole_number(count))
 
 
 def _row_or_rows(answer: Answer) -> Sequence[Row]:

@@ -4,10 +4,10 @@ The only module that names the exceptions of requests. Nothing here knows what t
 and follows no redirect: requests would take the subscription key along to another host.
 """
 
-import json
+import logging
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 import requests
 from requests.adapters import HTTPAdapter
 
+from shared.domain import exact_json
 from shared.errors import (
     AccessError,
     BridgeError,
@@ -31,13 +32,19 @@ from shared.errors import (
     TransientError,
 )
 from shared.insights.auth import TokenSource
+from shared.insights.own_words import own_words
 from shared.insights.reading import MalformedAnswerError
 
 # As many calls as are made at once; a ninth would open a connection and close it again.
 _POOL_SIZE: Final = 64
 _CHUNK_BYTES: Final = 64 * 1024
-_LONGEST_MESSAGE: Final = 1000
-_SIGNATURE: Final = re.compile(r"(\bsig=)[^&\s\"']+", re.IGNORECASE)
+_JSON: Final = {"Content-Type": "application/json"}
+_CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_NO_URL: Final = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+)
 _AGAIN: Final = "the next attempt may succeed"
 
 # Seconds. No server means more by Retry-After, and what is passed on must stay a number one can wait.
@@ -82,12 +89,17 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One thing to ask: `path` is quoted and stands below the endpoint, `query` is not quoted, `body` becomes JSON."""
+    """One thing to ask: `path` is quoted and stands below the endpoint, `query` is not quoted, `body` becomes JSON.
+
+    `told` is the path as errors, and with them the log, tell it: for a call whose address or answer may hold what is
+    known of a person, such as the mail address that is a row's key or stands in a filter. Without it, it is `path`.
+    """
 
     method: Literal["GET", "POST", "PUT", "PATCH"]
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: object = None
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: object = field(default=None, repr=False)
+    told: str | None = None
 
     @property
     def is_repeatable(self) -> bool:
@@ -95,7 +107,7 @@ class Call:
         return self.method == "GET"
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.path if self.told is None else self.told}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,8 @@ class Answer:
 
 def new_session() -> requests.Session:
     """Make a session that many threads may share: it keeps connections, but no cookies, and reads no environment."""
+    # At its usual level it logs the address of an answer whose header section it does not understand.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     session = requests.Session()
     session.trust_env = False  # a .netrc on the machine would replace the bearer token
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -183,26 +197,26 @@ class Transport:
         if left <= 0:
             raise _late(call)
         try:
-            with self.session.request(
-                call.method,
-                self.endpoint + call.path,
-                # Percent-encoded throughout: whether `+` is a space depends on who reads it.
-                params=urlencode(call.query, quote_via=quote, safe="$"),
-                json=call.body,
-                headers=self._headers(token),
-                timeout=(min(self.pace.connect_timeout, left), min(self.pace.read_timeout, left)),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return Answer(response.status_code, response.headers, self._body(call, response, deadline))
-        except requests.Timeout as error:
-            raise _late(call) from error
-        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
-            raise ConfigurationError("CUSTOMER_INSIGHTS_ENDPOINT is not a URL that can be called.") from None
+            return self._sent(call, token, deadline, left)
         except requests.RequestException as error:
-            raise TransientError(
-                f"The connection to Customer Insights failed at {call} ({type(error).__name__}); {_AGAIN}."
-            ) from error
+            failure = _failure(call, error)
+        # Out here: what is raised while an exception is handled carries it along, and requests' own quote the address.
+        raise failure
+
+    def _sent(self, call: Call, token: str, deadline: float, left: float) -> Answer:
+        with self.session.request(
+            call.method,
+            self.endpoint + call.path,
+            # Percent-encoded throughout: whether `+` is a space depends on who reads it.
+            params=urlencode(call.query, quote_via=quote, safe="$"),
+            data=None if call.body is None else exact_json.write(call.body),
+            headers=self._headers(token) if call.body is None else self._headers(token) | _JSON,
+            timeout=(min(self.pace.connect_timeout, left), min(self.pace.read_timeout, left)),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = _in_utf8(self._body(call, response, deadline), response.headers.get("Content-Type", ""))
+            return Answer(response.status_code, response.headers, body)
 
     def _body(self, call: Call, response: requests.Response, deadline: float) -> bytes:
         """Read the answer, but no longer than the deadline: a timeout only limits the pauses between its pieces."""
@@ -259,49 +273,40 @@ def _refusal(call: Call, answer: Answer, *secrets: str) -> BridgeError:
     error, advice = _meaning(answer.status)
     if error is ConflictError and call.is_repeatable:
         error = RefusedError  # nothing that is only read clashes with anything
-    words, target = _own_words(answer.body, *secrets)
-    quoted = f' ("{words}")' if words else ""
+    words, target = own_words(answer.body, *secrets)
+    # What the API says of a call that is not told in full may repeat what is left out of it.
+    quoted = f' ("{words}")' if words and call.told is None else ""
     message = f"Customer Insights answered {call} with {answer.status}{quoted}: {advice}."
     if issubclass(error, TransientError):
         return error(message, retry_after=_retry_after(answer.headers))
-    return RefusedError(message, words=words, target=target) if error is RefusedError else error(message)
+    if error is RefusedError:
+        return RefusedError(message, words=words, target=target)
+    return ConflictError(message, words=words) if error is ConflictError else error(message)
 
 
-def _own_words(body: bytes, *secrets: str) -> tuple[str, str]:
-    """Return the message in the body of an error, short and on one line, and what the API says it is about.
-
-    Our secrets are blotted out, should it quote them.
-    """
+def _in_utf8(body: bytes, content_type: str) -> bytes:
+    """The text in UTF-8, the encoding of JSON; another that is declared counts only where it is not in UTF-8."""
+    declared = _CHARSET.search(content_type)
+    if declared is None or declared[1].lower() == "utf-8":
+        return body
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return "", ""
-    found = _lower(document)
-    # Customer Insights' `ODataError` and `ApiErrorResult` have it at the top, OData's envelope one level deeper, and
-    # both may leave it to their details; `ParsingError` has a list of messages, and a gateway speaks RFC 9457.
-    for one in (found, found.get("error"), *_several(found.get("details")), *_several(found.get("messages"))):
-        told = _lower(one)
-        texts = (told.get(key) for key in ("message", "detail", "title"))
-        words = next((text for text in texts if isinstance(text, str) and text), "")
-        if words:
-            target = told.get("target") or found.get("target")
-            return _line(words, secrets), _line(target if isinstance(target, str) else "", secrets)
-    return "", ""
+        body.decode()
+    except UnicodeError:
+        try:
+            return body.decode(declared[1]).encode()
+        except (LookupError, UnicodeError):
+            return body
+    return body
 
 
-def _lower(document: object) -> Mapping[str, object]:
-    """An object with its keys in lower case; anything else is an empty one."""
-    return {name.lower(): value for name, value in document.items()} if isinstance(document, dict) else {}
-
-
-def _several(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else ()
-
-
-def _line(text: str, secrets: Sequence[str]) -> str:
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    return _SIGNATURE.sub(r"\1***", " ".join(text.split()))[:_LONGEST_MESSAGE]
+def _failure(call: Call, error: requests.RequestException) -> BridgeError:
+    """Say what it means that there is no answer."""
+    if isinstance(error, requests.Timeout):
+        return _late(call)
+    if isinstance(error, _NO_URL):
+        return ConfigurationError("CUSTOMER_INSIGHTS_ENDPOINT is not a URL that can be called.")
+    kind = type(error).__name__
+    return TransientError(f"The connection to Customer Insights failed at {call} ({kind}); {_AGAIN}.")
 
 
 def _late(call: Call) -> TimedOutError:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from shared.domain.resources import Fault
 from shared.insights.spelling import spelled
@@ -23,13 +24,33 @@ _LAST_YEAR: Final = 9998
 # exponent of four digits is no measurement, and printing such a number takes the memory of its digits.
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]{1,3})?", re.ASCII)
 
+# Far beyond any count, and near enough to be written out.
+_MOST_DIGITS: Final = 18
+
 type Name = Annotated[str, Field(min_length=1)]
 type Text = Annotated[str, Field(coerce_numbers_to_str=True)]
 # Strict: a bare number is no time, though Pydantic would take it for seconds since 1970.
 type Time = Annotated[datetime, Field(strict=True)]
-# Strict: true is no count, though Pydantic would take it for 1.
+
+
+def whole_number(value: object) -> int | None:
+    """Return a whole number of at most 18 digits, not below zero, however it is written: 900, 900.0, "900", 9e2."""
+    number = _number(value)
+    if number is None or number < 0 or number.adjusted() >= _MOST_DIGITS or number != number.to_integral_value():
+        return None
+    return int(number)
+
+
+def _count(value: object) -> int:
+    number = whole_number(value)
+    if number is None:
+        raise PydanticCustomError("count", "Input should be a whole number, not below zero")
+    return number
+
+
+# Strict: true is no count, though Pydantic would take it for 1. What is no plain number is looked at more closely.
 type Count = Annotated[
-    Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=r"^[0-9]{1,18}$")],
+    Annotated[int, Field(strict=True, ge=0)] | Annotated[int, BeforeValidator(_count)],
     Field(union_mode="left_to_right"),
 ]
 
@@ -87,7 +108,7 @@ def only_number(values: Iterable[object]) -> Decimal | None:
 
 def _number(value: object) -> Decimal | None:
     """Return a finite number as it is written, without a detour over binary floats; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
     text = str(value).strip()
     return Decimal(text) if _NUMBER.fullmatch(text) else None

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import AliasChoices, AliasPath, Field
 
+from shared.domain import ids
 from shared.domain.resources import (
     DataSource,
     Instance,
@@ -162,8 +163,7 @@ class SegmentStats(Wire):
 
     def resource(self) -> SegmentEvaluation:
         """Return what a poll compares."""
-        count = None if self.entity_count is None else int(self.entity_count)
-        return SegmentEvaluation(spelled(self.job_status), utc(self.evaluation_date), count)
+        return SegmentEvaluation(spelled(self.job_status), utc(self.evaluation_date), self.entity_count)
 
 
 class SegmentMetadata(Wire):
@@ -248,28 +248,28 @@ INSTANCES: Final = Reader(
     "instance",
     model=InstanceInfo,
     resource=InstanceInfo.resource,
-    identity=lambda instance: instance.id,
+    identity=lambda instance: ids.key(instance.id),
     names=("instanceId", "name"),
 )
 DATA_SOURCES: Final = Reader(
     "data source",
     model=DataSourceInfo,
     resource=DataSourceInfo.resource,
-    identity=lambda source: source.id,
+    identity=lambda source: ids.key(source.id),
     names=DATA_SOURCE_NAMES,
 )
 NODES: Final = Reader(
     "workflow node",
     model=GraphNodeInfo,
     resource=GraphNodeInfo.resource,
-    identity=lambda node: (node.operation_type, node.identifier),
+    identity=lambda node: (node.operation_type, ids.key(node.identifier)),
     names=("identifier", "friendlyName", "operationType"),
 )
 JOBS: Final = Reader(
     "job",
     model=GraphJobInfo,
     resource=GraphJobInfo.resource,
-    identity=lambda job: job.id,
+    identity=lambda job: ids.key(job.id),
     names=("jobId",),
 )
 SEGMENTS: Final = Reader(

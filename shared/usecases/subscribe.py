@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from shared.domain import ids
 from shared.domain.resources import DataSource, Instance
 from shared.domain.subscriptions import (
     DataSourceFilters,
@@ -84,7 +85,10 @@ class Subscribe:
         if old is not None and old.trigger is not wish.trigger:
             raise ConflictError(f"the id {subscription_id} belongs to a subscription of {old.trigger.slug}")
         now = self._clock()
-        same_rule = old is not None and (old.instance_id, old.filters) == (wish.instance_id, wish.filters)
+        same_rule = old is not None and (ids.key(old.instance_id), old.filters) == (
+            ids.key(wish.instance_id),
+            wish.filters,
+        )
         secret = secrets.token_urlsafe(32)
         subscription = Subscription(
             id=subscription_id,
@@ -188,7 +192,7 @@ def _pick(field_name: str, wanted: str, known: Sequence[str] | None) -> str:
     """The id as the API spells it; as it was asked for where the API could not be asked."""
     if known is None:
         return wanted
-    found = next((one for one in known if one.casefold() == wanted.casefold()), None)
+    found = next((one for one in known if ids.key(one) == ids.key(wanted)), None)
     if found is None:
         raise _unknown(field_name)
     return found

@@ -167,3 +167,10 @@ async def test_closing_leaves_no_connection_open(storage: Storage) -> None:
     finally:
         loop.set_exception_handler(None)
     assert complaints == []
+
+
+async def test_an_instance_has_one_checkpoint_however_its_id_is_spelled(checkpoints: CheckpointBlobs) -> None:
+    version = await checkpoints.save("2a9f", JOBS, noted("1"), None)
+    assert await checkpoints.load("{2A9F}", JOBS) == (noted("1"), version)
+    with pytest.raises(LostRaceError):
+        await checkpoints.save("2A9F ", JOBS, noted("2"), None)

@@ -1,4 +1,5 @@
 import math
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,8 @@ def test_which_json_type_a_column_has(data_type: str | None, expected: tuple[str
         ("1e400", "Double", "1e400"),
         ("NaN", "Double", "NaN"),
         ("Infinity", "Double", "Infinity"),
-        ("0.10", "Decimal", 0.1),
+        ("0.10", "Decimal", Decimal("0.10")),
+        ("900719925474099.3", "Double", Decimal("900719925474099.3")),
         ("1,5", "Decimal", "1,5"),
         ("007", "Int64", "007"),
         ("٣", "Int64", "٣"),
@@ -97,7 +99,7 @@ def test_whole_numbers_come_back(number: int) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_come_back(number: float) -> None:
-    assert from_text(repr(number), "Edm.Double") == number
+    assert from_text(repr(number), "Edm.Double") == Decimal(repr(number))
 
 
 @given(st.dictionaries(st.text(min_size=1), st.tuples(ANY_TYPE, st.none() | st.text())))

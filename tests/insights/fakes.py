@@ -1,5 +1,9 @@
-"""What the tests of the client share: a client against a faked API, and a clock that passes without waiting."""
+"""What the tests of the client share: a client against a faked API, a clock that never waits, and a bare server."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -55,3 +59,20 @@ def calls(clock: FakeClock | None = None, tokens: TokenSource | None = None, **s
 
 def client(clock: FakeClock | None = None, tokens: TokenSource | None = None, **settings: Any) -> InsightsClient:  # noqa: ANN401 - any setting
     return InsightsClient(calls(clock, tokens, **settings))
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that answers one request with these bytes and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        thread.join(10)

@@ -1,5 +1,6 @@
 import gzip
 import logging
+import re
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from shared.errors import (
     TimedOutError,
     TransientError,
 )
+from shared.insights.delimited import TextFormat
 from shared.insights.files import FileClient, FileRequest
 from shared.insights.partitions import PartitionsClient
 from shared.insights.transport import new_session
@@ -50,9 +52,14 @@ def partitions() -> PartitionsClient:
     return PartitionsClient(calls().hurried(), FileClient(new_session(), ENDPOINT))
 
 
-def describe(api: RequestsMock, parts: Sequence[dict[str, Any]], uris: Sequence[str] | None = None) -> None:
+def describe(
+    api: RequestsMock,
+    parts: Sequence[dict[str, Any]],
+    uris: Sequence[str] | None = None,
+    columns: Sequence[dict[str, str]] = COLUMNS,
+) -> None:
     """Describe a table with these partitions, and say that its files are there."""
-    api.get(f"{I1}/manage/entities/T", json={"name": "T", "attributes": COLUMNS, "partitions": parts})
+    api.get(f"{I1}/manage/entities/T", json={"name": "T", "attributes": columns, "partitions": parts})
     if uris is not None:
         files = [{"uri": uri, "headers": {"x-ms-version": "2020-10-02"}} for uri in uris]
         api.get(f"{I1}/data/T", json={"httpRequests": files})
@@ -163,13 +170,13 @@ def test_a_request_that_cannot_be_made_is_not_tried_again(api: RequestsMock) -> 
     del api
     broken = FileRequest(uri("/p"), {"x-ms-date": "a\r\nb"})
     with pytest.raises(PermanentError, match="cannot be made"):
-        list(FileClient(new_session(), ENDPOINT).rows(broken))
+        list(FileClient(new_session(), ENDPOINT).rows(broken, TextFormat()))
 
 
 def test_a_line_without_end_is_no_csv(api: RequestsMock) -> None:
     api.get(f"{STORE}/p", body=b"x" * (17 * 1024 * 1024))
     with pytest.raises(PermanentError, match="no CSV"):
-        list(FileClient(new_session(), ENDPOINT).rows(FileRequest(uri("/p"))))
+        list(FileClient(new_session(), ENDPOINT).rows(FileRequest(uri("/p")), TextFormat()))
 
 
 async def test_a_row_that_reads_like_a_header_is_a_row_where_there_is_none(api: RequestsMock) -> None:
@@ -178,7 +185,7 @@ async def test_a_row_that_reads_like_a_header_is_a_row_where_there_is_none(api: 
 
 
 async def test_quoted_fields_may_hold_anything(api: RequestsMock) -> None:
-    body = '"a,b",1\r\n"two\nlines",2\r\n"say ""hi""",3\r\n"\u2028\u0085\x0c",4\n'
+    body = '"a,b",1,,,\r\n"two\nlines",2,,,\r\n"say ""hi""",3,,,\r\n"\u2028\u0085\x0c",4,,,\n'
     rows = await only(api, body)
     assert [row["Id"] for row in rows] == ["a,b", "two\nlines", 'say "hi"', "\u2028\u0085\x0c"]
     assert [row["Points"] for row in rows] == [1, 2, 3, 4]
@@ -189,20 +196,116 @@ async def test_text_that_fits_no_type_stays_text(api: RequestsMock) -> None:
     assert row == {"Id": "1", "Points": "many", "Worth": "1.2.3", "Ok": "perhaps", "At": "soon"}
 
 
-async def test_short_and_long_lines(api: RequestsMock) -> None:
-    assert await only(api, "Ann,5\n\nBob,1,2,true,x,more\n") == [
-        {"Id": "Ann", "Points": 5},
-        {"Id": "Bob", "Points": 1, "Worth": 2, "Ok": True, "At": "x", "column 6": "more"},
-    ]
+@pytest.mark.parametrize(
+    "line", ["Bob,1\n", "Bob,1,2,true,x,more\n", "Bob;1;2;true;x\n", "Bob,1,2,true,x,\n", " \n", "Bob"]
+)
+@pytest.mark.parametrize("header", [HEADER, ""])
+async def test_a_row_with_another_number_of_values_than_columns_is_refused(
+    api: RequestsMock, header: str, line: str
+) -> None:
+    with pytest.raises(PermanentError, match=r"Row 2 of a file has \d values where there are 5 columns"):
+        await only(api, header + ANN_LINE + line, header=bool(header))
+
+
+async def test_a_blank_line_is_no_row(api: RequestsMock) -> None:
+    assert await only(api, f"\n{ANN_LINE}\r\n\n{BOB_LINE}\n") == [ANN, BOB]
+
+
+async def test_of_a_single_column_a_blank_line_is_an_empty_value(api: RequestsMock) -> None:
+    describe(api, [{"name": "p"}], [uri("/p")], columns=COLUMNS[:1])
+    api.get(uri("/p"), body="Ann\n\nBob\n")
+    assert await read() == [{"Id": "Ann"}, {"Id": ""}, {"Id": "Bob"}]
+
+
+@pytest.mark.parametrize(
+    "first", ["Ann,5,0.5,true,x\n", "Id,Id,Worth,Ok,At\n", "Id,,Worth,Ok,At\n", "Id;Points;Worth\n"]
+)
+async def test_a_declared_header_that_is_none_is_refused(api: RequestsMock, first: str) -> None:
+    with pytest.raises(PermanentError, match="no names of columns"):
+        await only(api, first + BOB_LINE, header=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "body"),
+    [
+        ({"delimiter": ";"}, b"Ann;5;0.5;true;2026-01-01T00:00:00Z\n"),
+        ({"delimiter": "\t"}, b"Ann\t5\t0.5\ttrue\t2026-01-01T00:00:00Z\n"),
+        ({"delimiter": "\\t"}, b"Ann\t5\t0.5\ttrue\t2026-01-01T00:00:00Z\n"),
+        ({"columnHeaders": True}, (HEADER + ANN_LINE).encode()),
+        ({"columnHeaders": False}, ANN_LINE.encode()),
+        ({"encoding": "windows-1252"}, ANN_LINE.encode()),
+        ({"encoding": "UTF-16"}, ANN_LINE.encode("utf-16")),
+        ({"encoding": 1252}, ANN_LINE.encode()),
+        ({"encoding": "UTF-8"}, ANN_LINE.encode("utf-16")),
+        (
+            {"quoteStyle": "QuoteStyle.Csv", "csvStyle": "CsvStyle.QuoteAfterDelimiter"},
+            b'"Ann",5,0.5,true,2026-01-01T00:00:00Z',
+        ),
+        ({}, b"Ann,5,0.5,true,2026-01-01T00:00:00Z\r"),
+        (
+            {"delimiter": None, "quoteStyle": None, "encoding": None, "columnHeaders": None, "more": 1},
+            ANN_LINE.encode(),
+        ),
+        (None, gzip.compress(ANN_LINE.encode(), mtime=0)),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+async def test_a_file_is_read_as_it_is_declared(
+    api: RequestsMock, settings: dict[str, Any] | None, body: bytes
+) -> None:
+    describe(api, [{"name": "p", "fileFormatSettings": settings}], [uri("/p")])
+    api.get(uri("/p"), body=body)
+    assert await read() == [ANN]
+
+
+async def test_two_words_about_a_header_that_contradict_say_nothing(api: RequestsMock) -> None:
+    describe(api, [{"name": "p", "hasHeader": False, "fileFormatSettings": {"columnHeaders": True}}], [uri("/p")])
+    api.get(uri("/p"), body=HEADER + ANN_LINE)
+    assert await read() == [ANN]
+
+
+@pytest.mark.parametrize("settings", [{"delimiter": "||"}, {"quoteStyle": "QuoteStyle.Single"}, {"delimiter": '"'}])
+async def test_a_format_that_cannot_be_read_is_named_before_anything_is_fetched(
+    api: RequestsMock, settings: dict[str, str]
+) -> None:
+    describe(api, [{"name": "p", "fileFormatSettings": settings}], [uri("/p")])
+    with pytest.raises(PermanentError, match=f"The partition 'p' is declared .*{re.escape(repr(*settings.values()))}"):
+        await read()
+    assert len(api.calls) == 1
+
+
+async def test_a_file_that_is_something_else_is_named(api: RequestsMock) -> None:
+    with pytest.raises(PermanentError, match=r"from store\.blob\.core\.windows\.net is a Parquet file"):
+        await only(api, b"PAR1\x15\x04\x15" + bytes(100) + b"PAR1")
+
+
+@pytest.mark.parametrize("packing", ["br", "deflate", "zstd"])
+async def test_a_compression_that_cannot_be_read_is_named(api: RequestsMock, packing: str) -> None:
+    with pytest.raises(PermanentError, match=f"compressed with '{packing}'"):
+        await only(api, b"x", headers={"Content-Encoding": packing})
+
+
+@pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {}])
+@pytest.mark.parametrize("missing", [1, 8, 20])
+async def test_a_compressed_file_that_is_cut_off_is_no_shorter_file(
+    api: RequestsMock, headers: dict[str, str], missing: int
+) -> None:
+    with pytest.raises(TransientError):
+        await only(api, gzip.compress(ANN_LINE.encode() * 3)[:-missing], headers=headers)
 
 
 async def test_a_byte_order_mark_is_no_text(api: RequestsMock) -> None:
     assert await only(api, b"\xef\xbb\xbf" + (HEADER + ANN_LINE).encode()) == [ANN]
 
 
-async def test_letters_may_lie_across_chunks_and_bad_ones_cost_only_themselves(api: RequestsMock) -> None:
-    body = ("x" + "ß" * 40_000 + ",1\n").encode() + b"\xff,2\n"
-    assert [row["Id"] for row in await only(api, body)] == ["x" + "ß" * 40_000, "\ufffd"]
+async def test_letters_may_lie_across_chunks_and_a_field_may_be_long(api: RequestsMock) -> None:
+    body = ("x" + "ß" * 200_000 + ",1,,,\n").encode()
+    assert [row["Id"] for row in await only(api, body)] == ["x" + "ß" * 200_000]
+
+
+async def test_what_is_not_encoded_as_declared_is_refused(api: RequestsMock) -> None:
+    with pytest.raises(PermanentError, match="not encoded in UTF-8"):
+        await only(api, ANN_LINE.encode() + b"\xff,2,,,\n")
 
 
 async def test_compressed_files(api: RequestsMock) -> None:
@@ -227,7 +330,7 @@ async def test_sends_the_headers_it_was_given_and_neither_key_nor_token(api: Req
 async def test_headers_that_are_not_the_apis_to_set_are_not_sent(api: RequestsMock) -> None:
     api.get(uri("/p"), body="x\n")
     headers = {"Host": "evil.example.com", "Cookie": "a=b", "Content-Length": "9", "x-ms-date": "now"}
-    list(FileClient(new_session(), ENDPOINT).rows(FileRequest(uri("/p"), headers)))
+    list(FileClient(new_session(), ENDPOINT).rows(FileRequest(uri("/p"), headers), TextFormat()))
     sent = {name.lower(): value for name, value in api.calls[-1].request.headers.items()}
     assert not {"host", "cookie", "content-length"} & set(sent)
     assert sent["x-ms-date"] == "now"
@@ -328,6 +431,7 @@ async def test_a_failure_of_the_store_shows_no_signature(
     logging.getLogger("test").error("failed", exc_info=caught.value)
     told = "".join(traceback.format_exception(caught.value)) + caplog.text + repr(caught.value)
     assert "hush" not in told
+    assert caught.value.__context__ is None
     assert "store.blob.core.windows.net" in str(caught.value)
     assert other.call_count == 0
 
@@ -339,7 +443,7 @@ async def test_a_broken_compression_is_a_failure_of_the_store(api: RequestsMock)
 
 async def test_what_is_no_csv_says_so(api: RequestsMock) -> None:
     with pytest.raises(PermanentError, match="no CSV"):
-        await only(api, "x" * 200_000)
+        await only(api, '"never closed')
 
 
 async def test_an_address_shows_in_no_repr() -> None:
@@ -352,14 +456,14 @@ async def test_a_file_that_trickles_in_ends_in_time(api: RequestsMock) -> None:
     api.get(uri("/p"), body=ANN_LINE * 5_000)
     client = FileClient(new_session(), ENDPOINT, monotonic=lambda: float(next(moments)))
     with pytest.raises(TimedOutError):
-        list(client.rows(FileRequest(uri("/p"))))
+        list(client.rows(FileRequest(uri("/p")), TextFormat()))
 
 
 @pytest.mark.parametrize("excess", [0, 1])
 async def test_more_rows_than_an_answer_holds_are_refused(api: RequestsMock, excess: int) -> None:
     describe(api, [{"name": "p"}], [uri("/1"), uri("/2")])
-    api.get(uri("/1"), body="a\n" * (MAX_ROWS // 2))
-    api.get(uri("/2"), body="a\n" * (MAX_ROWS // 2 + excess))
+    api.get(uri("/1"), body=BOB_LINE * (MAX_ROWS // 2))
+    api.get(uri("/2"), body=BOB_LINE * (MAX_ROWS // 2 + excess))
     if not excess:
         assert len(await read()) == MAX_ROWS
         return

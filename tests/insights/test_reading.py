@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.resources import Job, Segment
-from shared.insights import wire
+from shared.insights import catalog_wire, wire
 from shared.insights.reading import MalformedAnswerError, Omissions, Reader
 
 FAULT = {"errorCode": "E1", "message": "m", "exceptionCulprit": "user", "ciResults": []}
@@ -111,6 +111,44 @@ def test_an_unreadable_item_is_named_and_the_others_count(
 ) -> None:
     assert [job.id for job in jobs({"jobId": "a"}, flawed, {"jobId": "b"})] == ["a", "b"]
     assert caplog.messages == [f"resource.omitted Customer Insights, instance i1: {warning}"]
+
+
+UNDECODABLE = {
+    "caf\\udce9": b'"caf\xe9"',
+    "long": b'"long", "size": ' + b"1" * 5_000,
+    "deep": b'"deep", "x": ' + b"[" * 100_000 + b"]" * 100_000,
+    "word": b'"word", "x": <html>',
+    "comma": b'"comma",',
+}
+
+
+@pytest.mark.parametrize(("name", "broken"), UNDECODABLE.items(), ids=UNDECODABLE)
+@pytest.mark.parametrize("kind", ITEMS, ids=lambda kind: kind[0].kind)
+def test_an_item_that_is_no_json_is_named_and_the_others_count(
+    caplog: pytest.LogCaptureFixture, kind: tuple[Reader[Any, Any], dict[str, Any]], name: str, broken: bytes
+) -> None:
+    reader, item = kind
+    before, middle, after = (json.dumps(renamed(item, one)).encode() for one in ("before", "TO BREAK", "after"))
+    body = b"[" + b",".join([before, middle.replace(b'"TO BREAK"', broken), after]) + b"]"
+    intact = reader.all(b"[" + before + b"," + after + b"]", "test", Omissions())
+    assert reader.all(body, "test", Omissions()) == intact
+    assert f"{reader.kind} '{name}' is left out: " in caplog.text
+
+
+def test_a_task_that_is_no_json_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    body = b'[{"jobId": "a", "tasks": [{"taskId": "t1"}, {"friendlyName": "caf\xe9"}, {"taskId": "t3"}]}]'
+    (job,) = wire.JOBS.all(body, "instance i1", Omissions())
+    assert [task.id for task in job.tasks or ()] == ["t1", "t3"]
+    assert "tasks[1] of job 'a' is left out: friendlyName: it is not UTF-8" in caplog.text
+
+
+def test_of_one_item_a_part_that_is_no_json_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    model = b'{"instanceId": "i1", "entities": [{"name": "A"}, {"name": "caf\xe9"}, {"name": "C"}]}'
+    tables = catalog_wire.TABLES.one(model, "instance i1", Omissions())
+    assert tables is not None
+    assert [table.name for table in tables] == ["A", "C"]
+    assert "entities[1] of list of tables 'i1' is left out: name: it is not UTF-8" in caplog.text
+    assert wire.MEASURES.one(b'{"name": "caf\xe9"}', "instance i1", Omissions()) is None
 
 
 def test_an_unreadable_task_costs_neither_its_job_nor_the_other_tasks(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,6 +9,7 @@ import requests
 import responses
 from responses import RequestsMock
 
+from shared.domain.resources import Instance
 from shared.errors import (
     AccessError,
     BridgeError,
@@ -20,7 +21,7 @@ from shared.errors import (
 )
 from shared.insights.client import InsightsClient
 from shared.insights.transport import new_session
-from tests.insights.fakes import ENDPOINT, KEY, TOKEN, FakeClock, FakeTokens, calls, client
+from tests.insights.fakes import ENDPOINT, KEY, TOKEN, FakeClock, FakeTokens, answering, calls, client
 
 INSTANCES = f"{ENDPOINT}/instances"
 MESSAGE = '{"message": "Because  of\\nthis"}'
@@ -238,3 +239,56 @@ def test_its_own_session_keeps_no_cookies_and_reads_no_environment() -> None:
         api.get(INSTANCES, headers={"Set-Cookie": "a=b"})
         session.get(INSTANCES)
     assert not session.cookies
+
+
+LATIN = '[{"instanceId": "i1", "name": "Käse"}]'
+
+
+@pytest.mark.parametrize(
+    ("declared", "body"),
+    [
+        ("application/json; charset=iso-8859-1", LATIN.encode("iso-8859-1")),
+        ('application/json;Charset="Windows-1252"', LATIN.encode("windows-1252")),
+        ("application/json; charset=utf-16", LATIN.encode("utf-16")),
+        ("application/json; charset=iso-8859-1", LATIN.encode()),
+        ("text/plain; charset=no-such", LATIN.encode()),
+        ("text/plain", LATIN.encode()),
+        ("application/json; charset=utf-8", b"\xef\xbb\xbf" + LATIN.encode()),
+    ],
+    ids=str,
+)
+async def test_an_answer_is_read_in_utf_8_or_else_as_it_says(api: RequestsMock, declared: str, body: bytes) -> None:
+    api.get(INSTANCES, body=body, content_type=declared)
+    assert await client().instances() == [Instance("i1", "Käse")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n[]", TransientError, id="shorter than it says"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n", TransientError, id="no last chunk"
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>Sign in", TransientError, id="a sign-in page"
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", TransientError, id="empty"),
+        pytest.param(
+            b'HTTP/1.1 200 OK\r\n\r\n{"errorCode": "E", "message": "m"}', TransientError, id="an error object"
+        ),
+        pytest.param(
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", ConfigurationError, id="elsewhere"
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n[]", None, id="until it closes"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]more", None, id="longer than it says"),
+        pytest.param(b"HTTP/1.0 200\r\nContent-Length: 2\r\n\r\n[]", None, id="old"),
+    ],
+)
+async def test_what_a_server_or_a_proxy_may_send(answer: bytes, error: type[BridgeError] | None) -> None:
+    with answering(answer) as endpoint:
+        insights = InsightsClient(calls(endpoint=endpoint).hurried())
+        if error is None:
+            assert await insights.instances() == []
+            return
+        with pytest.raises(error):
+            await insights.instances()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.domain import resources
 from shared.domain.resources import Fault, Job, Measure, Segment
 from shared.insights import wire
-from shared.insights.reading import Omissions
+from shared.insights.reading import Omissions, Reader
 from shared.insights.spelling import _SPELLINGS, spelled
 
 
@@ -189,13 +189,47 @@ def segments(count: object) -> list[Segment]:
     return wire.SEGMENTS.all(body, "test", Omissions())
 
 
-@pytest.mark.parametrize(("count", "read"), [(0, 0), (900, 900), ("900", 900), (None, None), (2**40, 2**40)])
+@pytest.mark.parametrize(
+    ("count", "read"),
+    [
+        (0, 0),
+        (900, 900),
+        ("900", 900),
+        (None, None),
+        (2**40, 2**40),
+        (10000.0, 10000),
+        ("10000.0", 10000),
+        ("1e4", 10000),
+        ("1E+4", 10000),
+        (" 900 ", 900),
+        ("+900", 900),
+        ("0900", 900),
+        (-0.0, 0),
+        (2**70, 2**70),
+    ],
+)
 def test_counts(count: object, read: int | None) -> None:
     (segment,) = segments(count)
     assert segment.latest is not None
     assert segment.latest.count == read
 
 
-@pytest.mark.parametrize("count", [-1, 0.5, "many", "-1", "", True, [], {}])
+@pytest.mark.parametrize(
+    "count",
+    [-1, 0.5, "many", "-1", "", True, [], {}, "900.5", "1e30", "1e-3", "1,000", "1_000", "٣", "0x10", "NaN", "True"],
+)
 def test_what_is_no_count_makes_a_segment_unreadable(count: object) -> None:
     assert segments(count) == []
+
+
+def count(reader: Reader[Any, Any], *items: object) -> int:
+    return len(reader.all(json.dumps(items).encode(), "test", Omissions()))
+
+
+@pytest.mark.parametrize("spelled", ["2A9F", "{2a9f}", " 2a9F\t", "{2A9F} "])
+def test_what_a_list_shows_twice_in_two_spellings_counts_once(spelled: str) -> None:
+    assert count(wire.INSTANCES, {"instanceId": "2a9f"}, {"instanceId": spelled}) == 1
+    assert count(wire.DATA_SOURCES, {"dataSourceId": "2a9f"}, {"dataSourceId": spelled}) == 1
+    assert count(wire.JOBS, {"jobId": "2a9f"}, {"jobId": spelled}) == 1
+    nodes = [{"operationType": "merge", "identifier": spelled}, {"operationType": "Merge", "identifier": "2a9f"}]
+    assert count(wire.NODES, *nodes, {"operationType": "match", "identifier": spelled}) == 2

@@ -17,7 +17,10 @@ LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 def log_lines(path: Path) -> Iterator[tuple[str, ast.Call]]:
     """The format of every line that a file logs; `log` or `logging.getLogger(…)`."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        logger = ast.unparse(node.func.value)
+        if node.func.attr in LEVELS and (logger == "log" or logger.startswith("logging.getLogger(")):
             [first, *_] = node.args
             assert isinstance(first, ast.Constant), f"{path.name}:{node.lineno}: a log line without a fixed form"
             yield str(first.value), node

@@ -22,3 +22,9 @@ def test_only_the_chosen_instances_are_served() -> None:
 
 def test_the_case_of_letters_does_not_count_and_the_settings_spelling_is_asked_for() -> None:
     assert Served(["Ab-1"])("aB-1") == "Ab-1"
+
+
+@pytest.mark.parametrize("spelled", ["AB-1", "{ab-1}", " Ab-1\t", "{AB-1} "])
+def test_neither_do_braces_and_blanks(spelled: str) -> None:
+    assert Served(["ab-1"])(spelled) == "ab-1"
+    assert Served([spelled]).among([ONE, TWO]) == [ONE]

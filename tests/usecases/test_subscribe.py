@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.resources import DataSource, Measure, Segment
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.subscriptions import TRIGGERS, DataSourceFilters
 from shared.domain.wishes import Wish
 from shared.errors import AccessError, ConflictError, InvalidInputError, TransientError
 from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
@@ -203,7 +203,7 @@ async def test_when_the_api_cannot_be_asked_the_subscription_is_taken(error: Exc
 async def test_ids_are_kept_as_the_api_spells_them() -> None:
     world = World()
     taken = (await world.subscribe(wish(instance="I1", dataSourceId="d1"))).subscription
-    assert (taken.instance_id, taken.route.partition[-1]) == ("i1", "D1")
+    assert (taken.instance_id, taken.filters) == ("i1", DataSourceFilters(data_source_id="D1"))
 
 
 @pytest.mark.parametrize("token", ["", ".", "x", "x.y", "mine.", "mine", ".mine", "mine.wrong"])
@@ -245,3 +245,20 @@ async def test_who_asks_again_while_it_is_being_ended_keeps_it() -> None:
     assert world.ids() == {taken.subscription.id}
     await world.unsubscribe.by_token(taken.token)
     assert world.ids() == {taken.subscription.id}
+
+
+async def test_a_wish_is_the_same_however_its_ids_are_spelled() -> None:
+    world = World()
+    world.insights.failures = {what: [TransientError("busy")] for what in ("instances", "data_sources")}
+    first = await world.subscribe(wish(instance="{I1}", dataSourceId="d1"))
+    again = await world.subscribe(wish(instance="i1", dataSourceId=" {D1}"))
+    assert (first.created, again.created) == (True, False)
+    assert len(world.ids()) == 1
+
+
+async def test_a_rule_stays_the_same_however_its_instance_is_spelled() -> None:
+    world = World()
+    world.insights.failures = {what: [TransientError("busy")] for what in ("instances", "segments")}
+    first = await world.subscribe(big(instance="{I1}"), "mine")
+    again = await world.subscribe(big(instance="i1"), "mine")
+    assert first.subscription.rule_id == again.subscription.rule_id

@@ -51,13 +51,14 @@ def event_of(number: int = 0, *, minutes: int | None = None) -> Event:
 EVENT = event_of()
 
 
-def subscription(
+def subscription(  # noqa: PLR0913 - what a test may set, by name
     *,
     id_: str = "s1",
     slug: str = "data-source-refresh-succeeded",
     status: Any = "active",  # noqa: ANN401 - a parametrised literal
     url: str = URL,
     rule_id: str = "r1",
+    instance_id: str = "i1",
     **filters: object,
 ) -> Subscription:
     trigger = TRIGGERS[slug]
@@ -65,11 +66,11 @@ def subscription(
     return Subscription(
         id=id_,
         trigger=trigger,
-        instance_id="i1",
+        instance_id=instance_id,
         filters=wanted,
         callback=CipherFake().seal(url, context=id_),
         callback_host=url.split("/")[2],
-        fingerprint=Wish(trigger, "i1", wanted, url).fingerprint,
+        fingerprint=Wish(trigger, instance_id, wanted, url).fingerprint,
         rule_id=rule_id,
         created_at=NOON,
         updated_at=NOON,
