@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.subscription_rows import signposts, subscription_key
-from shared.domain.subscriptions import TRIGGERS, Subscription, derived_id
+from shared.domain.subscriptions import Subscription, derived_id
 from shared.errors import LostRaceError
 from tests.fakes import ClockFake, SubscriptionStoreFake
 from tests.tables import key
