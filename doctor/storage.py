@@ -18,6 +18,7 @@ from shared.adapters.checkpoint_blobs import CONTAINER
 from shared.adapters.cipher import CallbackCipher
 from shared.adapters.storage import API_VERSION, RETRIES, Account, named_errors
 from shared.adapters.subscription_table import SubscriptionTable
+from shared.domain.signatures import context
 from shared.errors import BridgeError, ConfigurationError
 from shared.settings import Settings
 
@@ -130,18 +131,20 @@ async def _table(services: _Services, name: str) -> Finding:
 
 
 async def _callbacks(settings: Settings, subscriptions: SubscriptionTable) -> Finding:
-    """Whether the encryption keys open every stored callback URL."""
+    """Whether the encryption keys open every stored callback URL and secret."""
     cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
     count, closed = 0, []
     async for subscription in subscriptions.all():
         count += 1
         try:
             cipher.open(subscription.callback, context=subscription.id)
+            if subscription.secret is not None:
+                cipher.open(subscription.secret, context=context(subscription.id))
         except ConfigurationError:
             closed.append(subscription.id)
     if closed:
         return wrong(
-            f"Of {count} subscriptions, {len(closed)} have a callback URL that no encryption key opens: "
+            f"Of {count} subscriptions, {len(closed)} have a callback URL or secret that no encryption key opens: "
             f"{listed(closed)}.",
             "Bring back the key under which they were stored as CALLBACK_ENCRYPTION_KEY_PREVIOUS, or subscribe again.",
         )
