@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
 from shared.domain.events import Event
 from shared.domain.letters import DeadLetter, LetterKind
-from shared.domain.logs import ALWAYS, Between, LoggedEvent
+from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.messages import Look, Release, encode_new
 from shared.domain.pages import Page, Slice
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
@@ -327,7 +328,7 @@ class DeliveryStoreFake:
         place = (delivery.subscription_id, delivery.key)
 
         def write() -> None:
-            if self.rows[place][1] != version:
+            if place not in self.rows or self.rows[place][1] != version:
                 raise LostRaceError("the delivery was written by another")
             del self.rows[place]
 
@@ -349,26 +350,73 @@ class DeliveryStoreFake:
         for delivery in self._in_line(subscription_id):
             await self._fate.step(lambda place=(subscription_id, delivery.key): self.rows.pop(place))
 
+    async def page(
+        self, subscription_id: str, part: Slice, *, stage: Stage | None = None, between: Between = ALWAYS
+    ) -> Page[Delivery]:
+        mine = [delivery for (id_, _), (delivery, _) in self.rows.items() if id_ == subscription_id]
+        wanted = [each for each in mine if stage in {None, each.stage} and is_in(each.key.time, between)]
+        return page_of({latest_first(each.key): each for each in wanted}, part)
+
+
+def is_in(at: datetime, between: Between) -> bool:
+    since, until = between
+    return (since is None or since <= at) and (until is None or at < until)
+
+
+def latest_first(key: EventKey) -> str:
+    """The key as text that sorts the latest first."""
+    return f"{(datetime.max.replace(tzinfo=UTC) - key.time) // timedelta(microseconds=1):018d} {key.id}"
+
+
+def page_of[T](items: Mapping[str, T], part: Slice) -> Page[T]:
+    """A page of what goes by a key; the cursor is the last key given."""
+    if part.cursor is not None and not re.fullmatch(r"\d{1,18}[ -].+", part.cursor):
+        raise InvalidInputError({"cursor": "is none"})
+    rest = [key for key in sorted(items) if key > (part.cursor or "")]
+    given = rest[: part.limit]
+    return Page([items[key] for key in given], given[-1] if len(rest) > len(given) else None)
+
 
 class EventLogFake:
-    def __init__(self, fate: Fate | None = None) -> None:
+    """Events with when they were recorded."""
+
+    def __init__(self, fate: Fate | None = None, clock: ClockFake | None = None) -> None:
         self._fate = fate or Fate()
+        self._clock = clock or ClockFake()
         self.events: dict[str, LoggedEvent] = {}
 
     async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
-        logged = LoggedEvent(event, tuple(subscription_ids), NOON)
+        logged = LoggedEvent(event, tuple(subscription_ids), self._clock())
         await self._fate.step(lambda: self.events.setdefault(event.id, logged))
 
     async def get(self, event_id: str) -> LoggedEvent | None:
         return await self._fate.step(lambda: self.events.get(event_id))
 
+    async def page(
+        self, part: Slice, *, instance_id: str | None = None, event_type: str | None = None, between: Between = ALWAYS
+    ) -> Page[LoggedEvent]:
+        wanted = {
+            latest_first(EventKey(it.event.time, it.event.id)): it
+            for it in self.events.values()
+            if instance_id in {None, it.event.instance_id}
+            and event_type in {None, it.event.type}
+            and is_in(it.event.time, between)
+        }
+        return await self._fate.step(lambda: page_of(wanted, part))
+
     async def between(self, instance_id: str, event_type: str, between: Between) -> AsyncIterator[Event]:
-        for logged in sorted(self.events.values(), key=lambda logged: logged.event.time):
+        for logged in sorted(self.events.values(), key=lambda it: it.event.time):
             event = logged.event
-            is_asked = event.type == event_type and instance_id in {"*", event.instance_id}
-            if is_asked and within(event.time, between):
+            if instance_id in {"*", event.instance_id} and event.type == event_type and is_in(event.time, between):
                 await asyncio.sleep(0)
                 yield event
+
+    async def purge(self, before: datetime, until: datetime) -> Purged:
+        del until
+        old = [id_ for id_, it in self.events.items() if max(it.event.time, it.recorded_at) < before]
+        for id_ in old:
+            await self._fate.step(lambda gone=id_: self.events.pop(gone))
+        return Purged(len(old), is_done=True)
 
 
 class DeadLetterLogFake:
@@ -398,23 +446,17 @@ class DeadLetterLogFake:
         kind: LetterKind | None = None,
         between: Between = ALWAYS,
     ) -> Page[DeadLetter]:
-        found = [
-            letter
-            for _, letter in sorted(self.letters.items())
-            if subscription_id in {None, letter.subscription_id}
-            and kind in {None, letter.kind}
-            and within(letter.recorded_at, between)
-            and letter.id > (part.cursor or "")
-        ]
-        items = found[: part.limit]
-        return Page(items, items[-1].id if len(found) > part.limit else None)
+        wanted = {
+            id_: it
+            for id_, it in self.letters.items()
+            if subscription_id in {None, it.subscription_id}
+            and kind in {None, it.kind}
+            and is_in(it.recorded_at, between)
+        }
+        return await self._fate.step(lambda: page_of(wanted, part))
 
     async def count(self, most: int) -> int:
-        return min(most, len(self.letters))
-
-
-def within(at: datetime, between: Between) -> bool:
-    return (between.since is None or at >= between.since) and (between.until is None or at < between.until)
+        return await self._fate.step(lambda: min(most, len(self.letters)))
 
 
 class CallbacksFake:
