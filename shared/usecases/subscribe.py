@@ -195,10 +195,10 @@ class Unsubscribe:
         subscription_id, _, secret = token.rpartition(".")
         await self._leave(subscription_id, lambda subscription: subscription.without(_hash(secret)))
 
-    async def by_id(self, trigger: Trigger, subscription_id: str) -> None:
-        """End a trigger's subscription."""
+    async def by_id(self, trigger: Trigger | None, subscription_id: str) -> None:
+        """End a trigger's (None: any's) subscription."""
         await self._leave(
-            subscription_id, lambda subscription: None if subscription.trigger is trigger else subscription
+            subscription_id, lambda subscription: None if trigger in {None, subscription.trigger} else subscription
         )
 
     async def _leave(self, subscription_id: str, left_of: Callable[[Subscription], Subscription | None]) -> None:
