@@ -12,6 +12,7 @@ from decimal import Decimal
 from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
 from shared.adapters.tables import VERSION, Row, known
+from shared.domain import ids
 from shared.domain.subscriptions import TRIGGERS, Subscription, Trigger
 from shared.domain.thresholds import Rule
 
@@ -82,6 +83,7 @@ def subscription_row(subscription: Subscription) -> Row:
         "id": subscription.id,
         "trigger": subscription.trigger.slug,
         "instanceId": subscription.instance_id,
+        "instanceKey": ids.key(subscription.instance_id),
         "filters": _filters_text(subscription),
         "callback": subscription.callback,
         "callbackHost": subscription.callback_host,

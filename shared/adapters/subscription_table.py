@@ -24,6 +24,7 @@ from shared.adapters.subscription_rows import (
 )
 from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
+from shared.domain import ids
 from shared.domain.subscriptions import Route, Status, Subscription, Trigger, rules_partition
 from shared.domain.thresholds import Rule
 from shared.errors import BridgeError, FormatError, LostRaceError
@@ -76,7 +77,11 @@ class SubscriptionTable:
         One that another version of the bridge has written is left out: it must not hide the others.
         """
         first, last = SUBSCRIPTIONS
-        wanted = {"instanceId": instance_id, "trigger": trigger and trigger.slug, "status": status}
+        wanted = {
+            "instanceKey": instance_id and ids.key(instance_id),
+            "trigger": trigger and trigger.slug,
+            "status": status,
+        }
         values = {name: value for name, value in wanted.items() if value is not None}
         condition = ["PartitionKey ge @first", "PartitionKey lt @last", *(f"{name} eq @{name}" for name in values)]
         async for row in self._table.query(" and ".join(condition), {"first": first, "last": last, **values}):
