@@ -107,6 +107,11 @@ async def test_an_event_comes_back_with_whom_it_was_dispatched_to(log: Log, even
     assert await listed(log) == [logged]
 
 
+async def test_its_table_is_created_when_it_is_missing(table: EventTable, storage: Storage) -> None:
+    await table.check()
+    assert await storage.names() == {"table events"}
+
+
 @pytest.mark.parametrize("ids", [[], ["s" * 64]])
 async def test_whoever_it_was_dispatched_to(log: Log, event: Event, ids: list[str]) -> None:
     await log.record(event, ids)
@@ -172,6 +177,14 @@ async def test_what_comes_and_goes_meanwhile_neither_repeats_an_event_nor_skips_
     await fill(log, [event_of("new", NOW + SECOND)])
     rest = await log.page(Slice(3, page.cursor))
     assert [it.event for it in (*page.items, *rest.items)] == events
+
+
+async def test_a_cursor_leads_to_nothing_outside_of_the_time_that_is_asked_for(log: Log) -> None:
+    events = [event_of(str(number), NOW - number * DAY) for number in range(6)]
+    await fill(log, events)
+    page = await log.page(Slice(1))
+    rest = await log.page(Slice(9, page.cursor), between=Between(NOW - 4 * DAY, NOW - 2 * DAY))
+    assert [it.event for it in rest.items] == [events[3], events[4]]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "e30=", "WzEsICJldmVudHMiLCAiLi4iXQ=="])
