@@ -11,8 +11,8 @@ from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
 from shared.domain.events import Event
-from shared.domain.letters import DeadLetter
-from shared.domain.logs import ALWAYS, Between
+from shared.domain.letters import DeadLetter, LetterKind
+from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.messages import Look, Release, encode_new
 from shared.domain.pages import Page, Slice
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
@@ -377,7 +377,7 @@ def latest_first(key: EventKey) -> str:
 
 def page_of[T](items: Mapping[str, T], part: Slice) -> Page[T]:
     """A page of what goes by a key; the cursor is the last key given."""
-    if part.cursor is not None and not re.fullmatch(r"\d{18} .+", part.cursor):
+    if part.cursor is not None and not re.fullmatch(r"\d{1,18}[ -].+", part.cursor):
         raise InvalidInputError({"cursor": "is none"})
     rest = [key for key in sorted(items) if key > (part.cursor or "")]
     given = rest[: part.limit]
@@ -385,12 +385,45 @@ def page_of[T](items: Mapping[str, T], part: Slice) -> Page[T]:
 
 
 class EventLogFake:
-    def __init__(self, fate: Fate | None = None) -> None:
+    """Events with when they were recorded."""
+
+    def __init__(self, fate: Fate | None = None, clock: ClockFake | None = None) -> None:
         self._fate = fate or Fate()
-        self.events: dict[str, tuple[Event, Sequence[str]]] = {}
+        self._clock = clock or ClockFake()
+        self.events: dict[str, LoggedEvent] = {}
 
     async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
-        await self._fate.step(lambda: self.events.setdefault(event.id, (event, tuple(subscription_ids))))
+        logged = LoggedEvent(event, tuple(subscription_ids), self._clock())
+        await self._fate.step(lambda: self.events.setdefault(event.id, logged))
+
+    async def get(self, event_id: str) -> LoggedEvent | None:
+        return await self._fate.step(lambda: self.events.get(event_id))
+
+    async def page(
+        self, part: Slice, *, instance_id: str | None = None, event_type: str | None = None, between: Between = ALWAYS
+    ) -> Page[LoggedEvent]:
+        wanted = {
+            latest_first(EventKey(it.event.time, it.event.id)): it
+            for it in self.events.values()
+            if instance_id in {None, it.event.instance_id}
+            and event_type in {None, it.event.type}
+            and is_in(it.event.time, between)
+        }
+        return await self._fate.step(lambda: page_of(wanted, part))
+
+    async def between(self, instance_id: str, event_type: str, between: Between) -> AsyncIterator[Event]:
+        for logged in sorted(self.events.values(), key=lambda it: it.event.time):
+            event = logged.event
+            if instance_id in {"*", event.instance_id} and event.type == event_type and is_in(event.time, between):
+                await asyncio.sleep(0)
+                yield event
+
+    async def purge(self, before: datetime, until: datetime) -> Purged:
+        del until
+        old = [id_ for id_, it in self.events.items() if max(it.event.time, it.recorded_at) < before]
+        for id_ in old:
+            await self._fate.step(lambda gone=id_: self.events.pop(gone))
+        return Purged(len(old), is_done=True)
 
 
 class DeadLetterLogFake:
@@ -405,6 +438,32 @@ class DeadLetterLogFake:
         if self.failures:
             raise self.failures.pop(0)
         await self._fate.step(lambda: self.letters.setdefault(letter.id, letter))
+
+    async def get(self, letter_id: str) -> DeadLetter | None:
+        return await self._fate.step(lambda: self.letters.get(letter_id))
+
+    async def remove(self, letter_id: str) -> bool:
+        return await self._fate.step(lambda: self.letters.pop(letter_id, None)) is not None
+
+    async def page(
+        self,
+        part: Slice,
+        *,
+        subscription_id: str | None = None,
+        kind: LetterKind | None = None,
+        between: Between = ALWAYS,
+    ) -> Page[DeadLetter]:
+        wanted = {
+            id_: it
+            for id_, it in self.letters.items()
+            if subscription_id in {None, it.subscription_id}
+            and kind in {None, it.kind}
+            and is_in(it.recorded_at, between)
+        }
+        return await self._fate.step(lambda: page_of(wanted, part))
+
+    async def count(self, most: int) -> int:
+        return await self._fate.step(lambda: min(most, len(self.letters)))
 
 
 class CallbacksFake:

@@ -1,5 +1,6 @@
 """What the storage adapters share: the account, names safe for table keys, and Azure's errors as the bridge's own."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -81,6 +82,11 @@ async def creating[T](call: Callable[[], Awaitable[T]], create: Callable[[], Awa
 def has_code(error: HttpResponseError, codes: set[str]) -> bool:
     """Whether an error has one of these codes; the table SDK leaves some in the message."""
     return getattr(error, "error_code", None) in codes or any(code in str(error) for code in codes)
+
+
+def is_plain(key: str) -> bool:
+    """Whether a text is made like the ids that the bridge gives: a row may have it as its key."""
+    return re.fullmatch(r"[A-Za-z0-9._-]{1,128}", key) is not None
 
 
 def key_of(*parts: str) -> str:
