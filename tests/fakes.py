@@ -335,7 +335,7 @@ class DeliveryStoreFake:
         place = (delivery.subscription_id, delivery.key)
 
         def write() -> None:
-            if self.rows[place][1] != version:
+            if place not in self.rows or self.rows[place][1] != version:
                 raise LostRaceError("the delivery was written by another")
             del self.rows[place]
 

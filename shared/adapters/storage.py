@@ -10,7 +10,6 @@ from urllib.parse import quote, unquote
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
-    ResourceNotFoundError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -28,6 +27,8 @@ MISSING = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
 # connection that the other side has closed is worth another try at once.
 RETRIES: Mapping[str, Any] = {"initial_backoff": 0, "increment_base": 1, "random_jitter_range": 1, "retry_total": 3}
 EXISTING = {"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"}
+# Looking for proxies in the environment at each request would cost as much as all else that the SDKs do for it.
+DIRECT: Mapping[str, Any] = {"use_env_settings": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +68,18 @@ async def creating[T](call: Callable[[], Awaitable[T]], create: Callable[[], Awa
     """Make a call; where its table, queue or container is missing, create that and make the call again."""
     try:
         return await call()
-    except ResourceNotFoundError as error:
-        if not _names(error, MISSING):
+    except HttpResponseError as error:
+        if not has_code(error, MISSING):
             raise
     try:
         await create()
     except HttpResponseError as error:
-        if not _names(error, EXISTING):  # somebody else was quicker
+        if not has_code(error, EXISTING):  # somebody else was quicker
             raise
     return await call()
 
 
-def _names(error: HttpResponseError, codes: set[str]) -> bool:
+def has_code(error: HttpResponseError, codes: set[str]) -> bool:
     """Whether an error has one of these codes; the table SDK leaves some in the message."""
     return getattr(error, "error_code", None) in codes or any(code in str(error) for code in codes)
 
