@@ -210,7 +210,10 @@ class DeliveryStore(Protocol):
         ...
 
     async def held(self, subscription_id: str, most: int) -> int:
-        """How many of a subscription's deliveries are in the stage `held`, up to `most`."""
+        """How many of a subscription's deliveries are in the stage `held`, up to `most`.
+
+        Those of its line that are being attempted may be counted as what they were before.
+        """
         ...
 
     async def drop(self, subscription_id: str) -> None:

@@ -38,9 +38,9 @@ def event_key(line_row: Row) -> EventKey:
     return EventKey(time_of(at), event_id)
 
 
-def line_row(delivery: Delivery | None) -> Row | None:
+def line_row(delivery: Delivery) -> Row | None:
     """The row of its place in a line, if it has one."""
-    if delivery is None or delivery.line is None:
+    if delivery.line is None:
         return None
     key = delivery.key
     return {
@@ -52,12 +52,14 @@ def line_row(delivery: Delivery | None) -> Row | None:
 
 
 def line_steps(was: Delivery | None, delivery: Delivery | None) -> list[Step]:
-    """What has to be done to the lines when a delivery becomes another; None: there is none."""
-    before, after = line_row(was), line_row(delivery)
-    if before == after:
-        return []
+    """What has to be done to the lines when a delivery becomes another; None: there is none.
+
+    What goes on while it keeps its place is not worth a transaction: the row says where it last stood.
+    """
+    before, after = (line_row(each) if each is not None else None for each in (was, delivery))
     if before is not None and after is not None and before["RowKey"] == after["RowKey"]:
-        return [replacement(after)]
+        stands = after["stage"] in {Stage.HELD, Stage.WAITING} and after["stage"] != before["stage"]
+        return [replacement(after)] if stands else []
     left = [] if before is None else [deletion(before["PartitionKey"], before["RowKey"])]
     return left if after is None else [*left, insertion(after)]
 

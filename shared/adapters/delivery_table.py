@@ -89,7 +89,10 @@ class DeliveryTable:
         return [event_key(row) for row in rows]
 
     async def held(self, subscription_id: str, most: int) -> int:
-        """How many of a subscription's deliveries are in the stage `held`, up to `most`."""
+        """How many of a subscription's deliveries are in the stage `held`, up to `most`.
+
+        Those of its line that are being attempted are counted as what they were before.
+        """
         condition = f"{RANGE} and stage eq 'held'"
         return len(await self._table.first(most, condition, _backlog_of(subscription_id), ["RowKey"]))
 

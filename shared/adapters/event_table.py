@@ -17,7 +17,7 @@ from shared.adapters.chunks import MAX_CHUNK, chunked, joined
 from shared.adapters.ordering import DIGITS, latest_first, latest_in, readable
 from shared.adapters.paging import page, position
 from shared.adapters.storage import Account, is_plain
-from shared.adapters.tables import VERSION, Row, Table, known
+from shared.adapters.tables import MAX_READ, VERSION, Row, Table, batches, known
 from shared.domain import ids
 from shared.domain.events import Event
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
@@ -29,8 +29,8 @@ EVENTS = "events"
 DAY = 86_400_000_000  # in microseconds
 # Beside the event, a row of 1 MiB holds so many bytes of the ids of subscriptions: about 17,000 ids.
 MAX_IDS = 10 * MAX_CHUNK
-# So many rows are read, and then removed, at a time.
-AT_A_TIME = 1_000
+# So many events are removed at a time.
+AT_A_TIME = MAX_READ
 
 type Condition = tuple[str, Mapping[str, str]]
 
@@ -96,16 +96,15 @@ class EventTable:
         """
         begin, end = latest_in(Between(until=before))
         old = f"v eq {VERSION} and recordedAt lt @before", {"before": readable(before)}
-        found, removed = list[Row](), 0
-        async with aclosing(self._rows(begin, end, old, columns=["PartitionKey", "RowKey"])) as rows:
-            async for row in rows:
-                if len(found) == AT_A_TIME:
-                    removed += await self._remove(found)
-                    found.clear()
-                    if self._clock() >= until:
-                        return Purged(removed, is_done=False)
-                found.append(row)
-        return Purged(removed + await self._remove(found), is_done=True)
+        removed = 0
+        async with aclosing(
+            batches(self._rows(begin, end, old, columns=["PartitionKey", "RowKey"]), AT_A_TIME)
+        ) as some:
+            async for rows in some:
+                removed += await self._remove(rows)
+                if self._clock() >= until:
+                    return Purged(removed, is_done=False)
+        return Purged(removed, is_done=True)
 
     async def _is_new(self, row: Row) -> bool:
         """Add a row, unless it is there already; whether it was not."""
@@ -121,7 +120,7 @@ class EventTable:
         return known(found[0], "event")["event"] if found is not None else None
 
     async def _rows(
-        self, begin: str, end: str, wanted: Condition, *, columns: list[str] | None = None, at_a_time: int = AT_A_TIME
+        self, begin: str, end: str, wanted: Condition, *, columns: list[str] | None = None, at_a_time: int = MAX_READ
     ) -> AsyncGenerator[Row]:
         """The rows that are wanted, from behind one key to before another."""
         for stretch, keys in _stretches(begin, end):
@@ -133,15 +132,9 @@ class EventTable:
     async def _days(self, first: str, last: str) -> AsyncIterator[str]:
         """The days that have events, the latest first, with one request for each."""
         condition = "PartitionKey ge @first and PartitionKey le @last"
-        while True:
-            async with aclosing(
-                self._table.query(condition, {"first": first, "last": last}, ["PartitionKey"], 1)
-            ) as rows:
-                row = await anext(rows, None)
-            if row is None:
-                return
-            yield row["PartitionKey"]
-            first = _next(row["PartitionKey"])
+        while found := await self._table.first(1, condition, {"first": first, "last": last}, ["PartitionKey"]):
+            yield found[0]["PartitionKey"]
+            first = _next(found[0]["PartitionKey"])
 
     async def _remove(self, events: Sequence[Row]) -> int:
         """Remove events by the keys of their rows; gives how many."""

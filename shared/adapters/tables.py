@@ -178,7 +178,8 @@ class Table:
             operations = [("delete", {"PartitionKey": partition, "RowKey": row}) for row in batch]
             async with named_errors(self._what):
                 try:
-                    await self._table.submit_transaction(operations)
+                    # What is removed twice is removed: unlike other steps, this one may simply be tried again.
+                    await self._table.submit_transaction(operations, retry_on_methods={"POST"})
                 except TableTransactionError as error:
                     if error.status_code != HTTPStatus.NOT_FOUND:
                         raise

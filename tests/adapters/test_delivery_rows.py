@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,17 +100,21 @@ def test_a_delivery_is_read_as_it_was_written(delivery: Delivery) -> None:
     assert delivery_of(record_row(delivery)) == delivery
 
 
-@given(st.none() | deliveries(), st.none() | deliveries())
-def test_the_steps_between_any_two_lead_from_one_place_to_the_other(
-    was: Delivery | None, delivery: Delivery | None
+@given(KEYS, st.lists(st.none() | st.tuples(st.none() | LINES, st.sampled_from(Stage))))
+def test_wherever_a_delivery_goes_it_has_its_one_place(
+    key: EventKey, stations: list[tuple[Line | None, Stage] | None]
 ) -> None:
-    before, after = line_row(was), line_row(delivery)
-    rows = {} if before is None else {(before["PartitionKey"], before["RowKey"]): before}
-    for name, row, _ in line_steps(was, delivery):
-        at = row["PartitionKey"], row["RowKey"]
-        assert (at in rows) == (name != "create")
-        if name == "delete":
-            del rows[at]
+    walk = [None, *(standing(key, *station) if station is not None else None for station in stations)]
+    rows: dict[str, Any] = {}
+    for was, delivery in pairwise(walk):
+        for name, row, _ in line_steps(was, delivery):
+            assert (row["RowKey"] in rows) == (name != "create")
+            rows[row["RowKey"]] = row
+            if name == "delete":
+                del rows[row["RowKey"]]
+        if delivery is None or (place := line_row(delivery)) is None:
+            assert rows == {}
+        elif delivery.stage in {Stage.HELD, Stage.WAITING}:
+            assert rows == {place["RowKey"]: place}
         else:
-            rows[at] = row
-    assert list(rows.values()) == ([] if after is None else [after])
+            assert rows.keys() == {place["RowKey"]}

@@ -3,15 +3,16 @@
 import asyncio
 import hashlib
 import json
-import logging
+import math
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import batched, groupby
 from operator import itemgetter
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from shared.adapters.event_table import AT_A_TIME, EventTable
 from shared.adapters.ordering import latest_first, readable
@@ -20,6 +21,7 @@ from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.pages import Slice
 from shared.errors import FormatError, InvalidInputError
 from tests.adapters.conftest import NOW, Opened, Storage, made_event
+from tests.adapters.tap import Tap, tapped
 from tests.fakes import ClockFake, EventLogFake
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -107,6 +109,11 @@ async def test_an_event_comes_back_with_whom_it_was_dispatched_to(log: Log, even
     assert await listed(log) == [logged]
 
 
+async def test_its_table_is_created_when_it_is_missing(table: EventTable, storage: Storage) -> None:
+    await table.check()
+    assert await storage.names() == {"table events"}
+
+
 @pytest.mark.parametrize("ids", [[], ["s" * 64]])
 async def test_whoever_it_was_dispatched_to(log: Log, event: Event, ids: list[str]) -> None:
     await log.record(event, ids)
@@ -172,6 +179,14 @@ async def test_what_comes_and_goes_meanwhile_neither_repeats_an_event_nor_skips_
     await fill(log, [event_of("new", NOW + SECOND)])
     rest = await log.page(Slice(3, page.cursor))
     assert [it.event for it in (*page.items, *rest.items)] == events
+
+
+async def test_a_cursor_leads_to_nothing_outside_of_the_time_that_is_asked_for(log: Log) -> None:
+    events = [event_of(str(number), NOW - number * DAY) for number in range(6)]
+    await fill(log, events)
+    page = await log.page(Slice(1))
+    rest = await log.page(Slice(9, page.cursor), between=Between(NOW - 4 * DAY, NOW - 2 * DAY))
+    assert [it.event for it in rest.items] == [events[3], events[4]]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "e30=", "WzEsICJldmVudHMiLCAiLi4iXQ=="])
@@ -309,30 +324,18 @@ async def stand(storage: Storage, times: Sequence[datetime]) -> None:
                 await client.submit_transaction([("upsert", row) for row in batch])
 
 
-class Reads(logging.Handler):
-    """Counts the reading requests that the storage SDK makes."""
-
-    count = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.count += "Request method: 'GET'" in record.getMessage()
-
-
-@pytest.fixture
-def reads() -> Iterator[Reads]:
-    spoken, reads = logging.getLogger("azure.core.pipeline.policies.http_logging_policy"), Reads()
-    spoken.addHandler(reads)
-    level, spoken.propagate = spoken.level, False
-    spoken.setLevel(logging.INFO)
-    yield reads
-    spoken.removeHandler(reads)
-    spoken.setLevel(level)
-    spoken.propagate = True
+@pytest_asyncio.fixture(loop_scope="session")
+async def tapped_table(storage: Storage, clock: ClockFake) -> AsyncIterator[tuple[EventTable, Tap]]:
+    async with tapped(storage.connection_string) as (account, tap):
+        table = EventTable(account, clock)
+        yield table, tap
+        await table.close()
 
 
 async def test_a_purge_reads_what_it_removes_a_page_at_a_time_and_goes_on_where_it_stopped(
-    table: EventTable, storage: Storage, clock: ClockFake, reads: Reads
+    tapped_table: tuple[EventTable, Tap], storage: Storage, clock: ClockFake
 ) -> None:
+    table, tap = tapped_table
     before, pages = NOW - timedelta(hours=1), 3
     old = pages * AT_A_TIME - 100
     await stand(storage, [before - timedelta(minutes=number) for number in range(1, old + 1)])
@@ -343,11 +346,26 @@ async def test_a_purge_reads_what_it_removes_a_page_at_a_time_and_goes_on_where_
         (clock.now, Purged(AT_A_TIME, is_done=False)),
         (clock.now + SECOND, Purged(old - AT_A_TIME, is_done=True)),
     ]:
-        reads.count = 0
+        tap.asked.clear()
         tracemalloc.start()
         assert await table.purge(before, until) == expected
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert 0 < reads.count <= 1 + expected.rows / AT_A_TIME + 2  # two stretches, and a page that may be empty
+        # Two stretches, and a page that may be empty; each page is 16 and 10 transactions.
+        assert tap.asked.count("GET events") <= 1 + expected.rows / AT_A_TIME + 2
+        assert tap.asked.count("POST $batch") <= 26 * math.ceil(expected.rows / AT_A_TIME) + 2
     assert len(await listed(table)) == 100
     assert peaks[1] < 1.3 * peaks[0]
+
+
+async def test_a_purge_goes_on_when_the_service_hangs_up_once(
+    tapped_table: tuple[EventTable, Tap], storage: Storage, clock: ClockFake
+) -> None:
+    async def hang_up() -> None:
+        raise asyncio.CancelledError
+
+    table, tap = tapped_table
+    await stand(storage, [NOW - DAY - number * SECOND for number in range(30)])
+    tap.before = ("POST $batch", hang_up)
+    assert await table.purge(NOW, clock.now + SECOND) == Purged(30, is_done=True)
+    assert await storage.rows("events") == []

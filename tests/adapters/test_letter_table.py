@@ -81,6 +81,11 @@ async def test_an_empty_log_has_nothing(log: Log) -> None:
     assert (await log.get(FULL.id), await listed(log), await log.count(1)) == (None, [], 0)
 
 
+async def test_its_table_is_created_when_it_is_missing(table: DeadLetterTable, storage: Storage) -> None:
+    await table.check()
+    assert await storage.names() == {"table deadletters"}
+
+
 async def test_to_record_a_letter_once_more_changes_nothing(log: Log) -> None:
     await asyncio.gather(*(log.record(FULL) for _ in range(5)))
     await log.record(replace(FULL, reason="HTTP 404", recorded_at=NOW + DAY))
