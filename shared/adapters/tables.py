@@ -1,23 +1,31 @@
 """A table of the storage account: rows read, written under a condition, and removed."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
-from itertools import batched, groupby
-from operator import itemgetter
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from http import HTTPStatus
+from itertools import batched
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from shared.adapters.storage import Account, creating, named_errors
-from shared.errors import LostRaceError
+from shared.errors import FormatError, LostRaceError
 
 # The most operations that one transaction may hold.
 MAX_BATCH = 100
+# The form in which rows are written; each bears it as `v`.
+VERSION = 1
 
 type Row = Mapping[str, Any]
+
+
+def known(row: Row, what: str) -> Row:
+    """A row in the form that this version of the bridge knows; raises `FormatError` for another."""
+    if row.get("v") != VERSION:
+        raise FormatError(what, row.get("v"))
+    return row
 
 
 class Table:
@@ -78,25 +86,36 @@ class Table:
             except ResourceModifiedError:
                 raise LostRaceError(f"{self._what}: the row has been changed") from None
 
-    async def query(self, condition: str, values: Row, columns: list[str] | None = None) -> AsyncIterator[Row]:
-        """The rows that meet an OData condition; its `@names` stand for the values."""
+    async def query(
+        self, condition: str, values: Row, columns: list[str] | None = None, at_a_time: int | None = None
+    ) -> AsyncGenerator[Row]:
+        """The rows that meet an OData condition, by their keys, read so many at a time (None: 1,000).
+
+        `@names` in the condition, each between blanks, stand for the values: texts, or times since 1601. A whole number
+        has to stand in the condition itself: the SDK makes a truth value of 0 and 1.
+        """
         async with named_errors(self._what):
             try:
-                async for row in self._table.query_entities(condition, parameters=dict(values), select=columns):
+                async for row in self._table.query_entities(
+                    condition, parameters=dict(values), select=columns, results_per_page=at_a_time
+                ):
                     yield row
             except ResourceNotFoundError:
                 return  # no table, no rows
 
-    async def purge(self, before: datetime) -> int:
-        """Remove the rows last written before a time; gives how many."""
-        keys = ["PartitionKey", "RowKey"]
-        found = [row async for row in self.query("Timestamp lt @before", {"before": before}, keys)]
-        found.sort(key=itemgetter(*keys))
-        async with named_errors(self._what):
-            for _, rows in groupby(found, key=itemgetter("PartitionKey")):
-                for batch in batched(rows, MAX_BATCH, strict=False):
-                    await self._table.submit_transaction([("delete", row) for row in batch])
-        return len(found)
+    async def delete_all(self, partition: str, rows: Iterable[str]) -> None:
+        """Remove rows of a partition, also those that are gone, as many at a time as a transaction may hold."""
+        for batch in batched(rows, MAX_BATCH, strict=False):
+            operations = [("delete", {"PartitionKey": partition, "RowKey": row}) for row in batch]
+            async with named_errors(self._what):
+                try:
+                    await self._table.submit_transaction(operations)
+                except TableTransactionError as error:
+                    if error.status_code != HTTPStatus.NOT_FOUND:
+                        raise
+                    # One is gone already, so none of them has been removed.
+                    for row in batch:
+                        await self._table.delete_entity(partition, row)
 
     async def check(self) -> None:
         """Raise what keeps the table from being used."""
