@@ -21,6 +21,7 @@ class PickList:
 
 SEGMENTS = PickList("ListSegments", "name", "friendlyName")
 MEASURES = PickList("ListMeasures", "name", "displayName")
+SUBSCRIPTIONS = PickList("ListSubscriptions", "id", "label")
 # By the name of a parameter or property; names that mean several things, by the step of the path before them as well.
 PICK_LISTS = {
     "instanceId": PickList("ListInstances", "instanceId", "name"),
@@ -29,6 +30,8 @@ PICK_LISTS = {
     "segments/{name}": SEGMENTS,
     "measureName": MEASURES,
     "measures/{name}": MEASURES,
+    "subscriptionId": SUBSCRIPTIONS,
+    "subscriptions/{id}": SUBSCRIPTIONS,
     "table": PickList("ListTables", "qualifiedName", "name"),
     "partition": PickList("ListPartitions", "name", "name"),
 }
@@ -57,7 +60,7 @@ def offer_in_parameter(parameter: Json, path: str, paths: Mapping[str, Json]) ->
 
 def offer_in_body(body: Json, paths: Mapping[str, Json]) -> None:
     """Give the properties of a body their pick-lists."""
-    for name, schema in body["properties"].items():
+    for name, schema in body.get("properties", {}).items():
         _offer(schema, PICK_LISTS.get(name), paths, "body/")
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shared.usecases.dispatch import Dispatch
     from shared.usecases.edit import Edit
     from shared.usecases.expire import Expire
+    from shared.usecases.follow import Follow
     from shared.usecases.observe import Observe
     from shared.usecases.patience import Patience
     from shared.usecases.poll import Poll
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from shared.usecases.release import Release
     from shared.usecases.replay import Replay
     from shared.usecases.served import Served
+    from shared.usecases.status import ReadStatus
     from shared.usecases.subscribe import Subscribe, Unsubscribe
 
 USER_AGENT = f"customer-insights-event-bridge/{__version__}"
@@ -73,6 +75,8 @@ class Bridge:
     edit: "Edit"
     redeliver: "Redeliver"
     replay: "Replay"
+    follow: "Follow"
+    status: "ReadStatus"
     purge: "Purge"
     expire: "Expire"
     observe: "Observe"
@@ -135,6 +139,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.adapters.event_grid import EventGridTopic  # noqa: PLC0415
     from shared.adapters.event_table import EventTable  # noqa: PLC0415
     from shared.adapters.letter_table import DeadLetterTable  # noqa: PLC0415
+    from shared.adapters.poll_table import POLLS, PollTable  # noqa: PLC0415
     from shared.adapters.queues import DELIVERIES, EVENTS, RELEASES, DeliveryMessages, Queue, ReleaseMessages  # noqa: PLC0415
     from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
     from shared.domain.callbacks import CallbackPolicy  # noqa: PLC0415
@@ -154,15 +159,18 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
     from shared.usecases.edit import Edit  # noqa: PLC0415
     from shared.usecases.expire import Expire  # noqa: PLC0415
+    from shared.usecases.follow import Follow  # noqa: PLC0415
     from shared.usecases.gate import Gate  # noqa: PLC0415
     from shared.usecases.observe import Observe  # noqa: PLC0415
     from shared.usecases.patience import Patience  # noqa: PLC0415
     from shared.usecases.poll import Poll  # noqa: PLC0415
+    from shared.usecases.poll_report import PollReport  # noqa: PLC0415
     from shared.usecases.purge import Purge  # noqa: PLC0415
     from shared.usecases.redeliver import Redeliver  # noqa: PLC0415
     from shared.usecases.release import WORK, Release  # noqa: PLC0415
     from shared.usecases.replay import Replay  # noqa: PLC0415
     from shared.usecases.served import Served  # noqa: PLC0415
+    from shared.usecases.status import ReadStatus  # noqa: PLC0415
     from shared.usecases.subscribe import Subscribe, Unsubscribe  # noqa: PLC0415
 
     telemetry, clock = telemetry or _telemetry(settings), utc_now
@@ -170,8 +178,9 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     checkpoints, due = CheckpointBlobs(account), DueTable(account)
     incoming, queue, releases = Queue(account, EVENTS), DeliveryMessages(account), ReleaseMessages(account)
     subscriptions, deliveries = SubscriptionTable(account), DeliveryTable(account)
-    events, letters = EventTable(account), DeadLetterTable(account)
+    events, letters, polls = EventTable(account), DeadLetterTable(account), PollTable(account)
     poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
+    queues = {EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned}
     calls = _calls(settings, telemetry)
     waited_for = calls.hurried(ACTION_PATIENCE)
     policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
@@ -195,12 +204,14 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
         user_agent=USER_AGENT,
         telemetry=telemetry,
     )
+    follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
     return Bridge(
         poll=Poll(
             insights=InsightsClient(calls),
             checkpoints=checkpoints,
             subscriptions=subscriptions,
             publisher=EventGridTopic(settings.topic_endpoint, _topic_credential(settings)),
+            report=PollReport(polls=polls, clock=clock),
             clock=clock,
             instances=settings.instances,
             telemetry=telemetry,
@@ -261,8 +272,8 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
         redeliver=Redeliver(
             subscriptions=subscriptions,
             deliveries=deliveries,
-            events=events,
             letters=letters,
+            follow=follow,
             agenda=agenda,
             backlog=backlog,
             clock=clock,
@@ -275,12 +286,20 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
             backlog=backlog,
             clock=clock,
         ),
+        follow=follow,
+        status=ReadStatus(
+            polls=polls,
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            letters=letters,
+            queues={**queues, POLLS: Queue(account, POLLS)},
+        ),
         purge=Purge(logs=[deliveries, events], clock=clock, keep=settings.retention),
         expire=Expire(
             subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock, keep=settings.retention
         ),
         observe=Observe(
-            queues={EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned},
+            queues=queues,
             subscriptions=subscriptions,
             clock=clock,
             telemetry=telemetry,
@@ -298,7 +317,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
             store.check
             for store in (
                 *(checkpoints, incoming, queue, releases),
-                *(subscriptions, deliveries, due, events, letters),
+                *(subscriptions, deliveries, due, events, letters, polls),
             )
         ],
     )

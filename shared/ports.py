@@ -15,6 +15,7 @@ from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.messages import Look, Release
 from shared.domain.pages import Page, Slice
+from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
 from shared.domain.subscriptions import Route, Status, Subscription, Trigger
 from shared.domain.thresholds import Rule
@@ -72,6 +73,22 @@ class CheckpointStore(Protocol):
 
     async def save(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> str:
         """Replace the version that was loaded; gives the new version. Raises `LostRaceError` when it is another's."""
+        ...
+
+
+class PollStore(Protocol):
+    """Where it stands how the polls go."""
+
+    async def get(self, instance_id: str, family: Family) -> Polled | None:
+        """How the polls of a family go, or None. Raises `FormatError` for a row of another version of the bridge."""
+        ...
+
+    async def put(self, polled: Polled) -> None:
+        """Write how they go, whatever stands there."""
+        ...
+
+    def all(self) -> AsyncIterator[Polled]:
+        """How the polls of all instances and families go, by instance. Raises `FormatError` as `get` does."""
         ...
 
 

@@ -138,6 +138,7 @@ LOG_EVENTS = frozenset(
         "poll.failed",
         "poll.recovered",
         "poll.superseded",
+        "poll.unreported",
         "request.failed",
         "resource.omitted",
         "subscription.ended",

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent
 from shared.domain.messages import Look, Release, encode_new
 from shared.domain.pages import Page, Slice
+from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
 from shared.domain.subscriptions import Route, Status, Subscription, Trigger, rules_partition
 from shared.domain.thresholds import Rule
@@ -154,6 +156,34 @@ class CheckpointStoreFake:
             return self.stored[(instance_id, family)][1]
 
         return await self._fate.step(write)
+
+
+class PollStoreFake:
+    """How polls go; `writes` counts, `failures` are raised by the next calls."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, Family], Polled] = {}
+        self.failures: list[Exception] = []
+        self.writes = self.reads = 0
+
+    async def get(self, instance_id: str, family: Family) -> Polled | None:
+        self.reads += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        return self.rows.get((instance_id, family))
+
+    async def put(self, polled: Polled) -> None:
+        self.writes += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        self.rows[polled.instance_id, polled.family] = polled
+
+    async def all(self) -> AsyncIterator[Polled]:
+        for _, polled in sorted(self.rows.items()):
+            await asyncio.sleep(0)
+            yield polled
 
 
 class PublisherFake:
@@ -361,6 +391,32 @@ class DeliveryStoreFake:
         for delivery in self._in_line(subscription_id):
             await self._fate.step(lambda place=(subscription_id, delivery.key): self.rows.pop(place))
 
+    async def page(
+        self, subscription_id: str, part: Slice, *, stage: Stage | None = None, between: Between = ALWAYS
+    ) -> Page[Delivery]:
+        mine = [delivery for (id_, _), (delivery, _) in self.rows.items() if id_ == subscription_id]
+        wanted = [each for each in mine if stage in {None, each.stage} and is_in(each.key.time, between)]
+        return page_of({latest_first(each.key): each for each in wanted}, part)
+
+
+def is_in(at: datetime, between: Between) -> bool:
+    since, until = between
+    return (since is None or since <= at) and (until is None or at < until)
+
+
+def latest_first(key: EventKey) -> str:
+    """The key as text that sorts the latest first."""
+    return f"{(datetime.max.replace(tzinfo=UTC) - key.time) // timedelta(microseconds=1):018d} {key.id}"
+
+
+def page_of[T](items: Mapping[str, T], part: Slice) -> Page[T]:
+    """A page of what goes by a key; the cursor is the last key given."""
+    if part.cursor is not None and not re.fullmatch(r"\d{1,18}[ -].+", part.cursor):
+        raise InvalidInputError({"cursor": "is none"})
+    rest = [key for key in sorted(items) if key > (part.cursor or "")]
+    given = rest[: part.limit]
+    return Page([items[key] for key in given], given[-1] if len(rest) > len(given) else None)
+
 
 class EventLogFake:
     def __init__(self, fate: Fate | None = None) -> None:
@@ -374,11 +430,23 @@ class EventLogFake:
     async def get(self, event_id: str) -> LoggedEvent | None:
         return await self._fate.step(lambda: self.events.get(event_id))
 
+    async def page(
+        self, part: Slice, *, instance_id: str | None = None, event_type: str | None = None, between: Between = ALWAYS
+    ) -> Page[LoggedEvent]:
+        wanted = {
+            latest_first(EventKey(it.event.time, it.event.id)): it
+            for it in self.events.values()
+            if instance_id in {None, it.event.instance_id}
+            and event_type in {None, it.event.type}
+            and is_in(it.event.time, between)
+        }
+        return await self._fate.step(lambda: page_of(wanted, part))
+
     async def between(self, instance_id: str, event_type: str, between: Between) -> AsyncIterator[Event]:
         for logged in sorted(self.events.values(), key=lambda logged: logged.event.time):
             event = logged.event
             is_asked = event.type == event_type and instance_id in {"*", event.instance_id}
-            if is_asked and within(event.time, between):
+            if is_asked and is_in(event.time, between):
                 await asyncio.sleep(0)
                 yield event
 
@@ -410,23 +478,17 @@ class DeadLetterLogFake:
         kind: LetterKind | None = None,
         between: Between = ALWAYS,
     ) -> Page[DeadLetter]:
-        found = [
-            letter
-            for _, letter in sorted(self.letters.items())
-            if subscription_id in {None, letter.subscription_id}
-            and kind in {None, letter.kind}
-            and within(letter.recorded_at, between)
-            and letter.id > (part.cursor or "")
-        ]
-        items = found[: part.limit]
-        return Page(items, items[-1].id if len(found) > part.limit else None)
+        wanted = {
+            id_: it
+            for id_, it in self.letters.items()
+            if subscription_id in {None, it.subscription_id}
+            and kind in {None, it.kind}
+            and is_in(it.recorded_at, between)
+        }
+        return await self._fate.step(lambda: page_of(wanted, part))
 
     async def count(self, most: int) -> int:
         return min(most, len(self.letters))
-
-
-def within(at: datetime, between: Between) -> bool:
-    return (between.since is None or at >= between.since) and (between.until is None or at < between.until)
 
 
 class CallbacksFake:

@@ -33,9 +33,12 @@ def parse_path[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
 def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
     """A body as the model. Numbers are read as decimals, never as binary floats; a key that is null is absent.
 
-    A model that is a row (a `RootModel`) takes any JSON object, its nulls, and its numbers as JSON has them.
+    No body is an empty object where the model asks for nothing. A model that is a row (a `RootModel`) takes any JSON
+    object, its nulls, and its numbers as JSON has them.
     """
     is_row = issubclass(model, RootModel)
+    if not content and not any(field.is_required() for field in model.model_fields.values()):
+        content = b"{}"
     try:
         value = (
             json.loads(content, object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse)
