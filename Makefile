@@ -11,6 +11,8 @@ UV := uv==0.13.9
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version $(shell cat .python-version) --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 EXAMPLES := 100
+# Each of the many processes that demo and tests start would otherwise compile the app anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup lock demo up doctor test fuzz connector flows infra snapshot clean
 
@@ -31,8 +33,8 @@ demo: setup ## Play a day against simulated services, and check that nothing was
 up: setup ## Run the bridge on this machine until Ctrl-C, with a simulated or a real tenant
 	@$(PYTHON) -m local.up
 
-doctor: setup ## Look at settings, storage, topic and tenant, change nothing, and say what to do
-	@$(PYTHON) -m doctor
+doctor: setup ## Look at settings, storage, topic and tenant, change nothing, and say what to do (AZD=bridge: of that azd environment)
+	@$(PYTHON) -m doctor $(if $(AZD),--azd '$(AZD)')
 
 test: setup $(VENV)/.kql ## Check style and types, and run all tests
 	$(VENV)/bin/ruff check .

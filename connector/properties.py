@@ -10,7 +10,14 @@ PUBLISHER = words_of("PUBLISHER_NAME", "Customer Insights Event Bridge")
 AUTHORITY = "https://login.microsoftonline.com"
 KEY_HEADER = "x-functions-key"
 _ID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-# The publisher's app registrations: the connector's and the bridge's. Ids, and no secrets.
+# The publisher's tenant and app registrations, which docs/sign-in.md makes: the connector's and the bridge's. Ids, and
+# no secrets. Both are for that tenant alone, and Entra refuses to sign in to such an app at `common`.
+TENANT = Placeholder(
+    "TENANT_ID",
+    "00000000-0000-0000-0000-000000000000",
+    re.compile(_ID),
+    "the id of the tenant of both app registrations",
+)
 CLIENT_ID = Placeholder(
     "CLIENT_ID",
     "00000000-0000-0000-0000-000000000000",
@@ -99,7 +106,7 @@ ENTRA = _properties(
                 },
                 "customParameters": {
                     "loginUri": {"value": AUTHORITY},
-                    "tenantId": {"value": "common"},
+                    "tenantId": {"value": TENANT},
                     "resourceUri": {"value": RESOURCE},
                 },
             },
@@ -109,6 +116,7 @@ ENTRA = _properties(
     },
     [TO_HOST, SEND_KEY],
 )
+# For readers only: where a connection signs in, its properties above say.
 ENTRA_SECURITY: Json = {
     "oauth2_auth": {
         "type": "oauth2",

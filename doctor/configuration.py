@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from doctor.findings import Finding, fine, sentence, unseen, wrong
@@ -20,7 +20,6 @@ SECRETS = (
     APPLICATION_INSIGHTS,
 )
 _SAMPLE = Path(__file__).parent.parent / "local.settings.sample.json"
-_REFERENCE = "@Microsoft.KeyVault("
 # The sample's storage is Azurite's well-known account, which is right where Azurite runs.
 _MAY_BE_SAMPLE = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
 # Shorter texts are no secrets, and to blot them out would only spoil the report.
@@ -57,17 +56,30 @@ def _secret_parts(connection_string: str) -> list[str]:
     return [part for part in parts if re.match(r"(?i)(AccountKey|SharedAccessSignature|InstrumentationKey)=", part)]
 
 
-def check_settings(values: Mapping[str, str]) -> tuple[Settings | None, list[Finding]]:
-    """The settings, where they are usable, and what there is to say of them."""
+def check_settings(
+    values: Mapping[str, str], hidden: Collection[str] = ()
+) -> tuple[Settings | None, Sequence[Finding]]:
+    """The settings, where they are usable, and what there is to say of them; those `hidden` are made up.
+
+    What is refused for being in Azure is said, and looked at from here all the same.
+    """
+    findings: list[Finding] = []
     try:
-        settings = Settings.load(values)
+        Settings.load(values)
     except SettingsError as error:
-        malformed = wrong(sentence(str(error)), "docs/settings.md says what each one means.")
-        return None, [*_unresolved(values), malformed]
-    findings = [*_unresolved(values), *_samples(values)]
+        findings.append(wrong(sentence(str(error)), "docs/settings.md says what each one means."))
+    here = {name: value for name, value in values.items() if name not in AZURE_MARKS}
+    try:
+        settings = Settings.load(here)
+    except SettingsError:
+        return None, findings
+    findings += _samples(here)
     if not findings:
-        findings.append(fine("All settings are there and well-formed."))
-    if not any(values.get(mark) for mark in AZURE_MARKS) and not values.get("AzureWebJobsStorage"):
+        text = (
+            "All settings are there and well-formed" if not hidden else "All settings that can be read are well-formed"
+        )
+        findings.append(fine(f"{text}."))
+    if settings.storage.connection_string is None:
         findings.append(
             unseen(
                 "No connection string is set, so the identity of this machine is used (your login, for example), not "
@@ -77,12 +89,6 @@ def check_settings(values: Mapping[str, str]) -> tuple[Settings | None, list[Fin
             )
         )
     return settings, findings
-
-
-def _unresolved(values: Mapping[str, str]) -> list[Finding]:
-    names = sorted(name for name in {*DEFAULTS, *SECRETS} if values.get(name, "").startswith(_REFERENCE))
-    do = "Azure puts the secret in its place. On your machine, fill in the secret itself."
-    return [wrong(f"{name} is a reference to a Key Vault.", do) for name in names]
 
 
 def _samples(values: Mapping[str, str]) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -46,3 +47,8 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """Names as part of a sentence; of many, the first ones."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def minute(at: datetime) -> str:
+    """A time (UTC) as part of a sentence."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"

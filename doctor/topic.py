@@ -12,14 +12,13 @@ from shared.settings import Settings
 
 # What Azure's library for publishing asks for, in every cloud.
 SCOPE: Final = "https://eventgrid.azure.net/.default"
-_PATH: Final = "/api/events"
 _PATIENCE: Final = 10  # seconds
 
 
 async def check_topic(settings: Settings) -> list[Finding]:
-    """Look at the topic's address, connect to it, and get what the bridge would publish with."""
+    """Connect to the topic, and get what the bridge would publish with."""
     endpoint = urlsplit(settings.topic_endpoint)
-    findings = [_address(endpoint), await _connection(endpoint)]
+    findings = [await _connection(endpoint)]
     if settings.topic_key is None:
         findings.append(await check_azure_token(settings, "Event Grid", SCOPE, "EVENT_GRID_TOPIC_KEY"))
         do = "On the topic the app's identity needs the role EventGrid Data Sender."
@@ -34,15 +33,6 @@ async def check_topic(settings: Settings) -> list[Finding]:
         )
     )
     return findings
-
-
-def _address(endpoint: SplitResult) -> Finding:
-    if endpoint.path != _PATH:
-        return wrong(
-            f"EVENT_GRID_TOPIC_ENDPOINT has the path {endpoint.path or '/'!r}, and a topic takes events at {_PATH!r}.",
-            "Copy the topic's endpoint from its overview in the Azure portal.",
-        )
-    return fine(f"EVENT_GRID_TOPIC_ENDPOINT has the form of a topic's address, on {endpoint.hostname}.")
 
 
 async def _connection(endpoint: SplitResult) -> Finding:

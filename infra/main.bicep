@@ -7,8 +7,41 @@ metadata description = 'Everything the bridge needs in Azure: one resource group
 @maxLength(64)
 param environmentName string
 
+// Those that have Flex Consumption, by the quickstarts of Azure Functions; docs/deploy.md tells how to renew the list.
 @description('Region of all resources. It must have Flex Consumption.')
-@minLength(1)
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+])
 @metadata({ azd: { type: 'location' } })
 param location string
 
@@ -20,6 +53,17 @@ param customerInsightsSubscriptionKey string
 @description('Mail address that alerts go to.')
 @minLength(3)
 param alertEmail string
+
+@description('A webhook that alerts go to as well. Empty: none.')
+@secure()
+param alertWebhookUrl string = ''
+
+@description('Where operators read docs/operations.md; alerts link its sections.')
+@minLength(1)
+param runbookUrl string = 'docs/operations.md'
+
+@description('Object id of the group in Microsoft Entra whose members operate the bridge. Empty: nobody gets a role.')
+param operatorGroupId string = ''
 
 // Not in main.parameters.json: azd makes it once, keeps it with the environment, and never asks for it.
 @description('Random letters and digits, of which the first encryption key of callback URLs is made.')
@@ -52,6 +96,7 @@ param deliveryRetrySeconds string = ''
 param deliveryMaxAgeHours string = ''
 param deliveryRatePerSecond string = ''
 param eventRetentionDays string = ''
+param publicUrl string = ''
 
 @description('Memory of an instance of the function app.')
 @allowed([512, 2048, 4096])
@@ -66,6 +111,10 @@ param maximumInstanceCount int = 40
 @minValue(0)
 @maxValue(1000)
 param alwaysReadyDeliver int = 0
+
+@description('What survives the loss of a zone: nothing, what is stored, or all, so that the app runs on.')
+@allowed(['none', 'storage', 'all'])
+param zoneRedundant string = 'none'
 
 @description('Put storage, vault and topic behind private endpoints in a virtual network of the app.')
 param vnetEnabled bool = false
@@ -91,6 +140,7 @@ var names = {
   app: 'func-${token}'
   availabilityTest: 'health-${token}'
   actionGroup: 'ag-${token}'
+  workbook: guid('${subscription().id}/resourceGroups/rg-${environmentName}', 'event-bridge')
 }
 var usesAppRegistration = !empty(customerInsightsClientId)
 var tags = { 'azd-env-name': environmentName }
@@ -109,6 +159,7 @@ var settings = {
   DELIVERY_MAX_AGE_HOURS: deliveryMaxAgeHours
   DELIVERY_RATE_PER_SECOND: deliveryRatePerSecond
   EVENT_RETENTION_DAYS: eventRetentionDays
+  PUBLIC_URL: publicUrl
 }
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -144,6 +195,7 @@ module storage 'modules/storage.bicep' = {
     tags: tags
     workspaceName: names.workspace
     isPrivate: vnetEnabled
+    isZoneRedundant: zoneRedundant != 'none'
   }
   dependsOn: [monitoring]
 }
@@ -177,13 +229,26 @@ module vault 'modules/vault.bicep' = {
 module roles 'modules/roles.bicep' = {
   scope: group
   params: {
-    identityName: names.identity
+    // Known during the deployment only, so a preview shows these assignments without their names.
+    #disable-next-line what-if-short-circuiting
+    appPrincipalId: identity.outputs.principalId
+    #disable-next-line what-if-short-circuiting
+    topicPrincipalId: topic.outputs.principalId
     topicName: names.topic
     storageName: names.storage
     vaultName: names.vault
     applicationInsightsName: names.applicationInsights
   }
-  dependsOn: [identity, topic, storage, vault, monitoring]
+  dependsOn: [storage, vault, monitoring]
+}
+
+module operators 'modules/operators.bicep' = if (!empty(operatorGroupId)) {
+  scope: group
+  params: {
+    groupId: operatorGroupId
+    storageName: names.storage
+  }
+  dependsOn: [storage]
 }
 
 module eventSubscription 'modules/event-subscription.bicep' = {
@@ -235,6 +300,7 @@ module app 'modules/app.bicep' = {
     usesAppRegistration: usesAppRegistration
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
+    isZoneRedundant: zoneRedundant == 'all'
     alwaysReadyDeliver: alwaysReadyDeliver
     signInClientId: signInClientId
     signInAllowedClientIds: filter(split(replace(signInAllowedClientIds, ' ', ''), ','), id => !empty(id))
@@ -263,13 +329,17 @@ module alerts 'modules/alerts.bicep' = {
     workspaceName: names.workspace
     topicName: names.topic
     email: alertEmail
+    webhookUrl: alertWebhookUrl
+    runbookUrl: runbookUrl
+    workbookName: names.workbook
   }
-  dependsOn: [monitoring, topic]
+  dependsOn: [monitoring, topic, workbook]
 }
 
 module workbook 'modules/workbook.bicep' = {
   scope: group
   params: {
+    name: names.workbook
     location: location
     tags: tags
     workspaceName: names.workspace

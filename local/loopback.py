@@ -1,5 +1,7 @@
 """Serving an aiohttp application on this machine only."""
 
+import contextlib
+import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,8 +25,14 @@ async def serve(app: web.Application) -> AsyncIterator[str]:
 
 
 def free_port() -> int:
-    """Return a port that is free now, for a process that must come back on the same one."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that is free now, for a process that must come back on the same one.
+
+    It lies below those that a system gives to outgoing connections (from 32768 on Linux, 49152 elsewhere): one of these
+    could take it while the process is away.
+    """
+    ports = range(20_000, 32_768)
+    for port in random.sample(ports, len(ports)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
+    raise OSError("no port is free")

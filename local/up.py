@@ -87,6 +87,9 @@ Unsubscribe (or DELETE the address in the Location header of the first answer, w
 
 Health:
   curl -i {shlex.quote(f"{url}/health")}
+
+Before you poll a real tenant, or when something is wrong with one, see what is missing:
+  make doctor
 """
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from shared import __version__
 from shared.errors import TransientError
-from shared.settings import Settings
+from shared.settings import APPLICATION_INSIGHTS, UNRESOLVED, Settings, is_reference
 from shared.telemetry import SILENCE
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shared.ports import DeadLetterLog, DeliveryStore, EventLog, SubscriptionStore
     from shared.telemetry import Telemetry
     from shared.usecases.agenda import Agenda
+    from shared.usecases.check import Check
     from shared.usecases.deliver import Deliver
     from shared.usecases.dispatch import Dispatch
     from shared.usecases.edit import Edit
@@ -89,6 +90,8 @@ class Bridge:
     rows: "RowsClient"
     partitions: "PartitionsClient"
     actions: "ActionsClient"
+    public_url: str | None
+    in_azure: bool
     checks: Sequence[Callable[[], Awaitable[None]]]
     _prepared: bool = False
 
@@ -106,9 +109,12 @@ class Bridge:
         """Raise what keeps the storage from being used."""
         try:
             async with asyncio.timeout(HEALTH_TIMEOUT):
-                await asyncio.gather(*(check() for check in self.checks))
+                # All are waited for: one that failed leaves no other behind.
+                found = await asyncio.gather(*(check() for check in self.checks), return_exceptions=True)
         except TimeoutError:
             raise TransientError("storage does not answer") from None
+        for error in filter(None, found):
+            raise error
 
 
 @functools.cache
@@ -119,14 +125,17 @@ def bridge() -> Bridge:
     return compose(Settings.load())
 
 
+@functools.cache
+def _health() -> "Check":
+    from shared.usecases.check import Check  # noqa: PLC0415 - on first use, like all use cases
+
+    # The bridge is asked for anew each time: as long as the settings are wrong there is none.
+    return Check(lambda: bridge().check(), clock=utc_now)
+
+
 async def is_healthy() -> bool:
-    """Whether settings and storage are usable; the log says why not."""
-    try:
-        await bridge().check()
-    except Exception:
-        logging.getLogger("bridge.health").exception("health.failed")
-        return False
-    return True
+    """Whether settings and storage are usable, seconds ago at most; the log says why not."""
+    return await _health()()
 
 
 def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
@@ -301,6 +310,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
         observe=Observe(
             queues=queues,
             subscriptions=subscriptions,
+            deliveries=deliveries,
             clock=clock,
             telemetry=telemetry,
         ),
@@ -313,6 +323,8 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
         rows=RowsClient(waited_for),
         partitions=PartitionsClient(waited_for, FileClient(new_session(), settings.insights_endpoint)),
         actions=ActionsClient(waited_for),
+        public_url=settings.public_url,
+        in_azure=settings.in_azure,
         checks=[
             store.check
             for store in (
@@ -325,6 +337,9 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
 
 def _telemetry(settings: Settings) -> "Telemetry":
     if settings.application_insights is None:
+        return SILENCE
+    if is_reference(settings.application_insights):
+        logging.getLogger("bridge.telemetry").error("telemetry.failed reason=%s %s", APPLICATION_INSIGHTS, UNRESOLVED)
         return SILENCE
     from shared.adapters.azure_monitor import application_insights  # noqa: PLC0415 - half a second of imports
 

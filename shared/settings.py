@@ -4,16 +4,16 @@ Nothing is read at import. `Settings.load` reads everything once and names all t
 error; no secret is part of a setting's `repr` or of that error.
 """
 
-import base64
-import binascii
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
+from shared import grammars
 from shared.errors import SettingsError
+from shared.grammars import Grammar
 
 # Set by Azure wherever a function app runs there, whatever its plan.
 AZURE_MARKS = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME")
@@ -37,12 +37,26 @@ DEFAULTS: Mapping[str, str] = {
     "DELIVERY_RATE_PER_SECOND": "15",
     "EVENT_RETENTION_DAYS": "30",
 }
-KEY_BYTES = 32
+# A queue message cannot be hidden for more than 7 days, and a wait is lengthened at random.
+MOST_WAIT = timedelta(days=5)
+# The host ends a function after 10 minutes (host.json); half of them are for all but the call itself.
+MOST_SECONDS_OF_A_CALL = 300
+# One subscription's; what a flow takes is far less.
+MOST_RATE = 10_000
+MOST_AGE_HOURS = 8_760
+MOST_RETENTION_DAYS = 3_650
 
-_CRON_FIELD = r"[0-9A-Za-z*,/\-]+"
-_CRON = re.compile(rf"{_CRON_FIELD}(\s+{_CRON_FIELD}){{5}}")
-_CONNECTION = re.compile(r"(?i)(AccountKey|SharedAccessSignature)=.|UseDevelopmentStorage=true")
-_HOST_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]")
+# What Azure puts the value in place of, and hands on as it is when it cannot (a Key Vault's or App Configuration's).
+_REFERENCE = re.compile(r"@Microsoft\.[a-z]+\(", re.ASCII | re.IGNORECASE)
+UNRESOLVED = "is a reference that Azure has not resolved"
+_CURES = {
+    True: (
+        "Check that the secret exists and is enabled, that the app reaches the vault, and that its identity has the "
+        "role Key Vault Secrets User there: a new role may take 30 minutes. Azure then looks again within 24 hours, or "
+        "at once when an app setting is changed"
+    ),
+    False: "References are resolved in Azure alone: fill in the value itself",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,42 +103,85 @@ class Settings:
     rate_per_second: int
     retention: timedelta
     application_insights: str | None = field(repr=False)
+    public_url: str | None
+    in_azure: bool
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings. Raises `SettingsError` naming every one that is missing or malformed."""
         reader = _Reader(os.environ if environment is None else environment)
         read = reader.read
+        url = grammars.url(in_azure=reader.in_azure)
         for schedule in ("POLL_REFRESHES_SCHEDULE", "POLL_THRESHOLDS_SCHEDULE"):
-            read(schedule, _schedule)
+            read(schedule, grammars.SCHEDULE)
         settings = cls(
-            insights_endpoint=read("CUSTOMER_INSIGHTS_ENDPOINT", _url).rstrip("/"),
-            insights_scope=read("CUSTOMER_INSIGHTS_SCOPE", str),
-            insights_subscription_key=read("CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY", str),
-            insights_access_token=reader.maybe("CUSTOMER_INSIGHTS_ACCESS_TOKEN", str),
-            instances=read("CUSTOMER_INSIGHTS_INSTANCES", _instances),
-            workflow=read("CUSTOMER_INSIGHTS_WORKFLOW", str),
+            insights_endpoint=read("CUSTOMER_INSIGHTS_ENDPOINT", url).rstrip("/"),
+            insights_scope=read("CUSTOMER_INSIGHTS_SCOPE", grammars.SCOPE),
+            insights_subscription_key=read("CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY", grammars.SECRET),
+            insights_access_token=reader.maybe("CUSTOMER_INSIGHTS_ACCESS_TOKEN", grammars.SECRET),
+            instances=read("CUSTOMER_INSIGHTS_INSTANCES", grammars.INSTANCES),
+            workflow=read("CUSTOMER_INSIGHTS_WORKFLOW", grammars.NAME),
             app_registration=_app_registration(reader),
-            topic_endpoint=read("EVENT_GRID_TOPIC_ENDPOINT", _url),
-            topic_key=reader.maybe("EVENT_GRID_TOPIC_KEY", str),
+            topic_endpoint=read("EVENT_GRID_TOPIC_ENDPOINT", grammars.topic(in_azure=reader.in_azure)),
+            topic_key=reader.maybe("EVENT_GRID_TOPIC_KEY", grammars.SECRET),
             storage=_storage(reader),
-            callback_hosts=read("CALLBACK_ALLOWED_HOSTS", _hosts),
-            callback_allow_insecure=read("CALLBACK_ALLOW_INSECURE", _flag),
-            callback_key=read("CALLBACK_ENCRYPTION_KEY", _key),
-            callback_key_previous=reader.maybe("CALLBACK_ENCRYPTION_KEY_PREVIOUS", _key),
-            callback_timeout=timedelta(seconds=read("CALLBACK_TIMEOUT_SECONDS", _positive)),
-            retry_seconds=read("DELIVERY_RETRY_SECONDS", _waits),
-            max_age=timedelta(hours=read("DELIVERY_MAX_AGE_HOURS", _positive)),
-            rate_per_second=int(read("DELIVERY_RATE_PER_SECOND", _whole)),
-            retention=timedelta(days=read("EVENT_RETENTION_DAYS", _positive)),
-            application_insights=reader.maybe(APPLICATION_INSIGHTS, str),
+            callback_hosts=read("CALLBACK_ALLOWED_HOSTS", grammars.HOST_PATTERNS),
+            callback_allow_insecure=read("CALLBACK_ALLOW_INSECURE", grammars.FLAG),
+            callback_key=read("CALLBACK_ENCRYPTION_KEY", grammars.KEY),
+            callback_key_previous=reader.maybe("CALLBACK_ENCRYPTION_KEY_PREVIOUS", grammars.KEY),
+            callback_timeout=timedelta(
+                seconds=read("CALLBACK_TIMEOUT_SECONDS", grammars.number(MOST_SECONDS_OF_A_CALL))
+            ),
+            retry_seconds=read("DELIVERY_RETRY_SECONDS", grammars.waits(MOST_WAIT)),
+            max_age=timedelta(hours=read("DELIVERY_MAX_AGE_HOURS", grammars.number(MOST_AGE_HOURS))),
+            rate_per_second=int(read("DELIVERY_RATE_PER_SECOND", grammars.number(MOST_RATE, whole=True))),
+            retention=timedelta(days=read("EVENT_RETENTION_DAYS", grammars.number(MOST_RETENTION_DAYS))),
+            # Events go their way whether or not somebody can watch: whatever stands there stops nothing.
+            application_insights=reader.text(APPLICATION_INSIGHTS) or None,
+            public_url=reader.maybe("PUBLIC_URL", url),
+            in_azure=reader.in_azure,
         )
-        if reader.is_azure and settings.callback_allow_insecure:
-            reader.wrong("CALLBACK_ALLOW_INSECURE", "is for the local stack and refused in Azure")
-        if reader.is_azure and settings.insights_access_token is not None:
-            reader.wrong("CUSTOMER_INSIGHTS_ACCESS_TOKEN", "is for the local stack and refused in Azure")
+        for name, names, is_kept, message in RULES:
+            if not reader.is_wrong(name, *names) and not is_kept(settings):
+                reader.wrong(name, message)
         reader.finish()
         return settings
+
+
+class Rule(NamedTuple):
+    """What a setting must be to others and to where it is; `names` are those others."""
+
+    name: str
+    names: tuple[str, ...]
+    is_kept: Callable[[Settings], bool]
+    message: str
+
+
+RULES = (
+    Rule(
+        "CALLBACK_ALLOW_INSECURE",
+        (),
+        lambda settings: not (settings.in_azure and settings.callback_allow_insecure),
+        "is for the local stack and refused in Azure",
+    ),
+    Rule(
+        "CUSTOMER_INSIGHTS_ACCESS_TOKEN",
+        (),
+        lambda settings: not (settings.in_azure and settings.insights_access_token is not None),
+        "is for the local stack and refused in Azure",
+    ),
+    Rule(
+        "EVENT_RETENTION_DAYS",
+        ("DELIVERY_MAX_AGE_HOURS",),
+        lambda settings: settings.max_age <= settings.retention,
+        "is shorter than DELIVERY_MAX_AGE_HOURS, so a delivery would be forgotten while it is still tried",
+    ),
+)
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text refers to a value that Azure should have put in its place."""
+    return _REFERENCE.match(text) is not None
 
 
 def schedule(name: str, environment: Mapping[str, str] | None = None) -> str:
@@ -141,145 +198,78 @@ class _Reader:
         self._wrong: dict[str, str] = {}
 
     @property
-    def is_azure(self) -> bool:
+    def in_azure(self) -> bool:
         return any(self._environment.get(mark) for mark in AZURE_MARKS)
 
+    def text(self, name: str) -> str:
+        """A setting as it stands there, whatever it is."""
+        return (self._environment.get(name) or "").strip()
+
     def value(self, name: str) -> str:
-        """A setting as it stands there; an empty one counts as none."""
-        return (self._environment.get(name) or "").strip() or DEFAULTS.get(name, "")
+        """A setting's text or its default. An empty one counts as none; so does a reference, which is no value."""
+        text = self.text(name)
+        if is_reference(text):
+            self.wrong(name, UNRESOLVED)
+            text = ""
+        return text or DEFAULTS.get(name, "")
 
     def wrong(self, name: str, message: str) -> None:
         self._wrong.setdefault(name, message)
 
-    def maybe[T](self, name: str, parse: Callable[[str], T]) -> T | None:
-        return self.read(name, parse) if self.value(name) else None
+    def is_wrong(self, *names: str) -> bool:
+        return not self._wrong.keys().isdisjoint(names)
 
-    def read[T](self, name: str, parse: Callable[[str], T]) -> T:
-        """A setting, parsed. What is wrong is noted, and something of the same type given, so that reading goes on."""
+    def maybe[T](self, name: str, grammar: Grammar[T]) -> T | None:
+        return self.read(name, grammar) if self.value(name) else None
+
+    def read[T](self, name: str, grammar: Grammar[T]) -> T:
+        """A setting, parsed. What is wrong is noted, and the grammar's example given, so that reading goes on."""
         value = self.value(name)
         if not value:
             self.wrong(name, "is missing")
+            return grammar.read(grammar.example)
         try:
-            return parse(value or _STAND_IN.get(parse, "-"))
+            return grammar.read(value)
         except ValueError as error:
             self.wrong(name, str(error))
-            return parse(_STAND_IN[parse])
+            return grammar.read(grammar.example)
 
     def finish(self) -> None:
-        if self._wrong:
-            problems = "; ".join(f"{name} {message}" for name, message in sorted(self._wrong.items()))
-            raise SettingsError(f"Settings are missing or malformed: {problems}")
+        if not self._wrong:
+            return
+        problems = "; ".join(f"{name} {message}" for name, message in sorted(self._wrong.items()))
+        cure = f". {_CURES[self.in_azure]}" if UNRESOLVED in self._wrong.values() else ""
+        raise SettingsError(f"Settings are missing or malformed: {problems}{cure}")
 
 
 def _app_registration(reader: _Reader) -> AppRegistration | None:
-    names = [f"CUSTOMER_INSIGHTS_{part}" for part in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")]
-    values = [reader.value(name) for name in names]
-    if not any(values):
+    parts = {"TENANT_ID": grammars.TENANT_ID, "CLIENT_ID": grammars.CLIENT_ID, "CLIENT_SECRET": grammars.SECRET}
+    found = {f"CUSTOMER_INSIGHTS_{part}": grammar for part, grammar in parts.items()}
+    if not any(reader.value(name) for name in found):
         return None
-    for name, value in zip(names, values, strict=True):
-        if not value:
+    for name in found:
+        if not reader.value(name):
             reader.wrong(name, "is missing: an app registration needs tenant id, client id and client secret")
-    return AppRegistration(*values)
+    return AppRegistration(*(reader.read(name, grammar) for name, grammar in found.items()))
 
 
 def _storage(reader: _Reader) -> Storage:
-    if connection_string := reader.value("AzureWebJobsStorage"):
-        if not _CONNECTION.search(connection_string):
-            reader.wrong("AzureWebJobsStorage", "is not a connection string")
+    whole = "AzureWebJobsStorage"
+    if connection_string := reader.maybe(whole, grammars.connection_string(in_azure=reader.in_azure)):
         return Storage(connection_string)
-    account = reader.value("AzureWebJobsStorage__accountName")
-    urls = {}
-    for kind in ("blob", "queue", "table"):
-        name = f"AzureWebJobsStorage__{kind}ServiceUri"
-        urls[kind] = reader.maybe(name, _url) or (f"https://{account}.{kind}.core.windows.net" if account else "")
-        if not urls[kind]:
-            reader.wrong(
-                "AzureWebJobsStorage",
-                "is missing: a connection string, or for an identity AzureWebJobsStorage__accountName, or all of "
-                "AzureWebJobsStorage__blobServiceUri, __queueServiceUri and __tableServiceUri",
-            )
-    client_id = reader.value("AzureWebJobsStorage__clientId") or None
+    account_name = f"{whole}__accountName"
+    account = reader.maybe(account_name, grammars.STORAGE_ACCOUNT)
+    names = {kind: f"{whole}__{kind}ServiceUri" for kind in ("blob", "queue", "table")}
+    urls = {
+        kind: reader.maybe(name, grammars.url(in_azure=reader.in_azure))
+        or (f"https://{account}.{kind}.core.windows.net" if account else "")
+        for kind, name in names.items()
+    }
+    if any(not urls[kind] and not reader.is_wrong(account_name, name) for kind, name in names.items()):
+        reader.wrong(
+            whole,
+            f"is missing: a connection string, or for an identity {account_name}, or all of {whole}__blobServiceUri, "
+            "__queueServiceUri and __tableServiceUri",
+        )
+    client_id = reader.maybe(f"{whole}__clientId", grammars.CLIENT_ID)
     return Storage(None, urls["blob"], urls["queue"], urls["table"], client_id)
-
-
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is not an http(s) URL")
-    return value
-
-
-def _schedule(value: str) -> str:
-    if not _CRON.fullmatch(value):
-        raise ValueError("is not an NCRONTAB expression of six fields")
-    return value
-
-
-def _instances(value: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    if not names or ("*" in names and len(names) > 1):
-        raise ValueError("is neither * nor a comma-separated list of instance ids")
-    return () if names == ("*",) else names
-
-
-def _hosts(value: str) -> tuple[str, ...]:
-    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
-    if not hosts or not all(_HOST_PATTERN.fullmatch(host) for host in hosts):
-        raise ValueError("is not a comma-separated list of host patterns")
-    return hosts
-
-
-def _flag(value: str) -> bool:
-    words = {"true": True, "1": True, "false": False, "0": False}
-    if value.lower() not in words:
-        raise ValueError("is neither true nor false")
-    return words[value.lower()]
-
-
-def _key(value: str) -> bytes:
-    try:
-        key = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("is not base64") from None
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"is not base64 of {KEY_BYTES} bytes")
-    return key
-
-
-def _positive(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise ValueError("is not a number") from None
-    if not 0 < number < 1e6:  # noqa: PLR2004 - beyond any sensible time, and short of what a timedelta holds
-        raise ValueError("is not a number greater than 0")
-    return number
-
-
-def _whole(value: str) -> float:
-    number = _positive(value)
-    if number != int(number):
-        raise ValueError("is not a whole number greater than 0")
-    return number
-
-
-def _waits(value: str) -> tuple[float, ...]:
-    try:
-        return tuple(_positive(part) for part in value.split(","))
-    except ValueError:
-        raise ValueError("is not a comma-separated list of seconds") from None
-
-
-# What each parser takes without complaint: reading goes on with it, so that all that is wrong is found in one go.
-_STAND_IN: Mapping[Callable[[str], object], str] = {
-    str: "-",
-    _url: "https://invalid",
-    _schedule: "0 0 0 1 1 *",
-    _instances: "*",
-    _hosts: "invalid",
-    _flag: "false",
-    _key: base64.b64encode(bytes(KEY_BYTES)).decode(),
-    _positive: "1",
-    _whole: "1",
-    _waits: "1",
-}

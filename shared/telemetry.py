@@ -73,6 +73,13 @@ POISON_MESSAGES = Metric(
 OLDEST_PENDING = Metric(
     "bridge.queue.oldest", "gauge", "s", "The age of the oldest message that waits in a queue; 0: none.", ("queue",)
 )
+HELD = Metric(
+    "bridge.deliveries.held",
+    "gauge",
+    "{delivery}",
+    "Deliveries held in backlogs, by the status of their subscriptions; of each, at most 1,000 are counted.",
+    ("status",),
+)
 SUBSCRIPTIONS = Metric("bridge.subscriptions", "gauge", "{subscription}", "Subscriptions, by status.", ("status",))
 
 METRICS = (
@@ -87,6 +94,7 @@ METRICS = (
     DEAD_LETTERS,
     POISON_MESSAGES,
     OLDEST_PENDING,
+    HELD,
     SUBSCRIPTIONS,
 )
 
@@ -112,6 +120,7 @@ DELIVER = SpanName(
         "type",
         "instance",
         "subscription",
+        "label",  # whose flow it is, as its maker wrote it
         "attempt",
         "age",  # seconds since dispatch
         "outcome",
@@ -129,19 +138,28 @@ LOG_EVENTS = frozenset(
     {
         "callback.unreadable",
         "deadletter.recorded",
+        "deadletters.redelivered",
         "delivery.delivered",
+        "delivery.superseded",
         "delivery.unwanted",
         "event.dispatched",
         "event.published",
+        "events.replayed",
         "health.failed",
+        "health.recovered",
         "logs.purged",
+        "message.given_up",
         "poll.failed",
         "poll.recovered",
+        "poll.succeeded",
         "poll.superseded",
         "poll.unreported",
         "request.failed",
         "resource.omitted",
+        "subscription.edited",
         "subscription.ended",
+        "subscription.failing",
+        "subscription.resumed",
         "subscription.suspended",
         "subscription.taken",
         "subscription.unchecked",

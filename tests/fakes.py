@@ -12,7 +12,7 @@ from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
 from shared.domain.events import Event
 from shared.domain.letters import DeadLetter, LetterKind
-from shared.domain.logs import ALWAYS, Between, LoggedEvent
+from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.messages import Look, Release, encode_new
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
@@ -369,7 +369,7 @@ class DeliveryStoreFake:
         place = (delivery.subscription_id, delivery.key)
 
         def write() -> None:
-            if self.rows[place][1] != version:
+            if place not in self.rows or self.rows[place][1] != version:
                 raise LostRaceError("the delivery was written by another")
             del self.rows[place]
 
@@ -419,12 +419,15 @@ def page_of[T](items: Mapping[str, T], part: Slice) -> Page[T]:
 
 
 class EventLogFake:
-    def __init__(self, fate: Fate | None = None) -> None:
+    """Events with when they were recorded."""
+
+    def __init__(self, fate: Fate | None = None, clock: ClockFake | None = None) -> None:
         self._fate = fate or Fate()
+        self._clock = clock or ClockFake()
         self.events: dict[str, LoggedEvent] = {}
 
     async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
-        logged = LoggedEvent(event, tuple(subscription_ids), NOON)
+        logged = LoggedEvent(event, tuple(subscription_ids), self._clock())
         await self._fate.step(lambda: self.events.setdefault(event.id, logged))
 
     async def get(self, event_id: str) -> LoggedEvent | None:
@@ -443,12 +446,18 @@ class EventLogFake:
         return await self._fate.step(lambda: page_of(wanted, part))
 
     async def between(self, instance_id: str, event_type: str, between: Between) -> AsyncIterator[Event]:
-        for logged in sorted(self.events.values(), key=lambda logged: logged.event.time):
+        for logged in sorted(self.events.values(), key=lambda it: it.event.time):
             event = logged.event
-            is_asked = event.type == event_type and instance_id in {"*", event.instance_id}
-            if is_asked and is_in(event.time, between):
+            if instance_id in {"*", event.instance_id} and event.type == event_type and is_in(event.time, between):
                 await asyncio.sleep(0)
                 yield event
+
+    async def purge(self, before: datetime, until: datetime) -> Purged:
+        del until
+        old = [id_ for id_, it in self.events.items() if max(it.event.time, it.recorded_at) < before]
+        for id_ in old:
+            await self._fate.step(lambda gone=id_: self.events.pop(gone))
+        return Purged(len(old), is_done=True)
 
 
 class DeadLetterLogFake:
@@ -488,7 +497,7 @@ class DeadLetterLogFake:
         return await self._fate.step(lambda: page_of(wanted, part))
 
     async def count(self, most: int) -> int:
-        return min(most, len(self.letters))
+        return await self._fate.step(lambda: min(most, len(self.letters)))
 
 
 class CallbacksFake:

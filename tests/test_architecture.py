@@ -42,7 +42,9 @@ ALLOWED = {
     "shared.domain": ("shared.domain", "shared.errors"),
     "shared.errors": (),
     "shared.telemetry": (),
-    "shared.settings": ("shared.errors",),
+    "shared.settings": ("shared.errors", "shared.grammars"),
+    "shared.grammars": ("shared.schedules",),
+    "shared.schedules": (),
     "shared.adapters": ("shared.adapters", "shared.domain", "shared.ports", "shared.telemetry", "shared.errors"),
     "shared.insights": ("shared.insights", "shared.domain", "shared.ports", "shared.telemetry", "shared.errors"),
 }

@@ -8,8 +8,9 @@ import pytest
 from shared.errors import SettingsError
 from shared.settings import APPLICATION_INSIGHTS, AZURE_MARKS, Settings, schedule
 
+GUID = "11111111-2222-3333-4444-555555555555"
 KEY = base64.b64encode(bytes(range(32))).decode()
-STORAGE = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=S3CRET;EndpointSuffix=core.windows.net"
+STORAGE = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=S3CRET==;EndpointSuffix=core.windows.net"
 REQUIRED = {
     "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY": "S3CRET-subscription",
     "EVENT_GRID_TOPIC_ENDPOINT": "https://t.westeurope-1.eventgrid.azure.net/api/events",
@@ -77,8 +78,8 @@ def test_all_that_is_malformed_is_named_at_once_and_no_value_is_shown() -> None:
 
 def test_no_secret_is_shown() -> None:
     secrets = {
-        "CUSTOMER_INSIGHTS_TENANT_ID": "tenant",
-        "CUSTOMER_INSIGHTS_CLIENT_ID": "client",
+        "CUSTOMER_INSIGHTS_TENANT_ID": GUID,
+        "CUSTOMER_INSIGHTS_CLIENT_ID": GUID,
         "CUSTOMER_INSIGHTS_CLIENT_SECRET": "S3CRET-client",
         "CUSTOMER_INSIGHTS_ACCESS_TOKEN": "S3CRET-token",
         "EVENT_GRID_TOPIC_KEY": "S3CRET-topic",
@@ -116,19 +117,19 @@ def test_an_empty_setting_counts_as_none() -> None:
 
 
 def test_instances_are_a_list_or_all() -> None:
-    assert Settings.load({**REQUIRED, "CUSTOMER_INSIGHTS_INSTANCES": " a, b ,a,"}).instances == ("a", "b")
+    assert Settings.load({**REQUIRED, "CUSTOMER_INSIGHTS_INSTANCES": " a, {B} ,"}).instances == ("a", "B")
     assert Settings.load({**REQUIRED, "CUSTOMER_INSIGHTS_INSTANCES": "*"}).instances == ()
 
 
 def test_storage_by_identity_is_an_account_or_its_services() -> None:
     account = Settings.load(
-        {**IDENTITY, "AzureWebJobsStorage__accountName": "acc", "AzureWebJobsStorage__clientId": "c"}
+        {**IDENTITY, "AzureWebJobsStorage__accountName": "acc", "AzureWebJobsStorage__clientId": GUID}
     )
     assert account.storage.connection_string is None
     assert account.storage.blob_url == "https://acc.blob.core.windows.net"
     assert account.storage.queue_url == "https://acc.queue.core.windows.net"
     assert account.storage.table_url == "https://acc.table.core.windows.net"
-    assert account.storage.client_id == "c"
+    assert account.storage.client_id == GUID
     urls = {
         f"AzureWebJobsStorage__{kind}ServiceUri": f"https://x.{kind}.example" for kind in ("blob", "queue", "table")
     }

@@ -8,7 +8,6 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from responses import RequestsMock
 
-from doctor.configuration import check_settings
 from shared.adapters.checkpoint_blobs import CheckpointBlobs
 from shared.adapters.storage import named_errors
 from shared.domain.callbacks import Answer, CallbackPolicy
@@ -72,9 +71,16 @@ def settings_error() -> str:
 
 
 def unresolved_reference() -> str:
-    reference = "@Microsoft.KeyVault(VaultName=kv;SecretName=customer-insights-subscription-key)"
-    _, findings = check_settings({**SAMPLE, "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY": reference})
-    return findings[0].what
+    in_azure = {
+        "WEBSITE_SITE_NAME": "func-1",
+        "AzureWebJobsStorage__accountName": "st1",
+        "EVENT_GRID_TOPIC_ENDPOINT": "https://evgt-1.westeurope-1.eventgrid.azure.net/api/events",
+        "CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY": "@Microsoft.KeyVault(VaultName=kv-1;SecretName=key)",
+        "CALLBACK_ENCRYPTION_KEY": SAMPLE["CALLBACK_ENCRYPTION_KEY"],
+    }
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(in_azure)
+    return str(caught.value)
 
 
 def refused_callback() -> str:

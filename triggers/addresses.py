@@ -1,13 +1,51 @@
-"""Absolute addresses: where a caller finds the bridge again."""
+"""Absolute addresses: where a caller finds the bridge again, whatever lies between the two.
 
+A host that a request names in a header is believed only where it is the connectors' gateway: what is sent to an
+address that somebody else chose would be theirs.
+"""
+
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import azure.functions as func
 
+from shared.composition import bridge
+from shared.domain.callbacks import CallbackPolicy
+from shared.errors import InvalidInputError
+
 PREFIX = "/api"  # host.json's routePrefix
+# The gateway of custom connectors says in this header under which address it forwarded a call; only calls that go
+# through it carry the connection's key. Anybody can send the header, so its host must be one of the gateway's.
+GATEWAY_HEADER = "X-MS-APIM-Referrer-Prefix"
+GATEWAYS = CallbackPolicy(("*.azure-apihub.net", "*.azure-apim.net"))
+# What a proxy that ends TLS says of the request it got. With it the caller can turn http into https, and nothing else.
+SCHEME_HEADER = "X-Forwarded-Proto"
 
 
 def absolute(req: func.HttpRequest, path: str) -> str:
     """The address of a path of the API, such as `/subscriptions`, for whoever made this request."""
-    here = urlsplit(req.url)
-    return f"{here.scheme}://{here.netloc}{PREFIX}{path}"
+    wired = bridge()
+    base = base_of(req.url, req.headers, public_url=wired.public_url, in_azure=wired.in_azure)
+    return f"{base}{PREFIX}{path}"
+
+
+def base_of(url: str, headers: Mapping[str, str], *, public_url: str | None, in_azure: bool) -> str:
+    """What comes before the API's prefix: the gateway's address, the public one, or the request's own.
+
+    Azure's front end ends TLS and takes nothing but https, whatever scheme the worker sees.
+    """
+    gateway = headers.get(GATEWAY_HEADER, "")
+    try:
+        GATEWAYS.check_url(gateway)
+    except InvalidInputError:
+        pass
+    else:
+        return gateway.partition("?")[0].rstrip("/")
+    if public_url is not None:
+        return public_url.rstrip("/")
+    here = urlsplit(url)
+    # Of several proxies, the first names what the caller used.
+    forwarded = headers.get(SCHEME_HEADER, "").partition(",")[0].strip().lower()
+    if in_azure or forwarded == "https":
+        return f"https://{here.netloc.removesuffix(':80')}"
+    return f"{here.scheme}://{here.netloc}"

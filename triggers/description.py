@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 import azure.functions as func
 from pydantic import BaseModel, Field, RootModel
@@ -12,6 +11,7 @@ from shared.domain.catalog import Listing
 from shared.domain.events import EventData, Wire
 from shared.domain.subscriptions import TRIGGERS, TRIGGERS_BY_EVENT_TYPE, Trigger
 from shared.errors import NotFoundError
+from triggers.addresses import absolute
 from triggers.answers import encode
 from triggers.openapi import WithoutNulls, describe
 from triggers.operations import OPERATIONS, Reply, Routes
@@ -65,8 +65,7 @@ async def get_event_type(path: EventTypePath) -> EventTypeDetail:
 @routes("GET", "openapi.json", summary="Describe the API", visibility="absent", answers={HTTPStatus.OK: OpenApi})
 async def describe_api(req: func.HttpRequest) -> Reply:
     """This description of the API (OpenAPI 3.1)."""
-    here = urlsplit(req.url)
-    return Reply(encode(describe(OPERATIONS, f"{here.scheme}://{here.netloc}/api")))
+    return Reply(encode(describe(OPERATIONS, absolute(req, ""))))
 
 
 def data_schema(data: type[BaseModel]) -> dict[str, Any]:

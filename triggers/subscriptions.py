@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import azure.functions as func
 from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
 from shared.composition import bridge
-from shared.domain.callbacks import CallbackPolicy
 from shared.domain.catalog import Listing
 from shared.domain.events import Number, Wire
 from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger, Wish
-from shared.errors import InvalidInputError, NotFoundError
+from shared.errors import NotFoundError
+from triggers.addresses import absolute
 from triggers.operations import Reply, Routes
 from triggers.parameters import ChosenSubscriptionPath, Path, SubscriptionPath, TokenPath, TriggerPath
 from triggers.requests import parse_body
@@ -24,11 +24,6 @@ blueprint = routes.blueprint
 TRIGGER_ROUTE = "triggers/{trigger}/subscriptions"
 UNSUBSCRIBE = "unsubscribe/{token}"
 SUBSCRIBING = (HTTPStatus.BAD_REQUEST,)
-
-# The gateway of custom connectors says in this header under which address it forwarded a call; only calls that go
-# through it carry the connection's key. Anybody can send the header, so its host must be one of the gateway's.
-GATEWAY_HEADER = "X-MS-APIM-Referrer-Prefix"
-GATEWAYS = CallbackPolicy(("*.azure-apihub.net", "*.azure-apim.net"))
 
 
 class SubscriptionView(Wire):
@@ -91,7 +86,7 @@ class SubscriptionQuery(Path):
 async def subscribe(path: TriggerPath, req: func.HttpRequest) -> Reply:
     """Has a callback called at each event. The same wish again gives the same subscription again."""
     done = await bridge().subscribe(_wish(path, req))
-    location = f"{_base(req)}/api/unsubscribe/{quote(done.token)}"
+    location = absolute(req, f"/unsubscribe/{quote(done.token)}")
     status = HTTPStatus.CREATED if done.created else HTTPStatus.OK
     return Reply(view(done.subscription), status, {"Location": location})
 
@@ -192,14 +187,3 @@ def _wish(path: TriggerPath, req: func.HttpRequest) -> Wish:
     body = parse_body(req.get_body(), trigger.body)
     filters = trigger.filters.model_validate(body.model_dump(include=set(trigger.filters.model_fields)))
     return Wish(trigger, body.instance_id, filters, body.callback_url, body.label)
-
-
-def _base(req: func.HttpRequest) -> str:
-    """The address under which the caller reaches the bridge: the gateway's, where one forwarded the call."""
-    prefix: str = req.headers.get(GATEWAY_HEADER, "")
-    try:
-        GATEWAYS.check_url(prefix)
-    except InvalidInputError:
-        here = urlsplit(req.url)
-        return f"{here.scheme}://{here.netloc}"
-    return prefix.partition("?")[0].rstrip("/")

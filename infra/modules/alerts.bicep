@@ -5,7 +5,19 @@ param location string
 param tags { *: string }
 param workspaceName string
 param topicName string
+param workbookName string
 param email string
+
+@description('A webhook that is told as well, for instance a flow that posts to Teams; empty: none.')
+@secure()
+param webhookUrl string
+
+@description('Where the runbook is read. Each alert has a section there, under its name and title.')
+param runbookUrl string
+
+@description('Where an alert is explained: its section, whose anchor is the heading in lower case with hyphens for blanks.')
+func section(runbookUrl string, name string, title string) string =>
+  '${runbookUrl}#${toLower(replace('${name} ${title}', ' ', '-'))}'
 
 var queryAlerts = loadJsonContent('../alerts.json')
 
@@ -45,6 +57,13 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
   name: topicName
 }
 
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' existing = {
+  name: workbookName
+}
+
+// Where the portal shows it.
+var workbookUrl = '${environment().portal}/#@${tenant().tenantId}/resource${workbook.id}/workbook'
+
 resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: actionGroupName
   location: 'global'
@@ -53,6 +72,7 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
     enabled: true
     groupShortName: 'EventBridge'
     emailReceivers: [{ name: 'operator', emailAddress: email, useCommonAlertSchema: true }]
+    webhookReceivers: empty(webhookUrl) ? [] : [{ name: 'webhook', serviceUri: webhookUrl, useCommonAlertSchema: true }]
   }
 }
 
@@ -64,7 +84,7 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: alert.title
-      description: alert.description
+      description: '${alert.description} Runbook: ${section(runbookUrl, alert.name, alert.title)} Workbook: ${workbookUrl}'
       severity: alert.severity
       enabled: true
       // The queries ask the workspace's tables, which not every new workspace has before the first row.
@@ -97,7 +117,7 @@ resource metricRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [
     location: 'global'
     tags: tags
     properties: {
-      description: '${alert.title}. ${alert.description}'
+      description: '${alert.title}. ${alert.description} Runbook: ${section(runbookUrl, alert.name, alert.title)} Workbook: ${workbookUrl}'
       severity: alert.severity
       enabled: true
       scopes: [topic.id]

@@ -23,6 +23,9 @@ param usesAppRegistration bool
 param instanceMemoryMB int
 param maximumInstanceCount int
 
+@description('Run in two zones: Azure then keeps two instances ready for HTTP and for each other function.')
+param isZoneRedundant bool
+
 @description('Instances that always wait for deliveries, so that none waits for a cold start.')
 param alwaysReadyDeliver int
 
@@ -87,7 +90,10 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   tags: tags
   kind: 'functionapp'
   sku: { name: 'FC1', tier: 'FlexConsumption' }
-  properties: { reserved: true }
+  properties: {
+    reserved: true
+    zoneRedundant: isZoneRedundant
+  }
 }
 
 resource app 'Microsoft.Web/sites@2025-03-01' = {
@@ -157,10 +163,11 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
           enabled: !empty(signInClientId)
           registration: {
             clientId: signInClientId
+            // Who issues tokens of version 2, which the registration must ask for. Their audience is the bare id.
             openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
           }
           validation: {
-            allowedAudiences: empty(signInClientId) ? [] : [signInClientId, 'api://${signInClientId}']
+            allowedAudiences: empty(signInClientId) ? [] : [signInClientId]
             defaultAuthorizationPolicy: { allowedApplications: signInAllowedClientIds }
           }
         }

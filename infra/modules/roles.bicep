@@ -1,6 +1,11 @@
-metadata description = 'Who may do what: every role assignment of the deployment.'
+metadata description = 'Who may do what: every role assignment of the app and the topic.'
 
-param identityName string
+@description('Whom the app runs as. Part of the assignments\' names: an identity that is made anew gets assignments of its own.')
+param appPrincipalId string
+
+@description('Whom the topic writes to the queue as; part of the names, too.')
+param topicPrincipalId string
+
 param topicName string
 param storageName string
 param vaultName string
@@ -15,10 +20,6 @@ var roles = {
   'Storage Queue Data Contributor': '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   'Storage Queue Data Message Sender': 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
   'Storage Table Data Contributor': '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
-}
-
-resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
-  name: identityName
 }
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
@@ -63,11 +64,11 @@ var rolesOfAppOnStorage = [
 
 resource appOnStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for role in rolesOfAppOnStorage: {
-    name: guid(storage.id, identity.id, roles[role])
+    name: guid(storage.id, appPrincipalId, roles[role])
     scope: storage
     properties: {
       description: 'The app: ${role}'
-      principalId: identity.properties.principalId
+      principalId: appPrincipalId
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[role])
     }
@@ -75,33 +76,33 @@ resource appOnStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 ]
 
 resource appOnTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(topic.id, identity.id, roles['EventGrid Data Sender'])
+  name: guid(topic.id, appPrincipalId, roles['EventGrid Data Sender'])
   scope: topic
   properties: {
     description: 'The app: EventGrid Data Sender'
-    principalId: identity.properties.principalId
+    principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['EventGrid Data Sender'])
   }
 }
 
 resource appOnVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, identity.id, roles['Key Vault Secrets User'])
+  name: guid(vault.id, appPrincipalId, roles['Key Vault Secrets User'])
   scope: vault
   properties: {
     description: 'The app: Key Vault Secrets User'
-    principalId: identity.properties.principalId
+    principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Key Vault Secrets User'])
   }
 }
 
 resource appOnApplicationInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(applicationInsights.id, identity.id, roles['Monitoring Metrics Publisher'])
+  name: guid(applicationInsights.id, appPrincipalId, roles['Monitoring Metrics Publisher'])
   scope: applicationInsights
   properties: {
     description: 'The app: Monitoring Metrics Publisher'
-    principalId: identity.properties.principalId
+    principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId(
       'Microsoft.Authorization/roleDefinitions',
@@ -111,11 +112,11 @@ resource appOnApplicationInsights 'Microsoft.Authorization/roleAssignments@2022-
 }
 
 resource topicOnQueue 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage::queueService::events.id, topic.id, roles['Storage Queue Data Message Sender'])
+  name: guid(storage::queueService::events.id, topicPrincipalId, roles['Storage Queue Data Message Sender'])
   scope: storage::queueService::events
   properties: {
     description: 'The topic: Storage Queue Data Message Sender'
-    principalId: topic.identity.principalId
+    principalId: topicPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId(
       'Microsoft.Authorization/roleDefinitions',
@@ -125,11 +126,11 @@ resource topicOnQueue 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 resource topicOnDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(storage::blobs::deadLetters.id, topic.id, roles['Storage Blob Data Contributor'])
+  name: guid(storage::blobs::deadLetters.id, topicPrincipalId, roles['Storage Blob Data Contributor'])
   scope: storage::blobs::deadLetters
   properties: {
     description: 'The topic: Storage Blob Data Contributor'
-    principalId: topic.identity.principalId
+    principalId: topicPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId(
       'Microsoft.Authorization/roleDefinitions',

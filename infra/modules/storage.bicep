@@ -8,6 +8,9 @@ param workspaceName string
 @description('Let nobody in but private endpoints and Azure services that Azure itself trusts.')
 param isPrivate bool
 
+@description('Keep every byte in three zones of the region, not three times in one data centre.')
+param isZoneRedundant bool
+
 var queues = ['events', 'deliveries', 'events-poison', 'deliveries-poison']
 var tables = ['subscriptions', 'deliveries', 'events', 'deadletters']
 var containers = ['checkpoints', 'deployments', 'event-grid-dead-letters']
@@ -17,7 +20,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_LRS' }
+  sku: { name: isZoneRedundant ? 'Standard_ZRS' : 'Standard_LRS' }
   properties: {
     allowSharedKeyAccess: false
     allowBlobPublicAccess: false

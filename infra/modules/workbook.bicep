@@ -1,5 +1,6 @@
 metadata description = 'The workbook that answers the operator\'s questions. Its content stands in workbook.json.'
 
+param name string
 param location string
 param tags { *: string }
 param workspaceName string
@@ -9,7 +10,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existin
 }
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
-  name: guid(resourceGroup().id, 'event-bridge')
+  name: name
   location: location
   tags: tags
   kind: 'shared'

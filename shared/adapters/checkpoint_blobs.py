@@ -9,7 +9,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
-from shared.adapters.storage import API_VERSION, RETRIES, Account, creating, named_errors
+from shared.adapters.storage import API_VERSION, DIRECT, RETRIES, Account, creating, named_errors
 from shared.domain import checkpoints
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.errors import CheckpointError, LostRaceError
@@ -23,11 +23,11 @@ class CheckpointBlobs:
     def __init__(self, account: Account) -> None:
         if account.connection_string is not None:
             self._container = ContainerClient.from_connection_string(
-                account.connection_string, CONTAINER, api_version=API_VERSION, **RETRIES
+                account.connection_string, CONTAINER, api_version=API_VERSION, **RETRIES, **DIRECT
             )
         else:
             self._container = ContainerClient(
-                account.blob_url, CONTAINER, account.credential, api_version=API_VERSION, **RETRIES
+                account.blob_url, CONTAINER, account.credential, api_version=API_VERSION, **RETRIES, **DIRECT
             )
 
     def _blob(self, instance_id: str, family: Family) -> BlobClient:

@@ -15,8 +15,9 @@ from shared.domain.pages import Page, Slice
 from shared.errors import InvalidInputError
 
 VERSION = 1
-# Every list goes by a time, with what tells apart the rows of one time behind it.
-_KEY = re.compile(r"[0-9]{1,18}-[ -~]{1,512}")
+# Every list goes by a time, with what tells apart the rows of one time behind it, and the kind of row before it where
+# there are others.
+_KEY = re.compile(r"(?:[a-z]\|)?[0-9]{1,18}[-|][ -~]{1,512}")
 
 
 def position(part: Slice, of: str) -> str | None:

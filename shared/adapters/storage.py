@@ -1,5 +1,6 @@
 """What the storage adapters share: the account, names safe for table keys, and Azure's errors as the bridge's own."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from urllib.parse import quote, unquote
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
-    ResourceNotFoundError,
     ServiceRequestError,
     ServiceResponseError,
 )
@@ -27,6 +27,8 @@ MISSING = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
 # connection that the other side has closed is worth another try at once.
 RETRIES: Mapping[str, Any] = {"initial_backoff": 0, "increment_base": 1, "random_jitter_range": 1, "retry_total": 3}
 EXISTING = {"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"}
+# Looking for proxies in the environment at each request would cost as much as all else that the SDKs do for it.
+DIRECT: Mapping[str, Any] = {"use_env_settings": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +68,25 @@ async def creating[T](call: Callable[[], Awaitable[T]], create: Callable[[], Awa
     """Make a call; where its table, queue or container is missing, create that and make the call again."""
     try:
         return await call()
-    except ResourceNotFoundError as error:
-        if not _names(error, MISSING):
+    except HttpResponseError as error:
+        if not has_code(error, MISSING):
             raise
     try:
         await create()
     except HttpResponseError as error:
-        if not _names(error, EXISTING):  # somebody else was quicker
+        if not has_code(error, EXISTING):  # somebody else was quicker
             raise
     return await call()
 
 
-def _names(error: HttpResponseError, codes: set[str]) -> bool:
+def has_code(error: HttpResponseError, codes: set[str]) -> bool:
     """Whether an error has one of these codes; the table SDK leaves some in the message."""
     return getattr(error, "error_code", None) in codes or any(code in str(error) for code in codes)
+
+
+def is_plain(key: str) -> bool:
+    """Whether a text is made like the ids that the bridge gives: a row may have it as its key."""
+    return re.fullmatch(r"[A-Za-z0-9._-]{1,128}", key) is not None
 
 
 def key_of(*parts: str) -> str:

@@ -1,24 +1,31 @@
 """A table of the storage account: rows read, written under a condition, and removed."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from http import HTTPStatus
 from itertools import batched
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import TableTransactionError, UpdateMode
+from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from shared.adapters.storage import Account, creating, named_errors
+from shared.adapters.storage import DIRECT, Account, creating, has_code, named_errors
 from shared.errors import FormatError, LostRaceError
 
 # The most operations that one transaction may hold.
 MAX_BATCH = 100
+# The most rows that one answer holds.
+MAX_READ = 1000
 # The form in which rows are written; each bears it as `v`.
 VERSION = 1
+# What a transaction fails with when somebody else was quicker.
+LOST = {"EntityAlreadyExists", "UpdateConditionNotSatisfied", "ConditionNotMet", "ResourceNotFound", "EntityNotFound"}
 
 type Row = Mapping[str, Any]
+# A step of a transaction, as `insertion`, `replacement` and `deletion` make it.
+type Step = tuple[str, Row, Mapping[str, Any]]
 
 
 def known(row: Row, what: str) -> Row:
@@ -28,15 +35,53 @@ def known(row: Row, what: str) -> Row:
     return row
 
 
+def version_of(row: Row) -> str:
+    """The ETag of a row that has been read."""
+    assert isinstance(row, TableEntity)  # noqa: S101 - what the SDK reads is one
+    return str(row.metadata["etag"])
+
+
+async def batches[T](found: AsyncGenerator[T], size: int) -> AsyncGenerator[list[T]]:
+    """What is found, so many at a time."""
+    batch: list[T] = []
+    async with aclosing(found):
+        async for one in found:
+            batch.append(one)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def insertion(row: Row) -> Step:
+    """Add a new row."""
+    return "create", row, {}
+
+
+def replacement(row: Row, version: str | None = None) -> Step:
+    """Replace a row, in that version or whichever stands there."""
+    return "update", row, {"mode": UpdateMode.REPLACE, **_if(version)}
+
+
+def deletion(partition: str, row: str, version: str | None = None) -> Step:
+    """Remove a row, in that version or whichever stands there."""
+    return "delete", {"PartitionKey": partition, "RowKey": row}, _if(version)
+
+
+def _if(version: str | None) -> Mapping[str, Any]:
+    return {} if version is None else {"etag": version, "match_condition": MatchConditions.IfNotModified}
+
+
 class Table:
     """One table; it is created when it is missing."""
 
     def __init__(self, account: Account, name: str) -> None:
         if account.connection_string is not None:
-            self._table = TableClient.from_connection_string(account.connection_string, name)
+            self._table = TableClient.from_connection_string(account.connection_string, name, **DIRECT)
         else:
             assert account.credential is not None  # noqa: S101 - settings guarantee one or the other
-            self._table = TableClient(account.table_url, name, credential=account.credential)
+            self._table = TableClient(account.table_url, name, credential=account.credential, **DIRECT)
         self._what = f"table {name}"
 
     async def get(self, partition: str, row: str) -> tuple[Row, str] | None:
@@ -86,6 +131,20 @@ class Table:
             except ResourceModifiedError:
                 raise LostRaceError(f"{self._what}: the row has been changed") from None
 
+    async def transact(self, *steps: Step) -> Sequence[str | None]:
+        """Do all of it or nothing, in one partition; gives each step's new ETag, where it leaves a row.
+
+        Raises `LostRaceError` when a row to add is there already, or another is gone or has been changed.
+        """
+        async with named_errors(self._what):
+            try:
+                done = await creating(lambda: self._table.submit_transaction(steps), self._table.create_table)
+            except TableTransactionError as error:
+                if not has_code(error, LOST):
+                    raise
+                raise LostRaceError(f"{self._what}: a row has been changed") from None
+        return [step.get("etag") for step in done]
+
     async def query(
         self, condition: str, values: Row, columns: list[str] | None = None, at_a_time: int | None = None
     ) -> AsyncGenerator[Row]:
@@ -102,6 +161,16 @@ class Table:
                     yield row
             except ResourceNotFoundError:
                 return  # no table, no rows
+
+    async def first(self, most: int, condition: str, values: Row, columns: list[str] | None = None) -> Sequence[Row]:
+        """The first rows that meet a condition, at most so many; the rest are not read."""
+        found: list[Row] = []
+        async with aclosing(self.query(condition, values, columns, min(most, MAX_READ))) as rows:
+            async for row in rows:
+                found.append(row)
+                if len(found) == most:
+                    break
+        return found
 
     async def delete_all(self, partition: str, rows: Iterable[str]) -> None:
         """Remove rows of a partition, also those that are gone, as many at a time as a transaction may hold."""

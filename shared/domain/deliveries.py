@@ -204,8 +204,14 @@ class Delivery:
             next_attempt_at=None,
             patient_since=now if fresh else self.patient_since,
             by_hand=by_hand or self.by_hand,
-            was=self.was if self.stage is Stage.ATTEMPTING else self.stage if by_hand else None,
+            was=self._found(by_hand),
         )
+
+    def _found(self, by_hand: str | None) -> Stage | None:
+        """The stage in which a person's request finds it; an attempt whose process died waits to be made again."""
+        if self.stage is Stage.ATTEMPTING:
+            return self.was or (Stage.WAITING if by_hand else None)
+        return self.stage if by_hand else None
 
     def hold(self, now: datetime, why: str | None = None) -> Self:
         """It in the backlog, in the line where it stands already or with those that are held."""
@@ -226,7 +232,6 @@ class Delivery:
             self,
             stage=_checked(Move.REPLAY, self.stage, Stage.HELD),
             updated_at=now,
-            dispatched_at=now,
             patient_since=now,
             attempts=0,
             line=Line.REPLAYED,

@@ -105,6 +105,7 @@ class Attempt:
             type=event.type,
             instance=event.instance_id,
             subscription=subscription.id,
+            label=subscription.label,
             attempt=delivery.attempts + 1,
             age=max(0.0, (began - delivery.dispatched_at).total_seconds()),
         ) as span:

@@ -1,28 +1,37 @@
 """Observe: measure what no other use case sees pass by, which is what stands still.
 
-It has a timer of its own, at a low rate: a look at each queue's head and one pass over the subscriptions. Deliveries
-that wait between two attempts are not looked for in their table: each attempt has told of its wait.
+It has a timer of its own, at a low rate: a look at each queue's head, one pass over the subscriptions, and a count of
+what is held for those that have a backlog.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 
 from shared.domain.subscriptions import Status
-from shared.ports import Clock, SubscriptionStore, Waiting
-from shared.telemetry import OLDEST_PENDING, SUBSCRIPTIONS, Telemetry
+from shared.ports import Clock, DeliveryStore, SubscriptionStore, Waiting
+from shared.telemetry import HELD, OLDEST_PENDING, SUBSCRIPTIONS, Telemetry
 
 # A status that no subscription has is told as well: 0 says that the last one is gone.
 STATUSES: tuple[Status, ...] = ("active", "failing", "paused", "suspended")
+# The most that is counted for one subscription.
+MOST_HELD = 1_000
 
 
 class Observe:
     """Measures the queues, by name, and the subscriptions."""
 
     def __init__(
-        self, *, queues: Mapping[str, Waiting], subscriptions: SubscriptionStore, clock: Clock, telemetry: Telemetry
+        self,
+        *,
+        queues: Mapping[str, Waiting],
+        subscriptions: SubscriptionStore,
+        deliveries: DeliveryStore,
+        clock: Clock,
+        telemetry: Telemetry,
     ) -> None:
         self._queues = queues
         self._subscriptions = subscriptions
+        self._deliveries = deliveries
         self._clock = clock
         self._telemetry = telemetry
 
@@ -34,6 +43,11 @@ class Observe:
             oldest = await queue.oldest()
             age = (self._clock() - oldest).total_seconds() if oldest else 0.0
             self._telemetry.measure(OLDEST_PENDING, max(0.0, age), queue=name)
-        found = Counter([subscription.status async for subscription in self._subscriptions.all()])
+        found, held = Counter[Status](), Counter[Status]()
+        async for subscription in self._subscriptions.all():
+            found[subscription.status] += 1
+            if not subscription.is_open:
+                held[subscription.status] += await self._deliveries.held(subscription.id, MOST_HELD)
         for status in STATUSES:
             self._telemetry.measure(SUBSCRIPTIONS, found[status], status=status)
+            self._telemetry.measure(HELD, held[status], status=status)

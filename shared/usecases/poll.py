@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import batched
 
 from shared.domain import jobs, refreshes, thresholds
 from shared.domain.checkpoints import Checkpoint, Family, State
@@ -43,6 +44,8 @@ THRESHOLDS = (Family.SEGMENTS, Family.MEASURES)
 # How many of the latest jobs are read at first, by how much more each time, and at most.
 FIRST_JOBS, MORE_JOBS, MAX_JOBS = 20, 5, 2_500
 INSTANCES_AT_ONCE = 8
+# Azure Monitor cuts a line at 32,768 characters; an id has 36.
+INSTANCES_PER_LINE = 500
 
 log = logging.getLogger("bridge.poll")
 
@@ -113,7 +116,9 @@ class Poll:
             async with at_once:
                 return await self._poll_instance(instance, families)
 
-        failures = await asyncio.gather(*(poll(instance) for instance in await self._polled(families)))
+        instances = await self._polled(families)
+        failures = await asyncio.gather(*(poll(instance) for instance in instances))
+        self._tell_successes(families, [one.id for one, found in zip(instances, failures, strict=True) if not found])
         if errors := [error for found in failures for error in found]:
             raise PollFailedError(f"{len(errors)} failures while polling", errors)
 
@@ -169,6 +174,12 @@ class Poll:
         except Exception:
             # Events go their way whether or not somebody can see how the polls go.
             log.exception("poll.unreported instance=%s family=%s", instance_id, family)
+
+    def _tell_successes(self, families: Sequence[Family], instance_ids: Sequence[str]) -> None:
+        """Say which instances were polled with success: at every tick, so in few lines, and where anybody listens."""
+        if self._telemetry.is_on:
+            for some in batched(instance_ids, INSTANCES_PER_LINE, strict=False):
+                log.info("poll.succeeded families=%s instances=%s", ",".join(families), ",".join(some))
 
     async def _poll_family(self, instance_id: str, family: Family, feed: JobFeed, span: Span) -> list[BridgeError]:
         checkpoint, version = await self._checkpoints.load(instance_id, family)

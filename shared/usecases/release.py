@@ -250,11 +250,11 @@ class Release:
         delivery = stored.delivery
         if delivery.is_claimed(now):
             return False
-        if delivery.dispatched_at < subscription.created_at:  # of one with the same id that has ended since
+        if delivery.patient_since < subscription.created_at:  # of one with the same id that has ended since
             await self._deliveries.remove(delivery, stored.version)
         elif delivery.stage is Stage.DEAD:
             await self._attempt.bury_again(stored)
-        elif now > delivery.dispatched_at + self._keep:
+        elif now > delivery.patient_since + self._keep:
             await self._attempt.conclude(delivery.give_up(now, HELD_TOO_LONG), stored)
         else:
             return stored

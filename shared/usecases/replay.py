@@ -80,6 +80,8 @@ class Replay:
         found = await self._deliveries.get(subscription.id, EventKey(event.time, event.id))
         taken = {Stage.DEAD, Stage.DELIVERED} if wanted.which == "all" else {Stage.DEAD}
         if found is not None and found[0].stage not in taken:
+            if found[0].replayed and not is_dry:  # whoever has put it in may have died before this
+                await self._letters.remove(letter_of(found[0]))
             return False
         if is_dry:
             return True

@@ -1,8 +1,8 @@
-"""Real Azurite for the storage adapters: one per session, emptied before each test that uses it."""
+"""Real storage for the adapters, emptied before each test that uses it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +12,13 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.azurite import Azurite
-from local.install_azurite import install
 from shared.adapters.storage import API_VERSION, Account
+from shared.domain.deliveries import New
 from shared.domain.events import DataSourceRefreshFailed, Event
 
 type Opened[T] = Callable[[T], T]  # has an adapter closed at the end of the test
 
+ODD_IDS = ["plain", "a/b", "a#b", "a?b", "a%2Fb", "a b", "a|b", "a!7Cb", "a'b", "Größe-日本", "\t\n"]
 NOW = datetime(2026, 11, 20, 3, 12, 45, 123456, UTC)
 
 
@@ -25,6 +26,7 @@ class Storage:
     """What stands in the account, seen with the plain SDKs."""
 
     def __init__(self, connection_string: str) -> None:
+        self.connection_string = connection_string
         self.account = Account(connection_string)
         self.blobs = BlobServiceClient.from_connection_string(connection_string, api_version=API_VERSION)
         self.queues = QueueServiceClient.from_connection_string(connection_string, api_version=API_VERSION)
@@ -48,17 +50,6 @@ class Storage:
 
     async def close(self) -> None:
         await asyncio.gather(self.blobs.close(), self.queues.close(), self.tables.close())
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def azurite() -> AsyncIterator[Azurite]:
-    install()
-    azurite = Azurite()
-    try:
-        await azurite.start()
-        yield azurite
-    finally:
-        await azurite.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -91,3 +82,9 @@ def made_event(occurrence: str, time: datetime = NOW, **data: str) -> Event:
     """An event of a failed refresh."""
     filled = DataSourceRefreshFailed.model_validate({**DataSourceRefreshFailed.sample, **data})
     return Event.of(filled, time=time, occurrence=[occurrence])
+
+
+def made_new(number: int = 0, subscription_id: str = "s", at: datetime | None = None, **data: str) -> New:
+    """A delivery of an event, each a minute after the one before unless it is said otherwise."""
+    event = made_event(str(number), NOW + timedelta(minutes=number) if at is None else at, **data)
+    return New(subscription_id, event, NOW)

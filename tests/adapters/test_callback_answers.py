@@ -112,7 +112,7 @@ async def test_a_compressed_answer_is_not_unpacked() -> None:
     ("value", "low", "high"),
     [
         ("120", 120, 120),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000, 3600),
+        pytest.param(format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000, 3600, id="in an hour"),
     ],
 )
 async def test_retry_after_is_told_in_seconds(value: str, low: float, high: float) -> None:

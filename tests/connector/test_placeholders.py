@@ -20,6 +20,7 @@ OWN = {
     "PRIVACY_URL": "https://contoso.com/privacy",
     "PUBLISHER_NAME": "Contoso Ltd.",
     "BRIDGE_HOST": "contoso-bridge.azurewebsites.net",
+    "TENANT_ID": "5c4d3e2f-1a0b-4c9d-8e7f-6a5b4c3d2e1f",
     "CLIENT_ID": "8f1b3c52-6d0e-4c57-9d6e-0c1f2a3b4c5d",
     "RESOURCE_URI": "api://0b1c2d3e-4f50-4a61-8b72-9c8d7e6f5a4b",
 }
@@ -27,6 +28,7 @@ WRONG = {
     "CONTACT_URL": ["http://contoso.com", "contoso.com", "https://contoso", "https://contoso.com/a b"],
     "CONTACT_EMAIL": ["contoso.com", "a b@contoso.com"],
     "BRIDGE_HOST": ["https://contoso.azurewebsites.net", "contoso.azurewebsites.net/api", "contoso"],
+    "TENANT_ID": ["common", "contoso.onmicrosoft.com"],
     "CLIENT_ID": ["my-app", "8f1b3c52", "{8f1b3c52-6d0e-4c57-9d6e-0c1f2a3b4c5d}"],
     "RESOURCE_URI": ["my-api", "api://", "http://contoso.com"],
     "PUBLISHER_NAME": [" ", "x" * 101, "two\nlines"],

@@ -84,7 +84,11 @@ def test_entra_signs_in_and_sends_the_key_as_well() -> None:
     connection = found["connectionParameters"]
     setting = connection["token"]["oAuthSettings"]
     assert (connection["token"]["type"], setting["identityProvider"]) == ("oauthSetting", "aad")
-    assert setting["customParameters"]["resourceUri"]["value"].startswith("api://")
+    resource = setting["customParameters"]["resourceUri"]["value"]
+    assert resource == setting["properties"]["AzureActiveDirectoryResourceId"]
+    assert re.fullmatch(r"api://[0-9a-f-]{36}", resource)
+    # The tokens' issuer is one tenant, for which the registrations are; Entra refuses them at `common`.
+    assert re.fullmatch(r"[0-9a-f-]{36}", setting["customParameters"]["tenantId"]["value"])
     assert connection["functionKey"]["type"] == "securestring"
     (header,) = (one["parameters"] for one in found["policyTemplateInstances"] if one["templateId"] == "setheader")
     assert header["x-ms-apimTemplateParameter.name"] == "x-functions-key"

@@ -58,7 +58,11 @@ def test_azd_hands_on_what_the_templates_read(read: Mapping[str, bool]) -> None:
 
 def test_the_workflow_takes_what_azd_hands_on() -> None:
     variables, secrets = AZD_SETS | {*AZURE["pipeline"]["variables"]}, AZD_SETS_SECRET | {*AZURE["pipeline"]["secrets"]}
-    assert JOBS["deploy"]["env"] == {name: f"${{{{ vars.{name} }}}}" for name in variables}
+    given = dict(JOBS["deploy"]["env"])
+    # The repository knows where its own runbook is read: alerts link it, unless somebody names another place.
+    runbook = "format('{0}/{1}/blob/{2}/docs/operations.md', github.server_url, github.repository, github.ref_name)"
+    assert given.pop("RUNBOOK_URL") == f"${{{{ vars.RUNBOOK_URL || {runbook} }}}}"
+    assert given == {name: f"${{{{ vars.{name} }}}}" for name in variables - {"RUNBOOK_URL"}}
     assert step("deploy", "azd provision")["env"] == {name: f"${{{{ secrets.{name} }}}}" for name in secrets}
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,10 +26,10 @@ from shared.adapters.cipher import CallbackCipher
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.composition import compose
 from shared.settings import DEFAULTS, Settings
-from tests.adapters.conftest import Storage, azurite, storage
+from tests.adapters.conftest import Storage, storage
 from tests.adapters.test_subscription_table import subscription
 
-__all__ = ["azurite", "storage"]  # fixtures of the adapters, used here too
+__all__ = ["storage"]  # a fixture of the adapters, used here too
 
 PROJECT = Path(__file__).parent.parent.parent
 CALLBACK = "https://prod-1.westeurope.logic.azure.com/workflows/1/triggers/manual/run?sig=s3cret-signature"
@@ -60,23 +60,23 @@ class Patient:
     monkeypatch: pytest.MonkeyPatch
     known_secrets: set[str] = field(default_factory=set)
 
-    async def examine(self, **settings: str) -> Told:
-        """Run the command's entry point with these settings, too."""
+    async def examine(self, *arguments: str, **settings: str) -> Told:
+        """Run the command's entry point with these arguments and settings, too."""
         for name in os.environ:
             if name.startswith(OURS) or name in DEFAULTS:
                 self.monkeypatch.delenv(name)
         for name, value in {**self.settings, **settings}.items():
             self.monkeypatch.setenv(name, value)
         self.monkeypatch.chdir(self.folder)
-        return await asyncio.to_thread(self._run)
+        return await asyncio.to_thread(self._run, arguments)
 
-    def _run(self) -> Told:
+    def _run(self, arguments: Sequence[str]) -> Told:
         with pytest.MonkeyPatch.context() as patch:
             out = self.folder / "out.txt"
             with out.open("w", encoding="utf-8") as written:
                 patch.setattr(sys, "stdout", written)
                 patch.setattr(sys, "stderr", written)
-                code = main()
+                code = main(arguments)
         return Told(code, out.read_text("utf-8"))
 
     async def command(self) -> Told:

@@ -69,7 +69,8 @@ def jwt(**claims: object) -> str:
 
 @pytest.mark.parametrize(("roles", "opens"), [(["api.access"], 0), ([], 1), (["Other"], 1)])
 async def test_whose_token_it_is_and_what_it_permits(patient: Patient, roles: list[str], opens: int) -> None:
-    registration = {f"CUSTOMER_INSIGHTS_{name}": name for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")}
+    guid = "11111111-2222-3333-4444-555555555555"
+    registration = {f"CUSTOMER_INSIGHTS_{name}": guid for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")}
     settings = Settings.load({**patient.settings, "CUSTOMER_INSIGHTS_ACCESS_TOKEN": "", **registration})
     token = jwt(appid="11111111-app", roles=roles)
     findings = await check_token(settings, FixedToken(token))

@@ -4,8 +4,12 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
+
+from tests.infra.conversation import Conversation
 
 PROJECT: Final = Path(__file__).parents[2]
 INFRA: Final = PROJECT / "infra"
@@ -26,16 +30,25 @@ def find_compiler() -> str | None:
 
 
 class Compiler:
-    """The compiler at a path."""
+    """The compiler at a path; used as a context, for what it keeps running."""
 
     def __init__(self, path: str) -> None:
         self._path = path
+        # It runs where libicu is missing, too.
+        self._environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._open.close()
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command of the compiler; its exit status is the caller's to judge."""
         return subprocess.run(  # noqa: S603 - the compiler, and our own files
             [self._path, *map(str, arguments)],
-            env={**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},  # it runs where libicu is missing, too
+            env=self._environment,
             capture_output=True,
             text=True,
             check=False,
@@ -43,11 +56,14 @@ class Compiler:
         )
 
     def snapshot(self, parameters: Path) -> dict[str, Any]:
-        """Everything that a deployment with these parameters (`*.bicepparam`) would make; writes beside the file."""
-        place = ("--subscription-id", SUBSCRIPTION, "--location", REGION)
-        done = self.run("snapshot", parameters, "--mode", "overwrite", *place)
-        assert done.returncode == 0, done.stderr
-        return json.loads(parameters.with_suffix(".snapshot.json").read_text("utf-8"))
+        """Everything that a deployment with these parameters (`*.bicepparam`) would make."""
+        place = {"subscriptionId": SUBSCRIPTION, "location": REGION}
+        made = self._conversation.ask("bicep/getSnapshot", path=str(parameters), metadata=place, externalInputs=[])
+        return json.loads(made["snapshot"])
+
+    @cached_property
+    def _conversation(self) -> Conversation:
+        return self._open.enter_context(Conversation(self._path, self._environment))
 
 
 def copy_of_infra(folder: Path) -> Path:
@@ -65,10 +81,11 @@ def main() -> None:
     path = find_compiler()
     if path is None:
         raise SystemExit(MISSING)
-    for name in SAMPLES:
-        parameters = INFRA / "samples" / f"{name}.bicepparam"
-        text = snapshot_text(Compiler(path).snapshot(parameters))
-        parameters.with_suffix(".snapshot.json").write_text(text, "utf-8")
+    with Compiler(path) as compiler:
+        for name in SAMPLES:
+            parameters = INFRA / "samples" / f"{name}.bicepparam"
+            text = snapshot_text(compiler.snapshot(parameters))
+            parameters.with_suffix(".snapshot.json").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The compiler for tests that need it, and the deployments of the samples for all others."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,10 +10,11 @@ from tests.infra.deployment import Deployment, sample
 
 
 @pytest.fixture(scope="session")
-def compiler() -> Compiler:
-    path = find_compiler()
-    if path is not None:
-        return Compiler(path)
+def compiler() -> Iterator[Compiler]:
+    if path := find_compiler():
+        with Compiler(path) as compiler:
+            yield compiler
+        return
     if os.environ.get("CI"):
         pytest.fail(MISSING)
     pytest.skip(MISSING)

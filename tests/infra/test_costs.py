@@ -24,8 +24,8 @@ from tests.fakes import (
 )
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, Deployment
-from tests.infra.test_deployment import minutes
 from tests.infra.test_names import as_azure_gives_them, triggers
+from tests.infra.test_watching import minutes
 from tests.test_docs import table
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
@@ -33,7 +33,7 @@ ENVIRONMENTS = (1, 10, 1_000)
 DAY = timedelta(days=1)
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 INPUTS = ("cost-design", "cost-assumptions", "cost-prices")
-COMPUTED = ("cost-quantities", "cost-sums")
+COMPUTED = ("cost-quantities", "cost-sums", "cost-zones")
 
 
 def number(cell: str) -> float:
@@ -108,6 +108,7 @@ def every_minutes(schedule: str) -> float:
 
 def test_inputs_are_those_of_code_and_templates(plain: Deployment) -> None:
     given, timers = inputs(), triggers(as_azure_gives_them(plain))
+    kinds = {name: trigger["type"] for name, trigger in timers.items()}
     queues = json.loads((PROJECT / "host.json").read_text("utf-8"))["extensions"]["queues"]
     hours, mins, seconds = queues["maxPollingInterval"].split(":")
     interval = timedelta(hours=int(hours), minutes=int(mins), seconds=float(seconds))
@@ -126,6 +127,8 @@ def test_inputs_are_those_of_code_and_templates(plain: Deployment) -> None:
         "families": len(REFRESHES),
         "polls_per_second": timedelta(seconds=1) / interval,
         "memory_gb": memory / 1024,
+        # As Flex Consumption scales: all of HTTP together, each other function alone.
+        "scale_groups": len({name if kind != "httpTrigger" else kind for name, kind in kinds.items()}),
         "health_places": len(test["Locations"]),
         "health_minutes": test["Frequency"] / 60,
         "alerts_5_minutes": rules.count(5),

@@ -18,6 +18,7 @@ from shared.composition import compose
 from shared.settings import AZURE_MARKS, DEFAULTS, Settings
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import STORAGE, VAULT, Deployment
+from tests.infra.test_roles import assignments
 from tests.test_docs import SAMPLE, read_by_code, settings_table
 
 # What the bridge may be told and is not told in Azure.
@@ -39,6 +40,7 @@ READ_BY_OTHERS = {
 # Nobody but Azure itself touches these.
 CONTAINERS_OF_AZURE = {"deployments", "event-grid-dead-letters"}
 
+CLIENT_ID = "77777777-7777-7777-7777-777777777777"
 SEED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
 LIST_TRIGGERS = """
 import json, function_app
@@ -48,18 +50,24 @@ print(json.dumps({f.get_function_name(): f.get_trigger().get_dict_repr() for f i
 __all__ = ["read_by_code"]  # a fixture of that module, used here too
 
 
+def as_azure_knows(what: str) -> str:
+    """What a property of a resource is once it is deployed, made up."""
+    known = {"clientid": CLIENT_ID, "endpoint": "https://endpoint.example/api/events"}
+    return known.get(what, f"https://{what}.example/")
+
+
 def as_azure_gives_them(deployment: Deployment) -> dict[str, str]:
     """The app settings as the app would see them: references resolved, secrets fetched from the vault."""
     secrets = {}
     for name, secret in deployment.all(f"{VAULT}/secrets").items():
         value = secret["properties"]["value"].replace("parameters('callbackEncryptionSeed')", f"'{SEED}'")
         text = re.fullmatch(r"\[format\('(\w*)\{0\}([\w=]*)', '(\w+)'\)\]", value)
-        secrets[name] = f"{text[1]}{text[3]}{text[2]}" if text else f"secret {name}"
+        secrets[name] = f"{text[1]}{text[3]}{text[2]}" if text else f"secret-{name}"
     settings = {"WEBSITE_SITE_NAME": "func-sample"}
     assert set(settings) <= set(AZURE_MARKS)
     for name, value in deployment.app_settings().items():
         secret = re.sub(r"@Microsoft\.KeyVault\(VaultName=[\w-]+;SecretName=([\w-]+)\)", lambda m: secrets[m[1]], value)
-        settings[name] = re.sub(r"\[reference\(.*\)\.([\w.]+)\]", lambda m: f"https://{m[1].lower()}.example/", secret)
+        settings[name] = re.sub(r"\[reference\(.*\)\.([\w.]+)\]", lambda m: as_azure_knows(m[1].lower()), secret)
     return settings
 
 
@@ -101,15 +109,15 @@ def test_bridge_starts_with_what_is_deployed(plain: Deployment, full: Deployment
     settings = Settings.load(as_azure_gives_them(plain))
     assert settings.storage.connection_string is None
     assert settings.storage.blob_url == "https://primaryendpoints.blob.example/"
-    assert settings.storage.client_id == "https://clientid.example/"
-    assert settings.insights_subscription_key == "secret customer-insights-subscription-key"
-    assert settings.topic_endpoint == "https://endpoint.example/"
+    assert settings.storage.client_id == CLIENT_ID
+    assert settings.insights_subscription_key == "secret-customer-insights-subscription-key"
+    assert settings.topic_endpoint == "https://endpoint.example/api/events"
     assert (settings.topic_key, settings.app_registration, settings.instances) == (None, None, ())
     assert len(settings.callback_key) == 32
     assert settings.callback_key_previous == settings.callback_key
     settings = Settings.load(as_azure_gives_them(full))
     assert settings.app_registration is not None
-    assert settings.app_registration.client_secret == "secret customer-insights-client-secret"
+    assert settings.app_registration.client_secret == "secret-customer-insights-client-secret"
     assert settings.retry_seconds == (10, 60, 600)
     assert settings.rate_per_second == 5
     assert settings.instances == ("33333333-3333-3333-3333-333333333333",)
@@ -191,7 +199,8 @@ async def asked_of_storage(plain: Deployment) -> dict[str, set[tuple[str, str]]]
     """What the bridge reads and creates in an empty storage account when it starts, by service."""
     storage = EmptyStorage()
     async with serving(storage) as connection_string:
-        settings = {"AzureWebJobsStorage": connection_string, "EVENT_GRID_TOPIC_KEY": "key"}
+        # Not in Azure, which would refuse to talk to storage over http.
+        settings = {"AzureWebJobsStorage": connection_string, "EVENT_GRID_TOPIC_KEY": "key", "WEBSITE_SITE_NAME": ""}
         bridge = compose(Settings.load({**as_azure_gives_them(plain), **settings}))
         await bridge.prepare()
         for check in bridge.checks:
@@ -223,11 +232,7 @@ async def test_roles_cover_every_service_that_the_bridge_calls(
         "table": "Storage Table Data Contributor",
     }
     account = plain.the(STORAGE)["id"]
-    described = {
-        assignment["properties"]["description"]
-        for assignment in plain.all("Microsoft.Authorization/roleAssignments").values()
-        if assignment["id"].startswith(f"{account}/providers/")
-    }
-    assert {f"The app: {needed[service]}" for service in asked_of_storage} == described
+    given = {one.role for one in assignments(plain) if (one.who, one.scope) == ("app", account)}
+    assert {needed[service] for service in asked_of_storage} == given
     topic = plain.the("Microsoft.EventGrid/topics")["id"]
     assert topic in plain.app_settings()["EVENT_GRID_TOPIC_ENDPOINT"]

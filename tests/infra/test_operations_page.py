@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from shared.adapters import delivery_queue, event_grid
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
@@ -18,23 +16,25 @@ from shared.domain.deliveries import Delivery, DeliveryRecord, Stage
 from shared.settings import DEFAULTS
 from shared.telemetry import LOG_EVENTS, METRICS
 from shared.usecases.dispatch import read_event
-from shared.usecases.pace import MAX_UNDER_WAY
 from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
 from tests.infra.compiler import PROJECT
-from tests.infra.deployment import SITE, STORAGE, VAULT, Deployment
+from tests.infra.deployment import SITE, STORAGE, TOPIC, VAULT, Deployment
+from tests.infra.pages import blocks, page, sections
 from tests.infra.test_costs import number
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
-from tests.infra.test_deploy_page import commands, variables
+from tests.infra.test_deploy_page import variables
 from tests.infra.test_deployment import SUBSCRIPTION
+from tests.pages import commands, prose
 from tests.telemetry.operation import Operation
+from tests.telemetry.portal import TILES
+from tests.telemetry.tables import COLUMNS
 from tests.telemetry.test_kql import bind
 from tests.test_docs import README, code_spans, settings_table, table
 from tests.test_docs import routes as registered_routes
 from tests.usecases.world import EVENT
 
-PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
-BLOCKS = re.findall(r"^ *```sh\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
-SHELL = "\n".join(BLOCKS)
+PAGE = page("operations.md")
+SHELL = "\n".join(blocks(PAGE))
 QUERIES = re.findall(r"\bask '([^']*)'", SHELL)
 SNIPPETS = re.findall(r"python3 -c '([^']*)'", SHELL)
 routes = registered_routes  # a fixture of that module, used here too
@@ -43,6 +43,7 @@ routes = registered_routes  # a fixture of that module, used here too
 COMMANDS = DEPLOY_COMMANDS | {
     "az ad signed-in-user show",
     "az consumption usage list",
+    "az extension add",
     "az eventgrid event-subscription show",
     "az eventgrid topic show",
     "az functionapp config appsettings list",
@@ -54,11 +55,14 @@ COMMANDS = DEPLOY_COMMANDS | {
     "az keyvault secret recover",
     "az keyvault secret set",
     "az keyvault secret show",
+    "az keyvault show",
     "az monitor log-analytics query",
+    "az monitor log-analytics workspace list",
+    "az resource list",
     "az rest",
     "az role assignment create",
+    "az role assignment delete",
     "az role assignment list",
-    "az storage account show",
 }
 STORE = {
     "blob delete",
@@ -71,13 +75,8 @@ STORE = {
     "message peek",
     "message put",
 }
-# The tables of Azure itself that the page asks, with the columns it may name.
-AZURE_TABLES = {
-    "FunctionAppLogs": "(TimeGenerated:datetime, FunctionName:string, Level:string, Message:string, "
-    "ExceptionDetails:string)",
-    "AegDeliveryFailureLogs": "(TimeGenerated:datetime, Message:string)",
-    "Usage": "(TimeGenerated:datetime, DataType:string, IsBillable:bool, Quantity:real)",
-}
+# What Azure writes of its bill, with the columns that the page may name.
+BILL = {"Usage": "(TimeGenerated:datetime, DataType:string, IsBillable:bool, Quantity:real)"}
 
 
 def alerts(deployment: Deployment) -> Iterator[tuple[str, str]]:
@@ -85,7 +84,8 @@ def alerts(deployment: Deployment) -> Iterator[tuple[str, str]]:
     for name, rule in deployment.all("Microsoft.Insights/scheduledQueryRules").items():
         yield name, rule["properties"]["displayName"]
     for name, rule in deployment.all("Microsoft.Insights/metricAlerts").items():
-        yield name, rule["properties"]["description"].partition(".")[0]
+        [title] = re.findall(r"^\[format\('\{0\}\. [^']*', '([^']+)'", rule["properties"]["description"])
+        yield name, title
 
 
 def test_every_alert_has_its_section_and_no_other(plain: Deployment) -> None:
@@ -108,12 +108,11 @@ def test_every_command_is_known() -> None:
     assert set(re.findall(r"\bstore (\w+ \w+)", SHELL)) == STORE
 
 
-def test_variables_and_outputs_exist() -> None:
-    outputs = set(re.findall(r"azd env get-value (\w+)", SHELL))
-    assert "AZURE_LOG_ANALYTICS_WORKSPACE_ID" in outputs
-    assert outputs <= set(
-        re.findall(r"^output (\w+) ", (PROJECT / "infra/main.bicep").read_text("utf-8"), re.MULTILINE)
-    )
+def test_variables_and_resources_exist(full: Deployment) -> None:
+    kinds = set(re.findall(r"\$\(name ([\w./]+)\)", SHELL))
+    assert kinds == {SITE, STORAGE, VAULT, TOPIC}
+    for kind in kinds:
+        assert full.the(kind)  # the first of its kind is the only one
     given = set(re.findall(r"^ *(\w+)=|\bfor (\w+) in |\bread -r (\w+)", SHELL, re.MULTILINE))
     assert set(re.findall(r"\$\{?([A-Za-z_]\w*)", SHELL)) <= {name for names in given for name in names}
     assert set(re.findall(r"azd env set (\w+)", SHELL)) <= set(variables())
@@ -168,7 +167,7 @@ def test_what_is_kept_is_what_the_templates_keep(plain: Deployment) -> None:
 
 
 def test_settings_and_telemetry_that_are_named_exist() -> None:
-    spans = code_spans(re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
+    spans = code_spans(prose(PAGE))
     settings = {span for span in spans if re.fullmatch(r"[A-Z][A-Z_]+", span)}
     assert settings >= {"DELIVERY_MAX_AGE_HOURS", "POLL_REFRESHES_SCHEDULE", "INSTANCE_MEMORY_MB"}
     assert settings <= set(settings_table()) | set(variables())
@@ -182,10 +181,32 @@ def test_settings_and_telemetry_that_are_named_exist() -> None:
 
 def test_queries_bind_without_a_diagnostic() -> None:
     assert len(QUERIES) > 10
-    wrong = bind({"wrong": "FunctionAppLogs | where Nothing > 1"}, AZURE_TABLES)
+    wrong = bind({"wrong": "FunctionAppLogs | where Nothing > 1"}, BILL)
     assert wrong["wrong"] != []
-    found = bind({query: query for query in QUERIES}, AZURE_TABLES)
+    found = bind({query: query for query in QUERIES}, BILL)
     assert {query: said for query, said in found.items() if said} == {}
+
+
+def test_what_the_page_asks_telemetry_stands_in_the_workbook_too() -> None:
+    tiles = {content["title"]: content["query"] for content in TILES.values()}
+    asking = {
+        heading: (re.findall(r"\bask '([^']*)'", text), re.findall(r"\*([^*]+\?)\*", prose(text).replace("\n", " ")))
+        for heading, text in sections(PAGE)
+        if heading != "Costs"
+    }
+    checked = 0
+    for heading, (queries, titles) in asking.items():
+        shown = [query for title, query in tiles.items() if title in titles]
+        assert len(shown) == len(titles), (heading, titles)
+        for query in queries:
+            tables = {name for name in COLUMNS if re.search(rf"\b{name}\b", query)}
+            assert tables, query
+            assert all(any(name in one for one in shown) for name in tables), (heading, query)
+            checked += 1
+    assert checked > 10
+    named = {title for _, titles in asking.values() for title in titles}
+    # These are about how well all goes, and nothing to do.
+    assert set(tiles) - named == {TILES["late"]["title"], TILES["fired"]["title"]}
 
 
 async def test_question_of_the_night_is_answered() -> None:
@@ -263,15 +284,6 @@ def test_addresses_are_routes(routes: dict[str, str]) -> None:
     named = {re.sub(r"<\w+>", "*", path) for path in re.findall(r"\$url(/api/[\w/<>]+)", SHELL)}
     assert "/api/health" in named
     assert named <= {re.sub(r"\{\w+\}", "*", route.partition(" ")[2]) for route in routes}
-
-
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)\s]+)\)", PAGE))))
-def test_links_lead_somewhere(target: str) -> None:
-    path, _, anchor = target.partition("#")
-    text = (PROJECT / "docs" / path).resolve().read_text("utf-8") if path else PAGE
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    assert not anchor or anchor in anchors
 
 
 def test_readme_leads_here() -> None:

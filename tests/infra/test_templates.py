@@ -156,7 +156,8 @@ def test_azd_makes_the_key_at_random_and_asks_two_questions(template: Mapping[st
     asked = {name for name, parameter in declared.items() if "defaultValue" not in parameter}
     assert asked == {"environmentName", "location", "customerInsightsSubscriptionKey", "alertEmail"}
     secret = {name for name, parameter in declared.items() if parameter["type"] == "securestring"}
-    assert secret == {"customerInsightsSubscriptionKey", "customerInsightsClientSecret"}
+    # The address of a flow that posts alerts holds a signature, with which anybody may call it.
+    assert secret == {"customerInsightsSubscriptionKey", "customerInsightsClientSecret", "alertWebhookUrl"}
 
 
 def test_parameters_are_named_as_their_variables(template: Mapping[str, Any]) -> None:
@@ -171,6 +172,16 @@ def test_parameters_are_named_as_their_variables(template: Mapping[str, Any]) ->
             assert default == json.dumps(declared["defaultValue"])
         else:
             assert default == declared.get("defaultValue", "")
+
+
+def test_azd_offers_the_regions_that_have_the_plan(template: Mapping[str, Any]) -> None:
+    location = template["parameters"]["location"]
+    assert location["metadata"]["azd"] == {"type": "location"}  # azd then lists those allowed, with their names
+    regions = location["allowedValues"]
+    assert regions == sorted(set(regions))
+    assert {"eastus", "northeurope", "westeurope"} <= set(regions)
+    # As Azure names them: what the page's command prints can be put in as it is.
+    assert [region for region in regions if not re.fullmatch(r"[a-z]+[0-9]?", region)] == []
 
 
 def test_outputs_are_upper_case(template: Mapping[str, Any]) -> None:
@@ -200,7 +211,8 @@ def test_what_needs_a_resource_waits_for_the_module_that_makes_it(template: Mapp
         return direct.union(*(awaited(other) for other in direct))
 
     needs = {key: {maker[one] for one in names_given(module)[1]} for key, module in modules.items()}
-    assert needs["roles"] == {"identity", "topic", "storage", "vault", "monitoring"}
+    assert needs["roles"] == {"topic", "storage", "vault", "monitoring"}
+    assert {"identity", *needs["roles"]} <= awaited("roles")
     assert {key: needed - awaited(key) for key, needed in needs.items() if not needed <= awaited(key)} == {}
     # Event Grid tries the queue at once, and the app reads its package and its secrets at its first start.
     assert "roles" in awaited("eventSubscription")

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+import pytest_asyncio
 import yarl
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
@@ -14,12 +16,29 @@ from openapi_spec_validator import validate
 from local.stack import Answer
 from local.tenant.model import Instance
 from local.tenant.tables import BOOLEAN, DATE_TIME, DECIMAL, INTEGER, STRING, Table
-from tests.integration.conftest import KEY, TOKEN, World, now
+from tests.integration.conftest import KEY, TOKEN, World, now, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ODD = ["a/b", "100%", "it's", "two words", "Zoë 日🙂", "#?&=+", "a'') or (1 eq 1", "a;b@c:d$e,f", "..."]
 COLUMNS = {"Id": STRING, "Name": STRING, "Points": INTEGER, "Worth": DECIMAL, "Since": DATE_TIME, "Ok": BOOLEAN}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def given_up(running: World) -> AsyncIterator[asyncio.Task[Answer]]:
+    """The answer to a call on which the API hangs: it is begun first, so that the other tests pass while it lasts."""
+    if not running.stack.is_host_running:
+        await running.stack.start_host()
+    own = f"/instances/{running.instance().id}"
+    running.api.faults.add(f"{own}/manage/segments", delay=30)
+    answer = asyncio.create_task(call(running, "GET", f"{own}/segments"))
+
+    async def has_begun() -> bool:
+        return running.api.calls[f"{own}/manage/segments"] > 0
+
+    await until(has_begun)
+    yield answer
+    answer.cancel()
 
 
 @pytest.fixture
@@ -342,7 +361,7 @@ async def test_what_may_have_been_done_is_not_asked_to_be_tried_again(
 
 
 async def test_calls_that_hang_hold_up_no_others(world: World, instance: Instance) -> None:
-    world.api.faults.add("/manage/measures", times=20, delay=6)
+    world.api.faults.add("/manage/measures", times=20, delay=4)
     hanging = [asyncio.create_task(call(world, "GET", f"/instances/{instance.id}/measures")) for _ in range(20)]
     await asyncio.sleep(0.5)
     started = time.monotonic()
@@ -354,9 +373,8 @@ async def test_calls_that_hang_hold_up_no_others(world: World, instance: Instanc
     assert {answer.status for answer in await asyncio.gather(*hanging)} == {200}
 
 
-async def test_an_api_that_hangs_is_not_waited_for_endlessly(world: World, instance: Instance) -> None:
-    world.api.faults.add("/manage/segments", delay=30)
-    problem(await call(world, "GET", f"/instances/{instance.id}/segments"), 504)
+async def test_an_api_that_hangs_is_not_waited_for_endlessly(given_up: asyncio.Task[Answer]) -> None:
+    problem(await given_up, 504)
 
 
 async def test_event_types_describe_themselves(world: World) -> None:

@@ -18,7 +18,7 @@ from local.tenant.api import KEY_HEADER
 from local.tenant.tables import STRING
 from tests.integration.conftest import KEY, TOKEN, World, now
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.alone]
 
 ROWS = 100_000
 HEADERS = {"Authorization": f"Bearer {TOKEN}", KEY_HEADER: KEY}

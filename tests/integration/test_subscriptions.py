@@ -81,6 +81,17 @@ async def test_subscribing_shows_the_subscription(world: World, instance: Instan
     assert (one.status, one.json()) == (200, body)
 
 
+async def test_addresses_are_those_that_callers_reach(world: World, instance: Instance) -> None:
+    await world.restart(PUBLIC_URL="https://events.contoso.com/bridge/")
+    try:
+        answer = await post(world, SYSTEM, wish(world, instance))
+        assert answer.headers["Location"].startswith("https://events.contoso.com/bridge/api/unsubscribe/")
+        document = (await world.stack.call("GET", "/openapi.json")).json()
+        assert document["servers"] == [{"url": "https://events.contoso.com/bridge/api"}]
+    finally:
+        await world.restart()
+
+
 async def test_the_same_again_is_the_same_subscription(world: World, instance: Instance) -> None:
     first = await post(world, DATA_SOURCE_FAILED, wish(world, instance))
     second = await post(world, DATA_SOURCE_FAILED, wish(world, instance))

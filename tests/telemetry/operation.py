@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 import responses
+from shared.usecases.pace import Pace
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery
@@ -20,7 +21,6 @@ from shared.usecases.bury import Bury
 from shared.usecases.deliver import Deliver, RetryPolicy
 from shared.usecases.dispatch import Dispatch
 from shared.usecases.observe import Observe
-from shared.usecases.pace import Pace
 from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll, PollFailedError
 from shared.usecases.poll_report import PollReport
 from shared.usecases.subscribe import Unsubscribe

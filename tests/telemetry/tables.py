@@ -1,4 +1,4 @@
-"""The workspace's tables of Application Insights: their columns, and what recorded telemetry looks like in them.
+"""The workspace's tables: their columns, and what recorded telemetry looks like in those of Application Insights.
 
 Columns as in Microsoft's reference of Azure Monitor Logs. What the exporter sends of a span, a metric and a log line is
 checked in test_wiring.py; which column each part of it becomes is the reference's.
@@ -35,6 +35,7 @@ COMMON = {
     **dict.fromkeys(STRINGS.split(), "string"),
 }
 CALL = {"Id": "string", "Name": "string", "DurationMs": "real", "Success": "bool", "Measurements": "dynamic"}
+AZURE = {"TimeGenerated": "datetime", "Category": "string", "Message": "string", "OperationName": "string"}
 REFERENCE = {"ReferencedItemId": "string", "ReferencedType": "string"}
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -58,7 +59,21 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "Measurements": "dynamic",
         "SeverityLevel": "int",
     },
+    # Those that Azure's own services write.
+    "AegDeliveryFailureLogs": {**AZURE, "EventSubscriptionName": "string", "SubResourceName": "string"},
+    "AegPublishFailureLogs": {**AZURE, "SubResourceName": "string"},
+    "AzureMetrics": {
+        "TimeGenerated": "datetime",
+        **dict.fromkeys(("Average", "Count", "Maximum", "Minimum", "Total"), "real"),
+        **dict.fromkeys(("MetricName", "Resource", "ResourceGroup", "ResourceProvider", "TimeGrain"), "string"),
+    },
+    "FunctionAppLogs": {
+        "TimeGenerated": "datetime",
+        **dict.fromkeys(("Category", "FunctionName", "Level", "Message"), "string"),
+        **dict.fromkeys(("ExceptionDetails", "ExceptionMessage", "ExceptionType", "HostInstanceId"), "string"),
+    },
 }
+SEVERITIES = {logging.INFO: 1, logging.WARNING: 2, logging.ERROR: 3}
 DUCKDB = {
     "string": "VARCHAR",
     "datetime": "TIMESTAMP",
@@ -105,7 +120,14 @@ def span_row(at: datetime, span: ReadableSpan) -> Row:
 
 def log_row(at: datetime, record: logging.LogRecord) -> Row:
     """A row of AppTraces."""
-    return {"TimeGenerated": at, "Message": record.getMessage(), "ItemCount": 1, "Properties": {}}
+    severity = SEVERITIES[record.levelno]
+    return {
+        "TimeGenerated": at,
+        "Message": record.getMessage(),
+        "SeverityLevel": severity,
+        "ItemCount": 1,
+        "Properties": {},
+    }
 
 
 def request_row(at: datetime, name: str, status: int) -> Row:
@@ -115,7 +137,7 @@ def request_row(at: datetime, name: str, status: int) -> Row:
 
 def availability_row(at: datetime, *, success: bool) -> Row:
     """The row of AppAvailabilityResults for one look of the availability test."""
-    return {"TimeGenerated": at, "Name": "health", "Success": success, "ItemCount": 1}
+    return {"TimeGenerated": at, "Name": "health", "Location": "West Europe", "Success": success, "ItemCount": 1}
 
 
 @cache

@@ -90,8 +90,30 @@ async def test_a_poll_that_cannot_even_list_the_instances_counts_as_failed_for_a
     assert world.recorder.counted(POLL_FAILURES) == {(EVERY_INSTANCE, family.value): 2 for family in REFRESHES}
     lines = [record.getMessage().split(":")[0] for record in world.recorder.records]
     assert lines == [
-        f"poll.{what} instance=* family={one.value}" for what in ("failed", "recovered") for one in REFRESHES
+        *(f"poll.{what} instance=* family={one.value}" for what in ("failed", "recovered") for one in REFRESHES),
+        "poll.succeeded families=data-sources,jobs instances=i1",
     ]
+
+
+async def test_a_poll_names_the_instances_that_succeeded_in_lines_that_azure_monitor_keeps_whole() -> None:
+    ids = [f"{number:036}" for number in range(1_001)]
+    world = Polls(*ids)
+    world.insights.failures[f"jobs {ids[7]}"] = [TransientError("down")]
+    with world.recorder.listening(), pytest.raises(PollFailedError):
+        await world.poll(REFRESHES)
+    lines = [record.getMessage() for record in world.recorder.records if record.levelname == "INFO"]
+    begin = "poll.succeeded families=data-sources,jobs instances="
+    assert all(line.startswith(begin) and len(line) < 32_768 for line in lines)
+    assert [one for line in lines for one in line.removeprefix(begin).split(",")] == ids[:7] + ids[8:]
+
+
+async def test_a_poll_names_no_instances_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    world = Polls("i1")
+    silent = test_poll.World("i1")
+    for poll in (world.worker(), silent.worker()):
+        await poll(REFRESHES)
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["poll.succeeded"]
 
 
 async def test_a_poll_s_duration_is_told_in_seconds() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ class Way:
     def __init__(self) -> None:
         self.polls = Polls("i1")
         self.recorder = self.polls.recorder
-        mine = subscription(id_="s1", slug="system-refresh-completed")
+        mine = replace(subscription(id_="s1", slug="system-refresh-completed"), label="Tells sales")
         self.world = World(of=mine, telemetry=self.recorder.telemetry)
         self.world.queue.messages.clear()
         self.dispatch = Dispatch(
@@ -137,6 +138,7 @@ async def test_an_attempt_says_what_came_of_it_and_no_secret() -> None:
         "type": "CustomerInsights.System.RefreshCompleted",
         "instance": "i1",
         "subscription": "s1",
+        "label": "Tells sales",
         "attempt": 1,
         "age": 0,
         "outcome": "retry",

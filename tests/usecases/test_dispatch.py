@@ -1,64 +1,83 @@
 """Dispatch: one delivery for each subscription that wants the event, and no event lost."""
 
+import asyncio
 import base64
 import json
 from datetime import timedelta
 
 import pytest
 
-from shared.domain.deliveries import Delivery
+from shared.domain.deliveries import New, Stage
+from shared.domain.messages import Look, decode_delivery
 from shared.domain.subscriptions import Subscription
-from shared.errors import TooLargeError
-from shared.usecases.bury import Bury
-from shared.usecases.dispatch import Dispatch
-from tests.fakes import (
-    ClockFake,
-    DeadLetterLogFake,
-    Death,
-    DeliveryQueueFake,
-    EventLogFake,
-    Fate,
-    SubscriptionStoreFake,
-)
+from shared.usecases.dispatch import AT_ONCE, Dispatch
+from tests.fakes import Death
 from tests.usecases.world import EVENT, subscription
+from tests.usecases.world import World as Inner
 
 
 class World:
     def __init__(self, *subscriptions: Subscription) -> None:
-        self.clock = ClockFake()
-        self.fate = Fate()
-        self.subscriptions = SubscriptionStoreFake(*subscriptions, fate=self.fate)
-        self.queue = DeliveryQueueFake(self.clock, self.fate)
-        self.events = EventLogFake(self.fate)
-        self.graveyard = DeadLetterLogFake(self.fate)
+        self.inner = Inner(events=[])
+        self.fate, self.clock, self.queue = self.inner.fate, self.inner.clock, self.inner.queue
+        self.inner.subscriptions.rows = {one.id: (one, "v0") for one in subscriptions}
+        self.events, self.graveyard = self.inner.events, self.inner.graveyard
         self.dispatch = Dispatch(
-            subscriptions=self.subscriptions,
+            subscriptions=self.inner.subscriptions,
             events=self.events,
-            queue=self.queue,
-            bury=Bury(letters=self.graveyard, clock=self.clock),
+            agenda=self.inner.agenda,
+            backlog=self.inner.backlog,
+            bury=self.inner.bury,
             clock=self.clock,
         )
 
     def sent(self) -> list[str]:
-        return sorted(Delivery.decode(text).subscription_id for text in self.queue.due())
+        return sorted(decode_delivery(text).subscription_id for text in self.queue.due())
 
 
 WANTING = subscription(id_="a"), subscription(id_="b", dataSourceId="d1")
 OTHERS = (
     subscription(id_="c", dataSourceId="d2"),
     subscription(id_="d", slug="data-source-refresh-failed"),
-    subscription(id_="e", status="paused"),
-    subscription(id_="f", status="suspended"),
 )
+NOT_ACTIVE = subscription(id_="e", status="paused"), subscription(id_="f", status="suspended")
 
 
 async def test_every_subscription_that_wants_the_event_gets_a_delivery() -> None:
     world = World(*WANTING, *OTHERS)
     await world.dispatch(EVENT.encode())
     assert world.sent() == ["a", "b"]
-    sent = Delivery.decode(world.queue.due()[0])
-    assert (sent.event.raw, sent.attempt, sent.dispatched_at) == (EVENT.raw, 1, world.clock())
-    assert list(world.events.events) == [EVENT.id]
+    sent = decode_delivery(world.queue.due()[0])
+    assert isinstance(sent, New)
+    assert (sent.event.raw, sent.dispatched_at) == (EVENT.raw, world.clock())
+    assert sorted(world.events.events[EVENT.id].subscription_ids) == ["a", "b"]
+
+
+async def test_one_that_is_not_active_gets_its_delivery_too_and_has_it_held() -> None:
+    world = World(*WANTING, *NOT_ACTIVE)
+    await world.dispatch(EVENT.encode())
+    assert world.sent() == ["a", "b", "e", "f"]
+    await world.inner.run()
+    stages = {id_: delivery.stage for (id_, _), (delivery, _) in world.inner.deliveries.rows.items()}
+    assert stages == {"a": Stage.DELIVERED, "b": Stage.DELIVERED, "e": Stage.HELD, "f": Stage.HELD}
+
+
+async def test_a_thousand_subscribers_are_sent_to_side_by_side() -> None:
+    world = World(*(subscription(id_=f"s{number}") for number in range(1_000)))
+    under_way = most = 0
+    send = world.queue.send
+
+    async def slow(message: New | Look, delay: timedelta = timedelta(0)) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        await send(message, delay)
+        under_way -= 1
+
+    world.queue.send = slow  # type: ignore[method-assign]
+    await world.dispatch(EVENT.encode())
+    assert (len(world.sent()), most) == (1_000, AT_ONCE)
 
 
 async def test_a_message_may_come_as_base64() -> None:
@@ -84,13 +103,13 @@ async def test_what_is_no_event_of_ours_is_a_dead_letter(message: str) -> None:
     assert (letter.kind, letter.body, world.sent()) == ("message", message, [])
 
 
-async def test_a_delivery_too_large_for_a_message_is_a_dead_letter_and_the_others_are_sent() -> None:
+async def test_an_event_too_large_for_a_message_goes_by_way_of_the_backlog() -> None:
     world = World(*WANTING)
-    world.queue.failures.append(TooLargeError("too large"))
+    world.queue.max_bytes = len(EVENT.encode())
     await world.dispatch(EVENT.encode())
-    (letter,) = world.graveyard.letters.values()
-    assert letter.event_id == EVENT.id
-    assert sorted([str(letter.subscription_id), *world.sent()]) == ["a", "b"]
+    assert (world.sent(), world.graveyard.letters) == ([], {})
+    await world.inner.run()
+    assert [body for _, body, _ in world.inner.callbacks.requests] == [EVENT.encode().encode()] * 2
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -103,4 +122,10 @@ async def test_death_between_any_two_steps_loses_nothing(*, after: bool) -> None
         world.clock.advance(timedelta(minutes=10))
         await world.dispatch(EVENT.encode())
         assert set(world.sent()) == {"a", "b"}
-        assert {Delivery.decode(text).event.encode() for text in world.queue.due()} == {EVENT.encode()}
+        assert {encode_event(text) for text in world.queue.due()} == {EVENT.encode()}
+
+
+def encode_event(text: str) -> str:
+    sent = decode_delivery(text)
+    assert isinstance(sent, New)
+    return sent.event.encode()

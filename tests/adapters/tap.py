@@ -1,0 +1,60 @@
+"""A tap between an adapter and the tables of Azurite: what is asked, and what happens just before it arrives."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from local.loopback import serve
+from shared.adapters.storage import Account
+
+OF_THE_CONNECTION = {"host", "connection", "keep-alive", "content-length", "transfer-encoding"}
+
+
+def passed_on(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {key: value for key, value in headers.items() if key.lower() not in OF_THE_CONNECTION}
+
+
+class Tap:
+    """`asked` is each request's method and what it is about; `before` runs once, before the next that begins so.
+
+    `most` is how many rows the service gives at a time, whatever is asked for: it may always give fewer.
+    """
+
+    def __init__(self, target: str, session: aiohttp.ClientSession) -> None:
+        self.asked: list[str] = []
+        self.before: tuple[str, Callable[[], Awaitable[object]]] | None = None
+        self.most: int | None = None
+        self._target = target
+        self._session = session
+
+    async def pass_on(self, request: web.Request) -> web.Response:
+        asked = f"{request.method} {request.path.rpartition('/')[2].partition('(')[0]}"
+        if self.before is not None and asked.startswith(self.before[0]):
+            what, self.before = self.before[1], None
+            await what()
+        self.asked.append(asked)
+        target = request.raw_path
+        if self.most is not None:
+            target = re.sub(r"((?:\$|%24)top=)\d+", rf"\g<1>{self.most}", target)
+        url = URL(f"{self._target}{target}", encoded=True)
+        body = await request.read() or None
+        headers = passed_on(request.headers)
+        async with self._session.request(request.method, url, headers=headers, data=body) as answer:
+            return web.Response(status=answer.status, body=await answer.read(), headers=passed_on(answer.headers))
+
+
+@asynccontextmanager
+async def tapped(connection_string: str) -> AsyncIterator[tuple[Account, Tap]]:
+    """An account whose tables are reached through a tap."""
+    endpoint = re.search(r"TableEndpoint=(http://[^/]+)", connection_string)
+    assert endpoint is not None
+    async with aiohttp.ClientSession() as session:
+        tap = Tap(endpoint[1], session)
+        app = web.Application(client_max_size=16 * 2**20)
+        app.router.add_route("*", "/{path:.*}", tap.pass_on)
+        async with serve(app) as address:
+            yield Account(connection_string.replace(endpoint[1], address)), tap

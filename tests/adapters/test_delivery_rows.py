@@ -1,0 +1,114 @@
+"""The keys of the table of deliveries sort as the port says, and each row is read as it was written."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.adapters.delivery_rows import (
+    BACKLOG,
+    delivery_of,
+    event_key,
+    line_row,
+    line_steps,
+    record_key,
+    record_row,
+    records_in,
+)
+from shared.domain.deliveries import Delivery, EventKey, Line, Stage
+from shared.domain.logs import Between
+from tests.adapters.conftest import NOW, made_new
+
+TIMES = st.datetimes(timezones=st.just(UTC))
+IDS = st.from_regex(r"[A-Za-z0-9._-]{1,128}", fullmatch=True)
+KEYS = st.builds(EventKey, TIMES | st.just(NOW), IDS)
+LINES = st.sampled_from(Line)
+
+
+def standing(key: EventKey, line: Line | None = Line.HELD, stage: Stage = Stage.HELD) -> Delivery:
+    delivery = Delivery.held(made_new(), NOW)
+    event = replace(delivery.event, raw={**delivery.event.raw, "id": key.id}, id=key.id, time=key.time)
+    return replace(delivery, event=event, line=line, stage=stage)
+
+
+def place(key: EventKey, line: Line) -> str:
+    row = line_row(standing(key, line))
+    assert row is not None
+    return str(row["RowKey"])
+
+
+@given(st.lists(KEYS, min_size=2, unique=True))
+def test_records_go_by_the_latest_event_first(keys: list[EventKey]) -> None:
+    shown = sorted(keys, key=record_key)
+    assert [key.time for key in shown] == sorted((key.time for key in keys), reverse=True)
+    assert len({record_key(key) for key in keys}) == len(keys)
+
+
+@given(st.lists(st.tuples(LINES, KEYS), min_size=2, unique=True))
+def test_the_backlog_goes_line_by_line_and_the_oldest_event_first(places: list[tuple[Line, EventKey]]) -> None:
+    assert sorted(places, key=lambda each: place(each[1], each[0])) == sorted(places)
+
+
+@given(KEYS, LINES)
+def test_a_place_says_whose_it_is_and_stands_apart_from_the_records(key: EventKey, line: Line) -> None:
+    row = line_row(standing(key, line))
+    assert row is not None
+    assert event_key(row) == key
+    first, end = BACKLOG
+    assert first <= row["RowKey"] < end
+    assert not first <= record_key(key) < end
+
+
+@given(KEYS, st.none() | TIMES, st.none() | TIMES)
+def test_a_record_stands_where_the_time_of_its_event_is_looked_for(
+    key: EventKey, since: datetime | None, until: datetime | None
+) -> None:
+    first, end = records_in(Between(since, until))
+    is_in = (since is None or since <= key.time) and (until is None or key.time < until)
+    assert (first <= record_key(key) < end) == is_in
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> Delivery:
+    text, time = st.none() | st.text(max_size=20), st.none() | TIMES
+    return Delivery(
+        draw(st.text(min_size=1, max_size=20)),
+        made_new(draw(st.integers(0, 9)), at=draw(TIMES)).event,
+        draw(st.sampled_from(Stage)),
+        draw(TIMES),
+        draw(TIMES),
+        draw(TIMES),
+        draw(st.integers(0, 1_000)),
+        draw(st.none() | LINES),
+        draw(time),
+        draw(time),
+        draw(st.none() | st.integers(100, 599)),
+        draw(text),
+        draw(text),
+        draw(st.booleans()),
+        draw(text),
+        draw(st.none() | st.sampled_from(Stage)),
+        draw(text),
+    )
+
+
+@given(deliveries())
+def test_a_delivery_is_read_as_it_was_written(delivery: Delivery) -> None:
+    assert delivery_of(record_row(delivery)) == delivery
+
+
+@given(st.none() | deliveries(), st.none() | deliveries())
+def test_the_steps_between_any_two_lead_from_one_place_to_the_other(
+    was: Delivery | None, delivery: Delivery | None
+) -> None:
+    before, after = line_row(was), line_row(delivery)
+    rows = {} if before is None else {(before["PartitionKey"], before["RowKey"]): before}
+    for name, row, _ in line_steps(was, delivery):
+        at = row["PartitionKey"], row["RowKey"]
+        assert (at in rows) == (name != "create")
+        if name == "delete":
+            del rows[at]
+        else:
+            rows[at] = row
+    assert list(rows.values()) == ([] if after is None else [after])

@@ -1,0 +1,84 @@
+"""What is wired: the health check of the whole app, and what becomes of telemetry that cannot be sent."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from shared.composition import _health, bridge, compose
+from shared.settings import APPLICATION_INSIGHTS, DEFAULTS, Settings
+from shared.telemetry import SILENCE
+from tests.infra.test_names import EmptyStorage, serving
+from tests.test_settings import REQUIRED
+from triggers.health import health
+
+
+class CountingStorage(EmptyStorage):
+    """Counts the calls; answers none of them while it is told to refuse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.refuses = False
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.count += 1
+        if self.refuses:
+            return web.Response(status=403)
+        return await super().answer(request)
+
+
+@pytest.fixture
+async def storage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CountingStorage]:
+    """The app's own storage, and nothing wired yet."""
+    storage = CountingStorage()
+    async with serving(storage) as connection_string:
+        for name in DEFAULTS:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {
+            **REQUIRED,
+            "AzureWebJobsStorage": connection_string,
+            "EVENT_GRID_TOPIC_KEY": "key",
+        }.items():
+            monkeypatch.setenv(name, value)
+        bridge.cache_clear()
+        _health.cache_clear()
+        await bridge().check()
+        yield storage
+        for check in bridge().checks:
+            await check.__self__.close()
+        bridge.cache_clear()
+        _health.cache_clear()
+
+
+async def ask() -> int:
+    """One anonymous request."""
+    return (await health()).status
+
+
+@pytest.mark.parametrize(("refuses", "status"), [(False, 200), (True, 503)])
+async def test_a_hundred_anonymous_requests_make_the_calls_of_one_check(
+    storage: CountingStorage, status: int, *, refuses: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = storage.count
+    await bridge().check()
+    one, before = storage.count - before, storage.count
+    storage.refuses = refuses
+    assert await asyncio.gather(*(ask() for _ in range(100))) == [status] * 100
+    assert [await ask() for _ in range(10)] == [status] * 10
+    assert storage.count - before == one
+    assert len([record for record in caplog.records if record.name == "bridge.health"]) == int(refuses)
+
+
+def test_a_reference_instead_of_telemetry_s_address_is_told_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reference = "@Microsoft.KeyVault(VaultName=v;SecretName=s)"
+    settings = Settings.load({**REQUIRED, "EVENT_GRID_TOPIC_KEY": "key", APPLICATION_INSIGHTS: reference})
+    with caplog.at_level(logging.ERROR, "bridge.telemetry"):
+        assert compose(settings).observe._telemetry is SILENCE
+    assert [record.getMessage() for record in caplog.records] == [
+        f"telemetry.failed reason={APPLICATION_INSIGHTS} is a reference that Azure has not resolved"
+    ]
