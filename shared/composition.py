@@ -8,6 +8,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -117,9 +118,18 @@ class Bridge:
             raise error
 
 
-@functools.cache
+# What is used in this context instead of the worker's bridge.
+STAND_IN: ContextVar[Bridge | None] = ContextVar("STAND_IN", default=None)
+
+
 def bridge() -> Bridge:
     """The worker's bridge. Raises `SettingsError` as long as the settings are wrong."""
+    return STAND_IN.get() or wired()
+
+
+@functools.cache
+def wired() -> Bridge:
+    """The bridge for the settings of the environment, once."""
     # At their usual level the SDKs log every request.
     logging.getLogger("azure").setLevel(logging.WARNING)
     return compose(Settings.load())

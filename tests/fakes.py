@@ -311,6 +311,20 @@ class QueueFake[M: (New | Look, Release)]:
         return min((at for at, _ in self.messages), default=None)
 
 
+class WaitingFake:
+    """A queue of which only the length is known."""
+
+    def __init__(self, length: int = 0) -> None:
+        self.length = length
+
+    async def oldest(self) -> datetime | None:
+        return None
+
+    async def count(self) -> int:
+        await asyncio.sleep(0)
+        return self.length
+
+
 class DueStoreFake:
     """What is due, by its time."""
 

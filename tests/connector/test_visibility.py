@@ -12,7 +12,6 @@ from tests.connector.documents import Json, definition, operations, properties_o
 from triggers.health import Health
 from triggers.operations import OPERATIONS, Operation, Visibility
 
-
 # Bodies of which all may be left out: were their fields to stand back, makers would see none.
 ALL_OPTIONAL = ("Changes.", "Letters.")
 
