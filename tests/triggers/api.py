@@ -12,7 +12,7 @@ from shared.composition import STAND_IN, Bridge
 from shared.usecases.status import ReadStatus
 from shared.usecases.subscribe import Unsubscribe
 from tests.fakes import PollStoreFake, WaitingFake
-from tests.triggers.functions import FUNCTIONS
+from tests.functions import FUNCTIONS
 from tests.usecases.world import World
 
 HERE = "http://bridge.test/api"

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from shared.domain.subscriptions import TRIGGERS
-from tests.triggers.functions import FUNCTIONS
+from tests.functions import FUNCTIONS
 from triggers.description import data_schema
 from triggers.openapi import describe
 from triggers.operations import OPERATIONS
