@@ -21,8 +21,8 @@ from doctor.report import Report
 from doctor.storage import check_storage
 from doctor.tenant import check_instance
 from doctor.topic import check_topic
+from shared.access import insights_tokens, storage_account
 from shared.adapters.cipher import CallbackCipher
-from shared.composition import insights_tokens, storage_account
 from shared.settings import AZURE_MARKS, Settings
 
 LOCAL_SETTINGS: Final = Path("local.settings.json")

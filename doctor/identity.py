@@ -6,7 +6,7 @@ from typing import Final
 from azure.core.exceptions import AzureError
 
 from doctor.findings import Finding, fine, wrong
-from shared.composition import azure_identity
+from shared.access import azure_identity
 from shared.settings import Settings
 
 _PATIENCE: Final = 60  # seconds; the login of a machine is looked for in many places

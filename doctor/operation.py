@@ -13,12 +13,12 @@ from azure.core.exceptions import ResourceNotFoundError
 from doctor.findings import Finding, fine, listed, minute, wrong
 from doctor.polls import check_polls
 from doctor.services import Services, look
-from shared.adapters import delivery_queue, logs
+from shared.adapters import letter_table, queues
 from shared.adapters.checkpoint_blobs import CONTAINER, CheckpointBlobs
 from shared.adapters.storage import Account
 from shared.adapters.subscription_table import SubscriptionTable
 
-POISON: Final = tuple(f"{name}-poison" for name in (delivery_queue.EVENTS, delivery_queue.DELIVERIES))
+POISON: Final = tuple(f"{name}-poison" for name in (queues.EVENTS, queues.DELIVERIES))
 MOST_LETTERS: Final = 1000
 
 
@@ -30,7 +30,7 @@ async def check_operation(account: Account, now: datetime) -> Sequence[Finding]:
         closing.push_async_callback(checkpoints.close)
         found = await asyncio.gather(
             *(look(f"queue {name}", partial(_poison, services, name)) for name in POISON),
-            look(f"table {logs.DEAD_LETTERS}", partial(_dead_letters, services)),
+            look(f"table {letter_table.DEAD_LETTERS}", partial(_dead_letters, services)),
             look("table subscriptions", partial(_suspended, subscriptions)),
             look(f"container {CONTAINER}", partial(check_polls, services, checkpoints, now)),
         )
@@ -54,7 +54,9 @@ async def _poison(services: Services, name: str) -> Finding:
 async def _dead_letters(services: Services) -> Finding:
     count, latest = 0, ""
     try:
-        async for row in services.tables.get_table_client(logs.DEAD_LETTERS).list_entities(select=["recordedAt"]):
+        async for row in services.tables.get_table_client(letter_table.DEAD_LETTERS).list_entities(
+            select=["recordedAt"]
+        ):
             count, latest = count + 1, max(latest, str(row["recordedAt"]))
             if count == MOST_LETTERS:
                 break

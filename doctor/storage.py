@@ -11,7 +11,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from doctor.findings import Finding, Verdict, fine, listed, unseen, wrong
 from doctor.identity import check_azure_token
 from doctor.services import ROLES, Services, look
-from shared.adapters import delivery_queue, logs, subscription_table
+from shared.adapters import delivery_table, due_table, event_table, letter_table, queues, subscription_table
 from shared.adapters.checkpoint_blobs import CONTAINER
 from shared.adapters.cipher import CallbackCipher
 from shared.adapters.storage import Account
@@ -19,8 +19,14 @@ from shared.adapters.subscription_table import SubscriptionTable
 from shared.errors import ConfigurationError
 from shared.settings import Settings
 
-QUEUES = (delivery_queue.EVENTS, delivery_queue.DELIVERIES)
-TABLES = (subscription_table.TABLE, logs.DELIVERIES, logs.EVENTS, logs.DEAD_LETTERS)
+QUEUES = (queues.EVENTS, queues.DELIVERIES, queues.RELEASES)
+TABLES = (
+    subscription_table.TABLE,
+    delivery_table.DELIVERIES,
+    due_table.DUE,
+    event_table.EVENTS,
+    letter_table.DEAD_LETTERS,
+)
 # What the identity asks for where there is no connection string.
 SCOPE = "https://storage.azure.com/.default"
 

@@ -1,7 +1,7 @@
-"""The one place that wires: settings -> adapters -> use cases.
+"""The bridge, and the one place that makes it.
 
-The bridge is built on first use, once per worker, and never at import: an app with broken settings is still indexed,
-and says at each call what is wrong with them. Azure's SDKs are imported here when they are first needed.
+It is built on first use, once per worker, and never at import: an app with broken settings is still indexed,
+and says at each call what is wrong with them.
 """
 
 import asyncio
@@ -10,22 +10,14 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared import __version__
 from shared.errors import TransientError
-from shared.settings import APPLICATION_INSIGHTS, UNRESOLVED, Settings, is_reference
-from shared.telemetry import SILENCE
+from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials import AzureKeyCredential
-    from azure.core.credentials_async import AsyncTokenCredential
-
-    from shared.adapters.storage import Account
     from shared.insights.actions import ActionsClient
-    from shared.insights.auth import TokenSource
-    from shared.insights.calls import Calls
     from shared.insights.catalog import CatalogClient
     from shared.insights.partitions import PartitionsClient
     from shared.insights.rows import RowsClient
@@ -36,7 +28,6 @@ if TYPE_CHECKING:
     from shared.usecases.deliver import Deliver
     from shared.usecases.dispatch import Dispatch
     from shared.usecases.edit import Edit
-    from shared.usecases.expire import Expire
     from shared.usecases.follow import Follow
     from shared.usecases.observe import Observe
     from shared.usecases.patience import Patience
@@ -49,12 +40,7 @@ if TYPE_CHECKING:
     from shared.usecases.status import ReadStatus
     from shared.usecases.subscribe import Subscribe, Unsubscribe
 
-USER_AGENT = f"customer-insights-event-bridge/{__version__}"
 HEALTH_TIMEOUT = 10
-# How much longer a release is taken to be at work than its work and its last attempts take.
-LEASE_MARGIN = timedelta(seconds=20)
-# A flow waits 120 seconds for an answer, and a maker less for a pick-list.
-ACTION_PATIENCE = timedelta(seconds=20)
 
 
 def utc_now() -> datetime:
@@ -80,7 +66,6 @@ class Bridge:
     follow: "Follow"
     status: "ReadStatus"
     purge: "Purge"
-    expire: "Expire"
     observe: "Observe"
     subscriptions: "SubscriptionStore"
     deliveries: "DeliveryStore"
@@ -150,269 +135,6 @@ async def is_healthy() -> bool:
 
 def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     """Wire the bridge for these settings; `telemetry` stands in for what they say of it."""
-    from shared.adapters.callbacks import CallbackClient  # noqa: PLC0415 - heavy imports, on first use
-    from shared.adapters.checkpoint_blobs import CheckpointBlobs  # noqa: PLC0415
-    from shared.adapters.cipher import CallbackCipher  # noqa: PLC0415
-    from shared.adapters.delivery_table import DeliveryTable  # noqa: PLC0415
-    from shared.adapters.due_table import DueTable  # noqa: PLC0415
-    from shared.adapters.event_grid import EventGridTopic  # noqa: PLC0415
-    from shared.adapters.event_table import EventTable  # noqa: PLC0415
-    from shared.adapters.letter_table import DeadLetterTable  # noqa: PLC0415
-    from shared.adapters.poll_table import POLLS, PollTable  # noqa: PLC0415
-    from shared.adapters.queues import DELIVERIES, EVENTS, RELEASES, DeliveryMessages, Queue, ReleaseMessages  # noqa: PLC0415
-    from shared.adapters.subscription_table import SubscriptionTable  # noqa: PLC0415
-    from shared.domain.callbacks import CallbackPolicy  # noqa: PLC0415
-    from shared.domain.deliveries import RetryPolicy  # noqa: PLC0415
-    from shared.insights.actions import ActionsClient  # noqa: PLC0415
-    from shared.insights.catalog import CatalogClient  # noqa: PLC0415
-    from shared.insights.client import InsightsClient  # noqa: PLC0415
-    from shared.insights.files import FileClient  # noqa: PLC0415
-    from shared.insights.partitions import PartitionsClient  # noqa: PLC0415
-    from shared.insights.rows import RowsClient  # noqa: PLC0415
-    from shared.insights.transport import new_session  # noqa: PLC0415
-    from shared.usecases.agenda import Agenda  # noqa: PLC0415
-    from shared.usecases.attempt import Attempt  # noqa: PLC0415
-    from shared.usecases.backlog import Backlog  # noqa: PLC0415
-    from shared.usecases.bury import Bury  # noqa: PLC0415
-    from shared.usecases.deliver import Deliver  # noqa: PLC0415
-    from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
-    from shared.usecases.edit import Edit  # noqa: PLC0415
-    from shared.usecases.expire import Expire  # noqa: PLC0415
-    from shared.usecases.follow import Follow  # noqa: PLC0415
-    from shared.usecases.gate import Gate  # noqa: PLC0415
-    from shared.usecases.observe import Observe  # noqa: PLC0415
-    from shared.usecases.patience import Patience  # noqa: PLC0415
-    from shared.usecases.poll import Poll  # noqa: PLC0415
-    from shared.usecases.poll_report import PollReport  # noqa: PLC0415
-    from shared.usecases.purge import Purge  # noqa: PLC0415
-    from shared.usecases.redeliver import Redeliver  # noqa: PLC0415
-    from shared.usecases.release import WORK, Release  # noqa: PLC0415
-    from shared.usecases.replay import Replay  # noqa: PLC0415
-    from shared.usecases.served import Served  # noqa: PLC0415
-    from shared.usecases.status import ReadStatus  # noqa: PLC0415
-    from shared.usecases.subscribe import Subscribe, Unsubscribe  # noqa: PLC0415
+    from shared.wiring import wire  # noqa: PLC0415 - it loads all of Azure's SDKs
 
-    telemetry, clock = telemetry or _telemetry(settings), utc_now
-    account = storage_account(settings)
-    checkpoints, due = CheckpointBlobs(account), DueTable(account)
-    incoming, queue, releases = Queue(account, EVENTS), DeliveryMessages(account), ReleaseMessages(account)
-    subscriptions, deliveries = SubscriptionTable(account), DeliveryTable(account)
-    events, letters, polls = EventTable(account), DeadLetterTable(account), PollTable(account)
-    poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
-    queues = {EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned}
-    calls = _calls(settings, telemetry)
-    waited_for = calls.hurried(ACTION_PATIENCE)
-    policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
-    callbacks = CallbackClient(policy, settings.callback_timeout.total_seconds())
-    cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
-
-    bury = Bury(letters=letters, clock=clock, telemetry=telemetry)
-    agenda = Agenda(deliveries=queue, releases=releases, due=due, clock=clock)
-    backlog = Backlog(subscriptions=subscriptions, deliveries=deliveries, agenda=agenda, clock=clock)
-    attempt = Attempt(
-        subscriptions=subscriptions,
-        deliveries=deliveries,
-        callbacks=callbacks,
-        cipher=cipher,
-        agenda=agenda,
-        backlog=backlog,
-        bury=bury,
-        clock=clock,
-        policy=RetryPolicy(settings.retry_seconds, settings.max_age),
-        timeout=settings.callback_timeout,
-        user_agent=USER_AGENT,
-        telemetry=telemetry,
-    )
-    follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
-    return Bridge(
-        poll=Poll(
-            insights=InsightsClient(calls),
-            checkpoints=checkpoints,
-            subscriptions=subscriptions,
-            publisher=EventGridTopic(settings.topic_endpoint, _topic_credential(settings)),
-            report=PollReport(polls=polls, clock=clock),
-            clock=clock,
-            instances=settings.instances,
-            telemetry=telemetry,
-        ),
-        dispatch=Dispatch(
-            subscriptions=subscriptions,
-            events=events,
-            agenda=agenda,
-            backlog=backlog,
-            bury=bury,
-            clock=clock,
-            telemetry=telemetry,
-        ),
-        deliver=Deliver(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            agenda=agenda,
-            attempt=attempt,
-            backlog=backlog,
-            bury=bury,
-            gate=Gate(settings.rate_per_second),
-            clock=clock,
-        ),
-        release=Release(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            agenda=agenda,
-            attempt=attempt,
-            backlog=backlog,
-            bury=bury,
-            clock=clock,
-            per_second=settings.rate_per_second,
-            keep=settings.retention,
-            lease=WORK + 2 * settings.callback_timeout + LEASE_MARGIN,
-        ),
-        patience=Patience(
-            events=incoming,
-            queue=queue,
-            deliveries=deliveries,
-            attempt=attempt,
-            bury=bury,
-            clock=clock,
-            max_age=settings.max_age,
-            telemetry=telemetry,
-        ),
-        agenda=agenda,
-        subscribe=Subscribe(
-            subscriptions=subscriptions,
-            insights=InsightsClient(calls.hurried()),
-            callbacks=callbacks,
-            cipher=cipher,
-            backlog=backlog,
-            clock=clock,
-            instances=settings.instances,
-        ),
-        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries),
-        edit=Edit(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, backlog=backlog, clock=clock),
-        redeliver=Redeliver(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            letters=letters,
-            follow=follow,
-            agenda=agenda,
-            backlog=backlog,
-            clock=clock,
-        ),
-        replay=Replay(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            events=events,
-            letters=letters,
-            backlog=backlog,
-            clock=clock,
-        ),
-        follow=follow,
-        status=ReadStatus(
-            polls=polls,
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            letters=letters,
-            queues={**queues, POLLS: Queue(account, POLLS)},
-        ),
-        purge=Purge(logs=[deliveries, events], clock=clock, keep=settings.retention),
-        expire=Expire(
-            subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock, keep=settings.retention
-        ),
-        observe=Observe(
-            queues=queues,
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            clock=clock,
-            telemetry=telemetry,
-        ),
-        subscriptions=subscriptions,
-        deliveries=deliveries,
-        events=events,
-        letters=letters,
-        served=Served(settings.instances),
-        catalog=CatalogClient(waited_for),
-        rows=RowsClient(waited_for),
-        partitions=PartitionsClient(waited_for, FileClient(new_session(), settings.insights_endpoint)),
-        actions=ActionsClient(waited_for),
-        public_url=settings.public_url,
-        in_azure=settings.in_azure,
-        checks=[
-            store.check
-            for store in (
-                *(checkpoints, incoming, queue, releases),
-                *(subscriptions, deliveries, due, events, letters, polls),
-            )
-        ],
-    )
-
-
-def _telemetry(settings: Settings) -> "Telemetry":
-    if settings.application_insights is None:
-        return SILENCE
-    if is_reference(settings.application_insights):
-        logging.getLogger("bridge.telemetry").error("telemetry.failed reason=%s %s", APPLICATION_INSIGHTS, UNRESOLVED)
-        return SILENCE
-    from shared.adapters.azure_monitor import application_insights  # noqa: PLC0415 - half a second of imports
-
-    try:
-        return application_insights(settings.application_insights)
-    except Exception:
-        # Events go their way whether or not somebody can watch.
-        logging.getLogger("bridge.telemetry").exception("telemetry.failed")
-        return SILENCE
-
-
-def _calls(settings: Settings, telemetry: "Telemetry") -> "Calls":
-    from shared.insights.calls import Calls  # noqa: PLC0415 - heavy imports, on first use
-    from shared.insights.metering import meter  # noqa: PLC0415
-    from shared.insights.transport import new_session  # noqa: PLC0415
-
-    return Calls(
-        endpoint=settings.insights_endpoint,
-        workflow=settings.workflow,
-        subscription_key=settings.insights_subscription_key,
-        tokens=insights_tokens(settings),
-        session=meter(new_session(), telemetry),
-    )
-
-
-def insights_tokens(settings: Settings) -> "TokenSource":
-    """Where the tokens for Customer Insights come from."""
-    from shared.insights import auth  # noqa: PLC0415 - heavy imports, on first use
-
-    if settings.insights_access_token is not None:
-        return auth.FixedToken(settings.insights_access_token)
-    if (app := settings.app_registration) is not None:
-        return auth.app_registration(
-            settings.insights_scope,
-            tenant_id=app.tenant_id,
-            client_id=app.client_id,
-            client_secret=app.client_secret,
-        )
-    return auth.default_identity(settings.insights_scope, managed_identity_client_id=settings.storage.client_id)
-
-
-def azure_identity(settings: Settings) -> "AsyncTokenCredential":
-    """The app's identity in Azure, or the developer's login."""
-    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - not needed where keys are given
-
-    if settings.storage.client_id is None:
-        return DefaultAzureCredential()
-    return DefaultAzureCredential(managed_identity_client_id=settings.storage.client_id)
-
-
-def storage_account(settings: Settings) -> "Account":
-    """The storage account and how to get into it."""
-    from shared.adapters.storage import Account  # noqa: PLC0415 - heavy imports, on first use
-
-    storage = settings.storage
-    if storage.connection_string is not None:
-        return Account(storage.connection_string)
-    return Account(None, storage.blob_url, storage.queue_url, storage.table_url, azure_identity(settings))
-
-
-def _topic_credential(settings: Settings) -> "AzureKeyCredential | AsyncTokenCredential":
-    if settings.topic_key is None:
-        return azure_identity(settings)
-    from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - heavy imports, on first use
-
-    return AzureKeyCredential(settings.topic_key)
+    return wire(settings, telemetry)

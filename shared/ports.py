@@ -180,7 +180,7 @@ class DueStore(Protocol):
 class TextQueue(Protocol):
     """A queue whose messages are passed on as they came."""
 
-    async def send_text(self, message: str, delay: timedelta = timedelta(0)) -> None:
+    async def add(self, text: str, delay: timedelta) -> None:
         """Add a message; it shows after the delay."""
         ...
 

@@ -18,7 +18,6 @@ import shared
 from local.demo.accounting import Seen, account, expect
 from local.demo.flows import demo_flows
 from local.tenant.life import a_day, contoso
-from shared.composition import ACTION_PATIENCE
 from shared.domain.actions import Refresh
 from shared.domain.callbacks import Answer
 from shared.domain.events import Event
@@ -27,6 +26,7 @@ from shared.domain.subscriptions import TRIGGERS, Body
 from shared.domain.verdicts import MAX_RETRY_AFTER, Verdict, judge
 from shared.errors import SettingsError
 from shared.settings import DEFAULTS, PLATFORM, Settings, schedule
+from shared.wiring import ACTION_PATIENCE
 from tests.pages import CHANGELOG, DOCS, PAGES, PROJECT, README, block, code_spans, fenced, table
 from triggers.openapi import describe
 from triggers.operations import OPERATIONS

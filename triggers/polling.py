@@ -36,7 +36,6 @@ async def advance(timer: func.TimerRequest) -> None:
 async def purge_logs(timer: func.TimerRequest) -> None:
     """Remove what the logs have kept long enough, and give up what was held for so long."""
     del timer
-    await bridge().expire()
     await bridge().purge()
 
 

@@ -68,6 +68,7 @@ def record_row(delivery: Delivery) -> Row:
         "PartitionKey": key_of(delivery.subscription_id),
         "RowKey": record_key(delivery.key),
         "v": VERSION,
+        "eventId": delivery.event.id,
         "event": delivery.event.encode().encode(),
         "stage": delivery.stage.value,
         "dispatchedAt": readable(delivery.dispatched_at),

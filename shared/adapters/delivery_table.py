@@ -59,6 +59,14 @@ class DeliveryTable:
         found = await self._table.get(key_of(subscription_id), record_key(key))
         return (delivery_of(found[0]), found[1]) if found else None
 
+    async def find(self, subscription_id: str, event_id: str, time: datetime | None) -> tuple[Delivery, str] | None:
+        """A delivery by its event's id, and its ETag; quickly where the event's time is known."""
+        if time is not None:
+            return await self.get(subscription_id, EventKey(time, event_id))
+        values = {"partition": key_of(subscription_id), "id": event_id}
+        found = await self._table.first(1, "PartitionKey eq @partition and eventId eq @id", values)
+        return (delivery_of(found[0]), version_of(found[0])) if found else None
+
     async def put(self, delivery: Delivery, version: str | None = None, was: Delivery | None = None) -> str:
         """Write a new delivery (None), or replace that version (which is `was`); gives the new ETag.
 

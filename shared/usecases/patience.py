@@ -75,7 +75,7 @@ class Patience:
             await self._bury.message(queue, message, f"unreadable: {error}")
             return
         if since is None or self._clock() < since + self._max_age:
-            await self._queues[queue].send_text(message, REST)
+            await self._queues[queue].add(message, REST)
         else:
             await self._give_up(queue, message)
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.data.tables import UpdateMode
-from shared.adapters.logs import DeadLetterTable
 
 from doctor.findings import Finding, Verdict
 from doctor.operation import MOST_LETTERS, check_operation
 from doctor.polls import Written, judge
 from shared.adapters.checkpoint_blobs import CheckpointBlobs
+from shared.adapters.letter_table import DeadLetterTable
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.deliveries import DeadLetter

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from shared.adapters import delivery_queue, event_grid
+from shared.adapters import event_grid, queues
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import Delivery, DeliveryRecord, Stage
 from shared.settings import DEFAULTS
 from shared.telemetry import LOG_EVENTS, METRICS
 from shared.usecases.dispatch import read_event
+from shared.usecases.gate import MAX_UNDER_WAY
 from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, TOPIC, VAULT, Deployment
@@ -265,7 +266,7 @@ def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
     expected = [
         event_grid.MAX_EVENTS,
         event_grid.MAX_BYTES,
-        delivery_queue.MAX_BYTES,
+        queues.MAX_BYTES,
         retry["eventTimeToLiveInMinutes"] / 60,
         retry["maxDeliveryAttempts"],
         number(DEFAULTS["DELIVERY_RATE_PER_SECOND"]),

@@ -29,7 +29,7 @@ TELLING = """
 import logging
 from opentelemetry import metrics, trace
 from shared import telemetry
-from shared.composition import _telemetry
+from shared.wiring import _telemetry
 from shared.settings import Settings
 told = _telemetry(Settings.load())
 assert told.is_on
@@ -57,7 +57,7 @@ ENTERING = """
 import os
 from opentelemetry import trace
 from shared import telemetry
-from shared.composition import _telemetry
+from shared.wiring import _telemetry
 from shared.settings import Settings
 with _telemetry(Settings.load()).span(telemetry.POLL):
     pass

@@ -1,0 +1,245 @@
+"""Wire the bridge: settings -> adapters -> use cases.
+
+Importing this loads all of Azure's SDKs, so nothing imports it before the bridge is first needed.
+"""
+
+import logging
+from datetime import timedelta
+
+from shared import __version__
+from shared.access import insights_tokens, storage_account, topic_credential
+from shared.adapters.callbacks import CallbackClient
+from shared.adapters.checkpoint_blobs import CheckpointBlobs
+from shared.adapters.cipher import CallbackCipher
+from shared.adapters.delivery_table import DeliveryTable
+from shared.adapters.due_table import DueTable
+from shared.adapters.event_grid import EventGridTopic
+from shared.adapters.event_table import EventTable
+from shared.adapters.letter_table import DeadLetterTable
+from shared.adapters.poll_table import POLLS, PollTable
+from shared.adapters.queues import DELIVERIES, EVENTS, RELEASES, DeliveryMessages, Queue, ReleaseMessages
+from shared.adapters.subscription_table import SubscriptionTable
+from shared.composition import Bridge, utc_now
+from shared.domain.callbacks import CallbackPolicy
+from shared.domain.deliveries import RetryPolicy
+from shared.insights.actions import ActionsClient
+from shared.insights.calls import Calls
+from shared.insights.catalog import CatalogClient
+from shared.insights.client import InsightsClient
+from shared.insights.files import FileClient
+from shared.insights.metering import meter
+from shared.insights.partitions import PartitionsClient
+from shared.insights.rows import RowsClient
+from shared.insights.transport import new_session
+from shared.settings import APPLICATION_INSIGHTS, UNRESOLVED, Settings, is_reference
+from shared.telemetry import SILENCE, Telemetry
+from shared.usecases.agenda import Agenda
+from shared.usecases.attempt import Attempt
+from shared.usecases.backlog import Backlog
+from shared.usecases.bury import Bury
+from shared.usecases.deliver import Deliver
+from shared.usecases.dispatch import Dispatch
+from shared.usecases.edit import Edit
+from shared.usecases.expire import Expire
+from shared.usecases.follow import Follow
+from shared.usecases.gate import Gate
+from shared.usecases.observe import Observe
+from shared.usecases.patience import Patience
+from shared.usecases.poll import Poll
+from shared.usecases.poll_report import PollReport
+from shared.usecases.purge import Purge
+from shared.usecases.redeliver import Redeliver
+from shared.usecases.release import WORK, Release
+from shared.usecases.replay import Replay
+from shared.usecases.served import Served
+from shared.usecases.status import ReadStatus
+from shared.usecases.subscribe import Subscribe, Unsubscribe
+
+USER_AGENT = f"customer-insights-event-bridge/{__version__}"
+# How much longer a release is taken to be at work than its work and its last attempts take.
+LEASE_MARGIN = timedelta(seconds=20)
+# A flow waits 120 seconds for an answer, and a maker less for a pick-list.
+ACTION_PATIENCE = timedelta(seconds=20)
+
+
+def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
+    """Wire the bridge for these settings; `telemetry` stands in for what they say of it."""
+    telemetry, clock = telemetry or _telemetry(settings), utc_now
+    account = storage_account(settings)
+    checkpoints, due = CheckpointBlobs(account), DueTable(account)
+    incoming, queue, releases = Queue(account, EVENTS), DeliveryMessages(account), ReleaseMessages(account)
+    subscriptions, deliveries = SubscriptionTable(account), DeliveryTable(account, clock)
+    events, letters, polls = EventTable(account, clock), DeadLetterTable(account), PollTable(account)
+    poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
+    queues = {EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned}
+    calls = _calls(settings, telemetry)
+    waited_for = calls.hurried(ACTION_PATIENCE)
+    policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
+    callbacks = CallbackClient(policy, settings.callback_timeout.total_seconds())
+    cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
+
+    bury = Bury(letters=letters, clock=clock, telemetry=telemetry)
+    agenda = Agenda(deliveries=queue, releases=releases, due=due, clock=clock)
+    backlog = Backlog(subscriptions=subscriptions, deliveries=deliveries, agenda=agenda, clock=clock)
+    attempt = Attempt(
+        subscriptions=subscriptions,
+        deliveries=deliveries,
+        callbacks=callbacks,
+        cipher=cipher,
+        agenda=agenda,
+        backlog=backlog,
+        bury=bury,
+        clock=clock,
+        policy=RetryPolicy(settings.retry_seconds, settings.max_age),
+        timeout=settings.callback_timeout,
+        user_agent=USER_AGENT,
+        telemetry=telemetry,
+    )
+    follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
+    return Bridge(
+        poll=Poll(
+            insights=InsightsClient(calls),
+            checkpoints=checkpoints,
+            subscriptions=subscriptions,
+            publisher=EventGridTopic(settings.topic_endpoint, topic_credential(settings)),
+            report=PollReport(polls=polls, clock=clock),
+            clock=clock,
+            instances=settings.instances,
+            telemetry=telemetry,
+        ),
+        dispatch=Dispatch(
+            subscriptions=subscriptions,
+            events=events,
+            agenda=agenda,
+            backlog=backlog,
+            bury=bury,
+            clock=clock,
+            telemetry=telemetry,
+        ),
+        deliver=Deliver(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            agenda=agenda,
+            attempt=attempt,
+            backlog=backlog,
+            bury=bury,
+            gate=Gate(settings.rate_per_second),
+            clock=clock,
+        ),
+        release=Release(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            agenda=agenda,
+            attempt=attempt,
+            backlog=backlog,
+            bury=bury,
+            clock=clock,
+            per_second=settings.rate_per_second,
+            keep=settings.retention,
+            lease=WORK + 2 * settings.callback_timeout + LEASE_MARGIN,
+        ),
+        patience=Patience(
+            events=incoming,
+            queue=queue,
+            deliveries=deliveries,
+            attempt=attempt,
+            bury=bury,
+            clock=clock,
+            max_age=settings.max_age,
+            telemetry=telemetry,
+        ),
+        agenda=agenda,
+        subscribe=Subscribe(
+            subscriptions=subscriptions,
+            insights=InsightsClient(calls.hurried()),
+            callbacks=callbacks,
+            cipher=cipher,
+            backlog=backlog,
+            clock=clock,
+            instances=settings.instances,
+        ),
+        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries),
+        edit=Edit(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, backlog=backlog, clock=clock),
+        redeliver=Redeliver(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            letters=letters,
+            follow=follow,
+            agenda=agenda,
+            backlog=backlog,
+            clock=clock,
+        ),
+        replay=Replay(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            events=events,
+            letters=letters,
+            backlog=backlog,
+            clock=clock,
+        ),
+        follow=follow,
+        status=ReadStatus(
+            polls=polls,
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            letters=letters,
+            queues={**queues, POLLS: Queue(account, POLLS)},
+        ),
+        purge=Purge(
+            expire=Expire(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock),
+            logs=[deliveries, events],
+            clock=clock,
+            keep=settings.retention,
+        ),
+        observe=Observe(
+            queues=queues,
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            clock=clock,
+            telemetry=telemetry,
+        ),
+        subscriptions=subscriptions,
+        deliveries=deliveries,
+        events=events,
+        letters=letters,
+        served=Served(settings.instances),
+        catalog=CatalogClient(waited_for),
+        rows=RowsClient(waited_for),
+        partitions=PartitionsClient(waited_for, FileClient(new_session(), settings.insights_endpoint)),
+        actions=ActionsClient(waited_for),
+        public_url=settings.public_url,
+        in_azure=settings.in_azure,
+        checks=[
+            store.check
+            for store in (
+                *(checkpoints, incoming, queue, releases),
+                *(subscriptions, deliveries, due, events, letters, polls),
+            )
+        ],
+    )
+
+
+def _telemetry(settings: Settings) -> Telemetry:
+    if settings.application_insights is None:
+        return SILENCE
+    if is_reference(settings.application_insights):
+        logging.getLogger("bridge.telemetry").error("telemetry.failed reason=%s %s", APPLICATION_INSIGHTS, UNRESOLVED)
+        return SILENCE
+    from shared.adapters.azure_monitor import application_insights  # noqa: PLC0415 - half a second of imports
+
+    try:
+        return application_insights(settings.application_insights)
+    except Exception:
+        # Events go their way whether or not somebody can watch.
+        logging.getLogger("bridge.telemetry").exception("telemetry.failed")
+        return SILENCE
+
+
+def _calls(settings: Settings, telemetry: Telemetry) -> Calls:
+    return Calls(
+        endpoint=settings.insights_endpoint,
+        workflow=settings.workflow,
+        subscription_key=settings.insights_subscription_key,
+        tokens=insights_tokens(settings),
+        session=meter(new_session(), telemetry),
+    )
