@@ -3,10 +3,18 @@
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.adapters.subscription_rows import (
+    SUBSCRIPTIONS,
+    signposts,
+    subscription_key,
+    subscription_of,
+    subscription_row,
+)
+from shared.adapters.subscription_table import SubscriptionTable
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
@@ -17,8 +25,7 @@ from shared.domain.messages import Look, Release, encode_new
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
-from shared.domain.subscriptions import Route, Status, Subscription, Trigger, rules_partition
-from shared.domain.thresholds import Rule
+from shared.domain.subscriptions import Subscription
 from shared.errors import (
     CheckpointError,
     ConfigurationError,
@@ -27,6 +34,7 @@ from shared.errors import (
     NotFoundError,
     TooLargeError,
 )
+from tests.tables import TableFake
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -200,14 +208,43 @@ class PublisherFake:
         await self._fate.step(lambda: self.events.extend(events))
 
 
-class SubscriptionStoreFake:
-    """Subscriptions with versions; `stale` ids are found at every route without wanting it."""
+class SubscriptionRows(MutableMapping[str, tuple[Subscription, str]]):
+    """The subscriptions of a table, seen and changed behind the back of whoever uses it, with what leads to them."""
 
-    def __init__(self, *subscriptions: Subscription, fate: Fate | None = None) -> None:
-        self._fate = fate or Fate()
-        self._versions = itertools.count(1)
-        self.rows: dict[str, tuple[Subscription, str]] = {s.id: (s, f"v{next(self._versions)}") for s in subscriptions}
-        self.stale: set[str] = set()
+    def __init__(self, table: TableFake) -> None:
+        self._table = table
+
+    def __getitem__(self, subscription_id: str) -> tuple[Subscription, str]:
+        row = self._table.rows[subscription_key(subscription_id)]
+        return subscription_of(row), str(row.metadata["etag"])
+
+    def __setitem__(self, subscription_id: str, stands: tuple[Subscription, str]) -> None:
+        del self[subscription_id]
+        for row in (*signposts(stands[0]), subscription_row(stands[0])):
+            self._table.write(row)
+
+    def __delitem__(self, subscription_id: str) -> None:
+        found = self._table.rows.pop(subscription_key(subscription_id), None)
+        for row in signposts(subscription_of(found)) if found is not None else ():
+            self._table.rows.pop((row["PartitionKey"], row["RowKey"]), None)
+
+    def __iter__(self) -> Iterator[str]:
+        first, last = SUBSCRIPTIONS
+        return iter([row["id"] for (partition, _), row in self._table.rows.items() if first <= partition < last])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+class SubscriptionStoreFake(SubscriptionTable):
+    """The real store over a table in memory; `before_write` runs as somebody else might."""
+
+    def __init__(self, *subscriptions: Subscription, fate: Fate | None = None, clock: ClockFake | None = None) -> None:
+        self.table = TableFake((fate or Fate()).step, clock or ClockFake())
+        self._table: Any = self.table
+        self.rows = SubscriptionRows(self.table)
+        for subscription in subscriptions:
+            self.rows[subscription.id] = subscription, ""
         self.before_write: Callable[[], Awaitable[None]] | None = None
         self.reads = self.writes = 0
 
@@ -218,65 +255,16 @@ class SubscriptionStoreFake:
 
     async def get(self, subscription_id: str) -> tuple[Subscription, str] | None:
         self.reads += 1
-        return await self._fate.step(lambda: self.rows.get(subscription_id))
-
-    def _expect(self, subscription_id: str, version: str | None) -> None:
-        found = self.rows.get(subscription_id)
-        if (found[1] if found else None) != version:
-            raise LostRaceError("the subscription was written by another")
+        return await super().get(subscription_id)
 
     async def put(self, subscription: Subscription, version: str | None, replaced: Subscription | None = None) -> str:
-        del replaced
         self.writes += 1
         await self._interrupted()
-
-        def write() -> str:
-            self._expect(subscription.id, version)
-            self.rows[subscription.id] = subscription, f"v{next(self._versions)}"
-            return self.rows[subscription.id][1]
-
-        return await self._fate.step(write)
+        return await super().put(subscription, version, replaced)
 
     async def delete(self, subscription: Subscription, version: str) -> None:
         await self._interrupted()
-        self._expect(subscription.id, version)
-        del self.rows[subscription.id]
-
-    async def all(
-        self, instance_id: str | None = None, trigger: Trigger | None = None, status: Status | None = None
-    ) -> AsyncIterator[Subscription]:
-        for subscription, _ in list(self.rows.values()):
-            if (
-                instance_id in {None, subscription.instance_id}
-                and trigger in {None, subscription.trigger}
-                and status in {None, subscription.status}
-            ):
-                yield subscription
-
-    async def id_of(self, fingerprint: str) -> str | None:
-        chosen = [s.id for s, _ in self.rows.values() if s.fingerprint == fingerprint and s.has_chosen_id]
-        return chosen[0] if chosen else None
-
-    async def matching(self, route: Route) -> AsyncIterator[str]:
-        for subscription, _ in list(self.rows.values()):
-            mine = subscription.route
-            if mine.partition == route.partition and route.row in {None, mine.row}:
-                await asyncio.sleep(0)
-                yield subscription.id
-        for subscription_id in sorted(self.stale):
-            yield subscription_id
-
-    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        wanted = rules_partition(trigger, instance_id)
-        return [
-            s.rule
-            for s, _ in self.rows.values()
-            if s.rule is not None and rules_partition(s.trigger, s.instance_id) == wanted
-        ]
-
-    async def tidy(self, now: datetime) -> int:
-        del now
-        return 0
+        await super().delete(subscription, version)
 
 
 class QueueFake[M: (New | Look, Release)]:

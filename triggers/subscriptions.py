@@ -11,7 +11,8 @@ from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 from shared.composition import bridge
 from shared.domain.catalog import Listing
 from shared.domain.events import Number, Wire
-from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger, Wish
+from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger
+from shared.domain.wishes import Wish
 from shared.errors import NotFoundError
 from triggers.addresses import absolute
 from triggers.operations import Reply, Routes

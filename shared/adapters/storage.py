@@ -1,5 +1,6 @@
 """What the storage adapters share: the account, names safe for table keys, and Azure's errors as the bridge's own."""
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -29,6 +30,10 @@ RETRIES: Mapping[str, Any] = {"initial_backoff": 0, "increment_base": 1, "random
 EXISTING = {"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"}
 # Looking for proxies in the environment at each request would cost as much as all else that the SDKs do for it.
 DIRECT: Mapping[str, Any] = {"use_env_settings": False}
+# A table's key holds 1 KiB of UTF-16.
+MAX_KEY = 512
+# What no text is encoded as: behind an exclamation mark stand two digits.
+_HASHED = "!!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +95,20 @@ def is_plain(key: str) -> bool:
 
 
 def key_of(*parts: str) -> str:
-    """Any texts as one table key, which may not hold slashes, `#`, `?` or control characters."""
-    return "|".join(quote(part, safe=" ").replace("%", "!") for part in parts)
+    """Any texts as one table key, which may not hold slashes, `#`, `?` or control characters.
+
+    A key that a table would refuse for its length has the hashes of its long parts instead.
+    """
+    encoded = [quote(part, safe=" ").replace("%", "!") for part in parts]
+    key = "|".join(encoded)
+    return key if len(key) <= MAX_KEY else "|".join(map(_shortened, encoded))
 
 
 def parts_of(key: str) -> list[str]:
-    """The texts that `key_of` has joined."""
-    return [unquote(part.replace("!", "%")) for part in key.split("|")]
+    """The texts that `key_of` has joined, as far as it has not hashed them."""
+    return [part if part.startswith(_HASHED) else unquote(part.replace("!", "%")) for part in key.split("|")]
+
+
+def _shortened(part: str) -> str:
+    digest = f"{_HASHED}{hashlib.sha256(part.encode()).hexdigest()}"
+    return part if len(part) <= len(digest) else digest

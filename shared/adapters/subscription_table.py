@@ -1,25 +1,36 @@
-"""Subscriptions in the table `subscriptions`.
+"""Subscriptions in the table `subscriptions`, and the way to them.
 
-Three kinds of row: the subscription itself, under its id; while it is active, a row at its route, where an event finds
-it; and for an id that a caller chose, a row under its fingerprint. The first is the truth: it is written first, and
-whoever finds one of the others left behind by a process that died recognises it as such.
+A subscription's own row is the truth, and it alone is read before it is believed. Its signposts are written before it
+and removed after it, in the version that they had before it was changed. So a race or a death leaves signposts that
+lead nowhere, which the sweep clears away, and never a subscription to which none leads.
 """
 
-import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from shared.adapters.storage import Account, key_of
-from shared.adapters.tables import Row, Table
-from shared.domain.events import Event
-from shared.domain.subscriptions import TRIGGERS, Route, Subscription, Trigger, routes_of, rules_partition
+from shared.adapters.subscription_rows import (
+    SUBSCRIPTIONS,
+    Key,
+    fingerprint_partition,
+    key,
+    route_partition,
+    rule_of,
+    signposts,
+    subscription_key,
+    subscription_of,
+    subscription_row,
+)
+from shared.adapters.subscription_sweep import sweep
+from shared.adapters.tables import Table, known
+from shared.domain.subscriptions import Route, Status, Subscription, Trigger, rules_partition
 from shared.domain.thresholds import Rule
+from shared.errors import BridgeError, FormatError, LostRaceError
 
 TABLE = "subscriptions"
-NO_ROW = ""
-# A partition that begins with `subscription|` lies between these two.
-FIRST, LAST = "subscription|", "subscription}"
+
+log = logging.getLogger("bridge.subscribe")
 
 
 class SubscriptionTable:
@@ -27,139 +38,97 @@ class SubscriptionTable:
 
     def __init__(self, account: Account) -> None:
         self._table = Table(account, TABLE)
-        self.check = self._table.check
-        self.close = self._table.close
+        self.check, self.close = self._table.check, self._table.close
 
     async def get(self, subscription_id: str) -> tuple[Subscription, str] | None:
-        """A subscription and its ETag, or None."""
-        found = await self._table.get(key_of("subscription", subscription_id), NO_ROW)
-        return (_subscription(found[0]), found[1]) if found else None
+        """A subscription and its ETag, or None. Raises `FormatError` for a row of another version of the bridge."""
+        found = await self._table.get(*subscription_key(subscription_id))
+        return (subscription_of(found[0]), found[1]) if found else None
 
     async def put(self, subscription: Subscription, version: str | None, replaced: Subscription | None = None) -> str:
-        """Write a new one, or replace that version (which is `replaced`); gives the new ETag."""
-        row = _row(subscription)
-        version = await (self._table.insert(row) if version is None else self._table.replace(row, version))
-        if subscription.has_chosen_id:
-            await self._table.put(_chosen_row(subscription))
-        if subscription.status == "active":
-            await self._table.put(_route_row(subscription))
-        if replaced is not None and (replaced.route != subscription.route or subscription.status != "active"):
-            await self._table.delete(*_route_key(replaced))
-        return version
+        """Write a new one (None), or replace that version (which is `replaced`); gives the new ETag.
+
+        Raises `LostRaceError` when there is one already, or it has been changed. The signposts are then left to the
+        sweep: what looks like a lost race may be our own write, whose answer was lost.
+        """
+        before = signposts(replaced) if replaced is not None else []
+        after = signposts(subscription)
+        for row in after:
+            if row not in before:
+                await self._table.put(row)
+        stale = await self._as_they_stand({key(row) for row in before} - {key(row) for row in after})
+        row = subscription_row(subscription)
+        written = await (self._table.insert(row) if version is None else self._table.replace(row, version))
+        await self._remove(stale)
+        return written
 
     async def delete(self, subscription: Subscription, version: str) -> None:
-        """Remove that version."""
-        await self._table.delete(key_of("subscription", subscription.id), NO_ROW, version)
-        await self._table.delete(*_route_key(subscription))
-        await self._table.delete(key_of("callback", subscription.fingerprint), NO_ROW)
+        """Remove that version. Raises `LostRaceError` when it has been changed."""
+        stale = await self._as_they_stand({key(row) for row in signposts(subscription)})
+        await self._table.delete(*subscription_key(subscription.id), version)
+        await self._remove(stale)
 
-    async def all(self) -> AsyncIterator[Subscription]:
-        """Every subscription."""
-        async for row in self._table.query(
-            "PartitionKey ge @first and PartitionKey lt @last", {"first": FIRST, "last": LAST}
-        ):
-            yield _subscription(row)
+    async def all(
+        self, instance_id: str | None = None, trigger: Trigger | None = None, status: Status | None = None
+    ) -> AsyncIterator[Subscription]:
+        """Every subscription, or those of an instance, a trigger, a status.
+
+        One that another version of the bridge has written is left out: it must not hide the others.
+        """
+        first, last = SUBSCRIPTIONS
+        wanted = {"instanceId": instance_id, "trigger": trigger and trigger.slug, "status": status}
+        values = {name: value for name, value in wanted.items() if value is not None}
+        condition = ["PartitionKey ge @first", "PartitionKey lt @last", *(f"{name} eq @{name}" for name in values)]
+        async for row in self._table.query(" and ".join(condition), {"first": first, "last": last, **values}):
+            try:
+                subscription = subscription_of(row)
+            except FormatError:
+                log.exception("subscription.unreadable key=%s", row["PartitionKey"])
+                continue
+            yield subscription
 
     async def id_of(self, fingerprint: str) -> str | None:
-        """The id that a caller chose for the subscription with this fingerprint, if there is one."""
-        found = await self._table.get(key_of("callback", fingerprint), NO_ROW)
-        return str(found[0]["subscriptionId"]) if found else None
+        """The id of the subscription that has this fingerprint, if a caller chose the id."""
+        condition, values = "PartitionKey eq @partition", {"partition": fingerprint_partition(fingerprint)}
+        async for row in self._table.query(condition, values):
+            found = await self.get(known(row, "signpost")["subscriptionId"])
+            if found is not None and found[0].fingerprint == fingerprint:
+                return found[0].id
+        return None
 
     async def matching(self, route: Route) -> AsyncIterator[str]:
-        """The ids of the active subscriptions at a route."""
-        condition, values = "PartitionKey eq @partition", {"partition": key_of("route", *route.partition)}
+        """The ids of the subscriptions that stand at a route, whatever their status."""
+        condition, values = "PartitionKey eq @partition", {"partition": route_partition(route.partition)}
         if route.row is not None:
             condition, values = f"{condition} and RowKey eq @row", {**values, "row": key_of(route.row)}
-        async for row in self._table.query(condition, values, ["subscriptionId"]):
-            yield str(row["subscriptionId"])
+        last = None
+        async for row in self._table.query(condition, values, ["v", "subscriptionId"]):
+            found = str(known(row, "signpost")["subscriptionId"])
+            if found != last:  # one that is not cleared away yet stands beside the one that is followed
+                yield found
+            last = found
 
     async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        """The rules of all active subscriptions of a threshold trigger."""
-        partition = key_of("route", *rules_partition(trigger, instance_id))
-        rows = self._table.query("PartitionKey eq @partition", {"partition": partition})
-        return [rule async for row in rows if (rule := _rule(trigger, row)) is not None]
+        """The rules of all subscriptions of a threshold trigger, whatever their status."""
+        values = {"partition": route_partition(rules_partition(trigger, instance_id))}
+        rows = self._table.query("PartitionKey eq @partition", values)
+        return [rule async for row in rows if (rule := rule_of(trigger, row)) is not None]
 
-    async def prune(self, subscription_id: str, event: Event) -> None:
-        """Remove the rows by which an event found a subscription that does not want it any more."""
-        for route in routes_of(event):
-            await self._table.delete(key_of("route", *route.partition), key_of(route.row or subscription_id))
+    async def tidy(self, now: datetime) -> int:
+        """Write what is missing to lead events to each subscription, and remove what leads nowhere; gives how many."""
+        return await sweep(self._table, now)
 
+    async def _as_they_stand(self, keys: set[Key]) -> dict[Key, str]:
+        """The ETags of signposts that are to be removed. Who writes one again from now on keeps it."""
+        found = {each: await self._table.get(*each) for each in keys}
+        return {each: stands[1] for each, stands in found.items() if stands is not None}
 
-def _row(subscription: Subscription) -> Row:
-    row = {
-        "PartitionKey": key_of("subscription", subscription.id),
-        "RowKey": NO_ROW,
-        "id": subscription.id,
-        "trigger": subscription.trigger.slug,
-        "instanceId": subscription.instance_id,
-        "filters": _filters_text(subscription),
-        "callback": subscription.callback,
-        "callbackHost": subscription.callback_host,
-        "fingerprint": subscription.fingerprint,
-        "ruleId": subscription.rule_id,
-        "createdAt": subscription.created_at.isoformat(),
-        "updatedAt": subscription.updated_at.isoformat(),
-        "label": subscription.label,
-        "status": subscription.status,
-        "statusReason": subscription.status_reason,
-        "tokens": json.dumps(list(subscription.tokens)),
-    }
-    return {key: value for key, value in row.items() if value is not None}
-
-
-def _filters_text(subscription: Subscription) -> str:
-    return json.dumps(subscription.filters.model_dump(by_alias=True, exclude_none=True), default=str)
-
-
-def _subscription(row: Row) -> Subscription:
-    trigger = TRIGGERS[row["trigger"]]
-    return Subscription(
-        id=row["id"],
-        trigger=trigger,
-        instance_id=row["instanceId"],
-        filters=trigger.filters.model_validate(_exact(row["filters"])),
-        callback=bytes(row["callback"]),
-        callback_host=row["callbackHost"],
-        fingerprint=row["fingerprint"],
-        rule_id=row["ruleId"],
-        created_at=datetime.fromisoformat(row["createdAt"]),
-        updated_at=datetime.fromisoformat(row["updatedAt"]),
-        label=row.get("label"),
-        status=row["status"],
-        status_reason=row.get("statusReason"),
-        tokens=tuple(json.loads(row["tokens"])),
-    )
-
-
-def _exact(filters: str) -> dict[str, object]:
-    """Filters as stored, their numbers, which stand there as text, as the decimals they are."""
-    numbers = {"threshold", "rearmMargin"}
-    return {key: Decimal(value) if key in numbers else value for key, value in json.loads(filters).items()}
-
-
-def _route_key(subscription: Subscription) -> tuple[str, str]:
-    route = subscription.route
-    return key_of("route", *route.partition), key_of(route.row or subscription.id)
-
-
-def _route_row(subscription: Subscription) -> Row:
-    partition, row = _route_key(subscription)
-    return {
-        "PartitionKey": partition,
-        "RowKey": row,
-        "subscriptionId": subscription.id,
-        "ruleId": subscription.rule_id,
-        "filters": _filters_text(subscription),
-    }
-
-
-def _rule(trigger: Trigger, row: Row) -> Rule | None:
-    return trigger.filters.model_validate(_exact(row["filters"])).rule(row["ruleId"])
-
-
-def _chosen_row(subscription: Subscription) -> Row:
-    return {
-        "PartitionKey": key_of("callback", subscription.fingerprint),
-        "RowKey": NO_ROW,
-        "subscriptionId": subscription.id,
-    }
+    async def _remove(self, stale: dict[Key, str]) -> None:
+        for each, version in stale.items():
+            try:
+                await self._table.delete(*each, version)
+            except LostRaceError:
+                log.info("signpost.kept key=%s", "/".join(each))
+            except BridgeError:
+                # The subscription has been written, which must not look like a failure for what a sweep does as well.
+                log.warning("signpost.left key=%s", "/".join(each), exc_info=True)

@@ -4,17 +4,24 @@ A trigger ties an event type to the filters that its subscribers may set. Filter
 event's subscribers are found by reading nothing else.
 """
 
-import hashlib
 import hmac
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    WithJsonSchema,
+    create_model,
+)
 from pydantic.alias_generators import to_camel
 
 from shared.domain.events import (
@@ -162,6 +169,9 @@ class Body(BaseModel):
     label: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         default=None, description="A name by which people find the flow in the list of subscriptions."
     )
+    signed: StrictBool = Field(
+        default=False, description="Whether each delivery is to bear a signature, which shows that the bridge made it."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +220,12 @@ class Route:
 class Subscription:
     """A flow's wish to be called; the callback URL is sealed and stays so until it is called.
 
-    `fingerprint` tells whether the same callback asks for the same again. Each time it is asked for is a registration;
-    `tokens` are hashes of the capabilities that end them, the latest last. `failures` counts those in a row, the first
-    of them at `failing_since`. While it has a backlog, `release_at` says for when the next look at it is arranged, and
-    `leased_until` how long at most somebody is letting it out.
+    `fingerprint` tells whether the same callback asks for the same again, and `rule_id` is that of one wish: new with
+    each new subscription, and with other filters. Each time it is asked for is a registration; `tokens` are hashes of
+    the capabilities that end them, the latest last. `failures` counts those in a row, the first of them at
+    `failing_since`. While it has a backlog, `release_at` says for when the next look at it is arranged, and
+    `leased_until` how long at most somebody is letting it out. `secret`, sealed, signs its deliveries, and the one
+    before it does so until `previous_until`. The hints are what its subscribe request said of its flow.
     """
 
     id: str
@@ -235,6 +247,11 @@ class Subscription:
     release_at: datetime | None = None
     leased_until: datetime | None = None
     tokens: Sequence[str] = field(default=(), repr=False)
+    secret: bytes | None = field(default=None, repr=False)
+    previous_secret: bytes | None = field(default=None, repr=False)
+    previous_until: datetime | None = None
+    environment_hint: str | None = None
+    flow_hint: str | None = None
 
     def failed(self, now: datetime) -> Self:
         """It after a delivery that failed and may yet succeed; too many in a row, and it is failing."""
@@ -257,7 +274,13 @@ class Subscription:
 
     def activated(self, now: datetime) -> Self:
         """It as one that takes events again, with nothing held against it."""
-        return replace(self, status="active", status_reason=None, status_since=now, failures=0, failing_since=None)
+        since = self.status_since if self.status == "active" else now
+        return replace(self, status="active", status_reason=None, status_since=since, failures=0, failing_since=None)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether its deliveries bear a signature."""
+        return self.secret is not None
 
     @property
     def is_open(self) -> bool:
@@ -268,7 +291,7 @@ class Subscription:
     def route(self) -> Route:
         """The one place where a matching event finds it."""
         partition = (self.trigger.slug, self.instance_id, *self.filters.route())
-        return Route(partition, self.rule_id if self.rule else self.id)
+        return Route(partition, self.rule_id if self.rule else None)
 
     @property
     def has_chosen_id(self) -> bool:
@@ -317,30 +340,3 @@ def routes_of(event: Event) -> Sequence[Route]:
     keys = ("dataSourceId",) if trigger.filters is DataSourceFilters else ("outcome", "submissionKind")
     values = [(str(event.data.get(key, ANY)), ANY) for key in keys]
     return tuple(Route((*start, *combination)) for combination in dict.fromkeys(itertools.product(*values)))
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a flow asks for when it subscribes."""
-
-    trigger: Trigger
-    instance_id: str
-    filters: Filters
-    callback_url: str = field(repr=False)
-    label: str | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """The same for the same callback, trigger, instance and filters; tells nothing of the callback."""
-        asked = [
-            self.trigger.slug,
-            self.instance_id,
-            {key: _exact(value) for key, value in self.filters.model_dump(by_alias=True).items()},
-            self.callback_url,
-        ]
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-
-
-def _exact(value: object) -> object:
-    """A filter's value as JSON; equal numbers have one spelling, whatever zeros or sign of zero they came with."""
-    return str(EXACT.plus(value).normalize(EXACT)) if isinstance(value, Decimal) else value

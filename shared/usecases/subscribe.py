@@ -18,9 +18,9 @@ from shared.domain.subscriptions import (
     SegmentFilters,
     Subscription,
     Trigger,
-    Wish,
     derived_id,
 )
+from shared.domain.wishes import Wish
 from shared.errors import BridgeError, ConflictError, InvalidInputError, LostRaceError, NotFoundError, TransientError
 from shared.ports import Callbacks, Cipher, Clock, Insights, SubscriptionStore
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.adapters.answer_reader import MAX_BODY_BYTES
 from shared.domain.callbacks import Answer
-from shared.domain.deliveries import Verdict, judge
+from shared.domain.verdicts import Verdict, judge
 from tests.adapters.odd_answers import ODD_LINES, ODD_RESTS
 from tests.adapters.scripted_flow import (
     BODY,

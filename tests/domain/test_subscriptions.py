@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.domain.events import Event
-from shared.domain.subscriptions import TRIGGERS, Wish, derived_id, routes_of
+from shared.domain.subscriptions import TRIGGERS, derived_id, routes_of
+from shared.domain.wishes import Wish
 from tests.usecases.world import subscription
 
 T0 = datetime(2026, 11, 20, 3, tzinfo=UTC)

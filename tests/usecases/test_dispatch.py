@@ -20,7 +20,9 @@ class World:
     def __init__(self, *subscriptions: Subscription) -> None:
         self.inner = Inner(events=[])
         self.fate, self.clock, self.queue = self.inner.fate, self.inner.clock, self.inner.queue
-        self.inner.subscriptions.rows = {one.id: (one, "v0") for one in subscriptions}
+        rows = self.inner.subscriptions.rows
+        rows.clear()
+        rows.update({one.id: (one, "v0") for one in subscriptions})
         self.events, self.graveyard = self.inner.events, self.inner.graveyard
         self.dispatch = Dispatch(
             subscriptions=self.inner.subscriptions,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.resources import DataSource, Measure, Segment
-from shared.domain.subscriptions import TRIGGERS, Wish
+from shared.domain.subscriptions import TRIGGERS
+from shared.domain.wishes import Wish
 from shared.errors import AccessError, ConflictError, InvalidInputError, TransientError
 from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
 from tests.fakes import CallbacksFake, CipherFake, ClockFake, InsightsFake, SubscriptionStoreFake

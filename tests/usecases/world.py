@@ -10,7 +10,8 @@ from shared.domain.deliveries import Delivery, New, RetryPolicy, Stage
 from shared.domain.events import DataSourceRefreshSucceeded, Event
 from shared.domain.letters import DeadLetter
 from shared.domain.messages import Look, Release, encode_new
-from shared.domain.subscriptions import TRIGGERS, Subscription, Wish
+from shared.domain.subscriptions import TRIGGERS, Subscription
+from shared.domain.wishes import Wish
 from shared.telemetry import SILENCE, Telemetry
 from shared.usecases.agenda import EVERY, Agenda
 from shared.usecases.attempt import Attempt

@@ -1,0 +1,157 @@
+"""The rows of the table `subscriptions`: each subscription, and the signposts that lead to it.
+
+A subscription is one row. A signpost at its route has events find it; one at its fingerprint, for an id that a caller
+chose, has the same wish find it again. Its key holds the rule id, which no other subscription of that id has had.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from shared.adapters.ordering import readable
+from shared.adapters.storage import key_of
+from shared.adapters.tables import VERSION, Row, known
+from shared.domain.subscriptions import TRIGGERS, Subscription, Trigger
+from shared.domain.thresholds import Rule
+
+NO_ROW = ""
+# Partitions of subscriptions lie between the first two of these, those of signposts at routes between the others.
+SUBSCRIPTIONS = ("subscription|", "subscription}")
+SIGNPOSTS = (("callback|", "callback}"), ("route|", "route}"))
+
+type Key = tuple[str, str]
+
+
+def key(row: Row) -> Key:
+    """The partition and the row key of a row."""
+    return row["PartitionKey"], row["RowKey"]
+
+
+def subscription_key(subscription_id: str) -> Key:
+    """Where a subscription's own row stands."""
+    return key_of("subscription", subscription_id), NO_ROW
+
+
+def route_partition(route: Sequence[str]) -> str:
+    """Where the signposts of a route stand."""
+    return key_of("route", *route)
+
+
+def fingerprint_partition(fingerprint: str) -> str:
+    """Where the signposts of a fingerprint stand."""
+    return key_of("callback", fingerprint)
+
+
+def signposts(subscription: Subscription) -> list[Row]:
+    """What leads to a subscription."""
+    own = key_of(subscription.id, subscription.rule_id)
+    at_route = {
+        "PartitionKey": route_partition(subscription.route.partition),
+        # A crossing names the rule that it is for.
+        "RowKey": key_of(subscription.rule_id) if subscription.rule else own,
+        "v": VERSION,
+        "subscriptionId": subscription.id,
+        "ruleId": subscription.rule_id,
+        "filters": _filters_text(subscription),
+    }
+    if not subscription.has_chosen_id:
+        return [at_route]
+    at_fingerprint = {
+        "PartitionKey": fingerprint_partition(subscription.fingerprint),
+        "RowKey": own,
+        "v": VERSION,
+        "subscriptionId": subscription.id,
+    }
+    return [at_route, at_fingerprint]
+
+
+def rule_of(trigger: Trigger, signpost: Row) -> Rule | None:
+    """The rule of the subscription that a signpost leads to."""
+    row = known(signpost, "signpost")
+    return trigger.filters.model_validate(_exact(row["filters"])).rule(row["ruleId"])
+
+
+def subscription_row(subscription: Subscription) -> Row:
+    """The row that holds all of a subscription."""
+    partition, row_key = subscription_key(subscription.id)
+    row = {
+        "PartitionKey": partition,
+        "RowKey": row_key,
+        "v": VERSION,
+        "id": subscription.id,
+        "trigger": subscription.trigger.slug,
+        "instanceId": subscription.instance_id,
+        "filters": _filters_text(subscription),
+        "callback": subscription.callback,
+        "callbackHost": subscription.callback_host,
+        "fingerprint": subscription.fingerprint,
+        "ruleId": subscription.rule_id,
+        "createdAt": readable(subscription.created_at),
+        "updatedAt": readable(subscription.updated_at),
+        "label": subscription.label,
+        "status": subscription.status,
+        "statusReason": subscription.status_reason,
+        "statusSince": _text(subscription.status_since),
+        "failures": subscription.failures,
+        "failingSince": _text(subscription.failing_since),
+        "releaseAt": _text(subscription.release_at),
+        "leasedUntil": _text(subscription.leased_until),
+        "tokens": json.dumps(list(subscription.tokens)),
+        "secret": subscription.secret,
+        "previousSecret": subscription.previous_secret,
+        "previousUntil": _text(subscription.previous_until),
+        "environmentHint": subscription.environment_hint,
+        "flowHint": subscription.flow_hint,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def subscription_of(row: Row) -> Subscription:
+    """The subscription that a row holds. Raises `FormatError` for a row of another version of the bridge."""
+    trigger = TRIGGERS[known(row, "subscription")["trigger"]]
+    return Subscription(
+        id=row["id"],
+        trigger=trigger,
+        instance_id=row["instanceId"],
+        filters=trigger.filters.model_validate(_exact(row["filters"])),
+        callback=bytes(row["callback"]),
+        callback_host=row["callbackHost"],
+        fingerprint=row["fingerprint"],
+        rule_id=row["ruleId"],
+        created_at=datetime.fromisoformat(row["createdAt"]),
+        updated_at=datetime.fromisoformat(row["updatedAt"]),
+        label=row.get("label"),
+        status=row["status"],
+        status_reason=row.get("statusReason"),
+        status_since=_time(row, "statusSince"),
+        failures=row["failures"],
+        failing_since=_time(row, "failingSince"),
+        release_at=_time(row, "releaseAt"),
+        leased_until=_time(row, "leasedUntil"),
+        tokens=tuple(json.loads(row["tokens"])),
+        secret=row.get("secret"),
+        previous_secret=row.get("previousSecret"),
+        previous_until=_time(row, "previousUntil"),
+        environment_hint=row.get("environmentHint"),
+        flow_hint=row.get("flowHint"),
+    )
+
+
+def _filters_text(subscription: Subscription) -> str:
+    return json.dumps(subscription.filters.model_dump(by_alias=True, exclude_none=True), default=str)
+
+
+def _exact(filters: str) -> dict[str, object]:
+    """Filters as stored, their numbers, which stand there as text, as the decimals they are."""
+    numbers = {"threshold", "rearmMargin"}
+    return {name: Decimal(value) if name in numbers else value for name, value in json.loads(filters).items()}
+
+
+def _text(at: datetime | None) -> str | None:
+    return readable(at) if at is not None else None
+
+
+def _time(row: Row, name: str) -> datetime | None:
+    found = row.get(name)
+    return datetime.fromisoformat(found) if found is not None else None

@@ -1,0 +1,39 @@
+"""Wishes: what a flow asks for when it subscribes, and when two of them are the same."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from shared.domain.subscriptions import Filters, Trigger
+from shared.domain.thresholds import EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a flow asks for when it subscribes; the hints are what its request said of it."""
+
+    trigger: Trigger
+    instance_id: str
+    filters: Filters
+    callback_url: str = field(repr=False)
+    label: str | None = None
+    signed: bool = False
+    environment_hint: str | None = None
+    flow_hint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same callback, trigger, instance and filters; tells nothing of the callback."""
+        asked = [
+            self.trigger.slug,
+            self.instance_id,
+            {key: _exact(value) for key, value in self.filters.model_dump(by_alias=True).items()},
+            self.callback_url,
+        ]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _exact(value: object) -> object:
+    """A filter's value as JSON; equal numbers have one spelling, whatever zeros or sign of zero they came with."""
+    return str(EXACT.plus(value).normalize(EXACT)) if isinstance(value, Decimal) else value
