@@ -17,7 +17,7 @@ from shared.domain.messages import Look, Release
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
-from shared.domain.subscriptions import Route, Status, Subscription, Trigger
+from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger
 from shared.domain.thresholds import Rule
 
 
@@ -126,6 +126,10 @@ class SubscriptionStore(Protocol):
         self, instance_id: str | None = None, trigger: Trigger | None = None, status: Status | None = None
     ) -> AsyncIterator[Subscription]:
         """Every subscription, or those of an instance, a trigger, a status."""
+        ...
+
+    def standings(self) -> AsyncIterator[Standing]:
+        """How every subscription stands, read without the rest of it."""
         ...
 
     async def id_of(self, fingerprint: str) -> str | None:

@@ -80,7 +80,7 @@ class ReadStatus:
 
     async def _subscribed(self) -> tuple[Mapping[Status, int], Count]:
         by_status, backlogs = Counter[Status](), list[str]()
-        async for subscription in self._subscriptions.all():
+        async for subscription in self._subscriptions.standings():
             by_status[subscription.status] += 1
             if not subscription.is_open:
                 backlogs.append(subscription.id)

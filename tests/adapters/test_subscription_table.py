@@ -8,7 +8,7 @@ import pytest
 
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.domain.events import Event, MeasureThresholdCrossed, SystemRefreshCompleted
-from shared.domain.subscriptions import TRIGGERS, Subscription, routes_of
+from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, routes_of
 from shared.errors import LostRaceError
 from tests.adapters.conftest import NOW, Opened, Storage, made_event
 
@@ -51,6 +51,15 @@ async def test_a_subscription_comes_back_as_written(table: SubscriptionTable) ->
         version = await table.put(made, None)
         assert await table.get(made.id) == (made, version)
     assert await table.get("nobody") is None
+
+
+async def test_how_each_stands_is_told_without_the_rest(table: SubscriptionTable) -> None:
+    waiting = replace(subscription(name="b"), status="failing", release_at=NOW)
+    for made in (subscription(name="a"), waiting, replace(subscription(name="c"), status="paused")):
+        await table.put(made, None)
+    found = [standing async for standing in table.standings()]
+    assert found == [Standing("a", "active"), Standing("b", "failing", NOW), Standing("c", "paused")]
+    assert [standing.is_open for standing in found] == [True, False, False]
 
 
 async def test_what_is_not_known_is_left_out(table: SubscriptionTable) -> None:

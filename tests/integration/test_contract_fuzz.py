@@ -164,7 +164,7 @@ def without_empty_values() -> HookDispatcher:
 
     def filter_query(context: HookContext, query: dict[str, Any]) -> bool:
         del context
-        return not query or "" not in query.values()
+        return not query or not any(value in ("", [], [""]) for value in query.values())
 
     hooks.register_hook_with_name(filter_query, "filter_query")
     return hooks
