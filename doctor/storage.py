@@ -16,6 +16,7 @@ from shared.adapters.checkpoint_blobs import CONTAINER
 from shared.adapters.cipher import CallbackCipher
 from shared.adapters.storage import Account
 from shared.adapters.subscription_table import SubscriptionTable
+from shared.domain.signatures import context
 from shared.errors import ConfigurationError
 from shared.settings import Settings
 
@@ -92,7 +93,7 @@ async def _table(services: Services, name: str) -> Finding:
 
 
 async def _callbacks(cipher: CallbackCipher | None, subscriptions: SubscriptionTable) -> Finding:
-    """Whether the encryption keys open every stored callback URL."""
+    """Whether the encryption keys open every stored callback URL and secret."""
     if cipher is None:
         return unseen("Whether the encryption keys open the callback URLs cannot be seen without the keys.")
     count, closed = 0, []
@@ -100,11 +101,13 @@ async def _callbacks(cipher: CallbackCipher | None, subscriptions: SubscriptionT
         count += 1
         try:
             cipher.open(subscription.callback, context=subscription.id)
+            if subscription.secret is not None:
+                cipher.open(subscription.secret, context=context(subscription.id))
         except ConfigurationError:
             closed.append(subscription.id)
     if closed:
         return wrong(
-            f"Of {count} subscriptions, {len(closed)} have a callback URL that no encryption key opens: "
+            f"Of {count} subscriptions, {len(closed)} have a callback URL or secret that no encryption key opens: "
             f"{listed(closed)}.",
             "Bring back the key under which they were stored as CALLBACK_ENCRYPTION_KEY_PREVIOUS, or subscribe again.",
         )

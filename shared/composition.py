@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shared.usecases.redeliver import Redeliver
     from shared.usecases.release import Release
     from shared.usecases.replay import Replay
+    from shared.usecases.rotate import RotateSecret
     from shared.usecases.served import Served
     from shared.usecases.status import ReadStatus
     from shared.usecases.subscribe import Subscribe, Unsubscribe
@@ -61,6 +62,7 @@ class Bridge:
     subscribe: "Subscribe"
     unsubscribe: "Unsubscribe"
     edit: "Edit"
+    rotate_secret: "RotateSecret"
     redeliver: "Redeliver"
     replay: "Replay"
     follow: "Follow"

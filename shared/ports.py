@@ -311,7 +311,7 @@ class Callbacks(Protocol):
 
 
 class Cipher(Protocol):
-    """Keeps callback URLs unreadable at rest; `context` is the id of the subscription that a URL belongs to."""
+    """Keeps callback URLs and secrets unreadable at rest; `context` says whose a text is, and what it is for."""
 
     def seal(self, plaintext: str, *, context: str) -> bytes:
         """Encrypt."""

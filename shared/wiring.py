@@ -51,6 +51,7 @@ from shared.usecases.purge import Purge
 from shared.usecases.redeliver import Redeliver
 from shared.usecases.release import WORK, Release
 from shared.usecases.replay import Replay
+from shared.usecases.rotate import RotateSecret
 from shared.usecases.served import Served
 from shared.usecases.status import ReadStatus
 from shared.usecases.subscribe import Subscribe, Unsubscribe
@@ -160,6 +161,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         ),
         unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries),
         edit=Edit(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, backlog=backlog, clock=clock),
+        rotate_secret=RotateSecret(subscriptions=subscriptions, cipher=cipher, clock=clock),
         redeliver=Redeliver(
             subscriptions=subscriptions,
             deliveries=deliveries,

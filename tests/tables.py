@@ -20,7 +20,11 @@ CLAUSE = re.compile(r"(\w+) (eq|ge|gt|le|lt) (@\w+|\d+)")
 
 
 class TableFake:
-    """`step` is asked to let each call to the storage take effect; `page` is how many rows one of them gives."""
+    """`step` is asked to let each call to the storage take effect; `page` is how many rows one of them gives.
+
+    `calls` are the calls so far, `given` counts the rows that queries have given, and `failures` are what the next
+    calls of a name raise, None for one that does not.
+    """
 
     def __init__(
         self,
@@ -30,6 +34,8 @@ class TableFake:
     ) -> None:
         self.rows: dict[Key, TableEntity] = {}
         self.calls: list[str] = []
+        self.given = 0
+        self.failures: dict[str, list[Exception | None]] = {}
         self._step = step
         self._clock = clock
         self._page = page
@@ -75,6 +81,7 @@ class TableFake:
         while True:
             some = await self._call("query", lambda after=last: self._following(condition, values, after)[:page])
             for row in some:
+                self.given += 1
                 yield shown(row, columns)
             if len(some) < page:
                 return
@@ -112,6 +119,8 @@ class TableFake:
 
     async def _call[T](self, name: str, effect: Callable[[], T]) -> T:
         self.calls.append(name)
+        if self.failures.get(name) and (failure := self.failures[name].pop(0)) is not None:
+            raise failure
         done: T = await self._step(effect)
         return done
 

@@ -86,13 +86,13 @@ async def show_subscription(path: AnySubscriptionPath) -> SubscriptionView:
     found = await bridge().subscriptions.get(path.id)
     if found is None:
         raise NotFoundError("There is no such subscription.")
-    return view(found[0])
+    return await view(found[0])
 
 
 @routes("PATCH", ONE, summary="Change a subscription", visibility="normal", problems=FINDING)
 async def change_subscription(path: AnySubscriptionPath, body: Changes) -> SubscriptionView:
     """Pauses a flow, has a paused, suspended or failing one take events again, or changes what it waits for."""
-    return view(await bridge().edit(path.id, body.edits))
+    return await view(await bridge().edit(path.id, body.edits))
 
 
 @routes("DELETE", ONE, summary="End a subscription", visibility="absent", problems=(HTTPStatus.BAD_REQUEST,))

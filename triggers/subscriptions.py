@@ -1,8 +1,10 @@
 """The routes of flows: subscribe, unsubscribe, look at subscriptions."""
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from itertools import batched
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import azure.functions as func
@@ -11,9 +13,11 @@ from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 from shared.composition import bridge
 from shared.domain.catalog import Listing
 from shared.domain.events import Number, Wire
+from shared.domain.runs import hint
 from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger
 from shared.domain.wishes import Wish
 from shared.errors import NotFoundError
+from shared.usecases.subscribe import Subscribed
 from triggers.addresses import absolute
 from triggers.operations import Reply, Routes
 from triggers.parameters import ChosenSubscriptionPath, Path, SubscriptionPath, TokenPath, TriggerPath
@@ -25,6 +29,10 @@ blueprint = routes.blueprint
 TRIGGER_ROUTE = "triggers/{trigger}/subscriptions"
 UNSUBSCRIBE = "unsubscribe/{token}"
 SUBSCRIBING = (HTTPStatus.BAD_REQUEST,)
+# Up to so many held deliveries are counted.
+MAX_HELD = 1_000
+# The deliveries of so many subscriptions are counted at a time.
+AT_ONCE = 32
 
 
 class SubscriptionView(Wire):
@@ -45,11 +53,26 @@ class SubscriptionView(Wire):
     outcome: str | None = Field(default=None, description="How the run must have ended.")
     submission_kind: str | None = Field(default=None, description="How the run must have been started.")
     label: str | None = Field(default=None, description="A name for people to recognise it by.")
-    status: Status = Field(description="Whether it is served.")
-    status_reason: str | None = Field(default=None, description="Why it is not.")
+    status: Status = Field(
+        description="active: events go to the flow; failing: one is tried now and then; paused, suspended: none is. "
+        "What does not go out is held."
+    )
+    status_reason: str | None = Field(default=None, description="Why it is not active.")
+    status_since: AwareDatetime = Field(description="Since when it has this status (UTC).")
+    held: int = Field(description=f"How many deliveries are held for it; {MAX_HELD} stands for as many or more.")
+    signed: bool = Field(description="Whether each delivery bears a signature.")
     created_at: AwareDatetime = Field(description="When it was first made (UTC).")
     updated_at: AwareDatetime = Field(description="When it was last changed (UTC).")
     callback_host: str = Field(description="The host of its callback.")
+
+
+class SubscribedView(SubscriptionView):
+    """A subscription as the answer to its flow shows it."""
+
+    secret: str | None = Field(
+        default=None,
+        description="What its deliveries are signed with. It is shown when it is made, and never again.",
+    )
 
 
 def _known_trigger(slug: str) -> str:
@@ -70,8 +93,10 @@ class SubscriptionQuery(Path):
     trigger: Slug | None = Field(
         default=None, title="Trigger", description="Only those of this trigger; all when left out."
     )
-    status: Literal["active", "paused", "suspended"] | None = Field(
-        default=None, title="Status", description="Only those that are active, paused or suspended; all when left out."
+    status: Status | None = Field(
+        default=None,
+        title="Status",
+        description="Only those that are active, failing, paused or suspended; all when left out.",
     )
 
 
@@ -80,7 +105,7 @@ class SubscriptionQuery(Path):
     TRIGGER_ROUTE,
     summary="Subscribe",
     visibility="important",
-    answers={HTTPStatus.CREATED: SubscriptionView, HTTPStatus.OK: SubscriptionView},
+    answers={HTTPStatus.CREATED: SubscribedView, HTTPStatus.OK: SubscribedView},
     problems=SUBSCRIBING,
     for_each_trigger=True,
 )
@@ -88,8 +113,7 @@ async def subscribe(path: TriggerPath, req: func.HttpRequest) -> Reply:
     """Has a callback called at each event. The same wish again gives the same subscription again."""
     done = await bridge().subscribe(_wish(path, req))
     location = absolute(req, f"/unsubscribe/{quote(done.token)}")
-    status = HTTPStatus.CREATED if done.created else HTTPStatus.OK
-    return Reply(view(done.subscription), status, {"Location": location})
+    return await _reply(done, {"Location": location})
 
 
 @routes(
@@ -97,14 +121,13 @@ async def subscribe(path: TriggerPath, req: func.HttpRequest) -> Reply:
     TRIGGER_ROUTE + "/{id}",
     summary="Subscribe with an id of your own",
     visibility="absent",
-    answers={HTTPStatus.CREATED: SubscriptionView, HTTPStatus.OK: SubscriptionView},
+    answers={HTTPStatus.CREATED: SubscribedView, HTTPStatus.OK: SubscribedView},
     problems=(*SUBSCRIBING, HTTPStatus.CONFLICT),
     for_each_trigger=True,
 )
 async def subscribe_as(path: ChosenSubscriptionPath, req: func.HttpRequest) -> Reply:
     """Subscribes with an id that the caller chose, or replaces that subscription."""
-    done = await bridge().subscribe(_wish(path, req), path.id)
-    return Reply(view(done.subscription), HTTPStatus.CREATED if done.created else HTTPStatus.OK)
+    return await _reply(await bridge().subscribe(_wish(path, req), path.id))
 
 
 @routes(
@@ -121,7 +144,7 @@ async def get_subscription(path: SubscriptionPath) -> SubscriptionView:
     found = await bridge().subscriptions.get(path.id)
     if found is None or found[0].trigger is not trigger:
         raise NotFoundError(f"There is no such subscription to {trigger.slug}.")
-    return view(found[0])
+    return await view(found[0])
 
 
 @routes(
@@ -149,18 +172,22 @@ async def unsubscribe(path: TokenPath) -> None:
 @routes("GET", "subscriptions", summary="List subscriptions", problems=(HTTPStatus.BAD_REQUEST,))
 async def list_subscriptions(query: SubscriptionQuery) -> Listing[SubscriptionView]:
     """All subscriptions, or those of an environment, a trigger or a status."""
-    found = [
-        view(subscription)
-        async for subscription in bridge().subscriptions.all()
-        if query.instance_id in {None, subscription.instance_id}
-        and query.trigger in {None, subscription.trigger.slug}
-        and query.status in {None, subscription.status}
-    ]
-    return Listing[SubscriptionView](value=found)
+    trigger = TRIGGERS[query.trigger] if query.trigger is not None else None
+    found = [each async for each in bridge().subscriptions.all(query.instance_id, trigger, query.status)]
+    value: list[SubscriptionView] = []
+    for some in batched(found, AT_ONCE, strict=False):
+        value += await asyncio.gather(*map(view, some))
+    return Listing[SubscriptionView](value=value)
 
 
-def view(subscription: Subscription) -> SubscriptionView:
-    """A subscription as callers see it."""
+async def view(subscription: Subscription) -> SubscriptionView:
+    """A subscription as callers see it. What may go straight to its flow is not held."""
+    held = 0 if subscription.is_open else await bridge().deliveries.held(subscription.id, MAX_HELD)
+    return viewed(subscription, held)
+
+
+def viewed(subscription: Subscription, held: int) -> SubscriptionView:
+    """The same, where it is known how many deliveries are held for it."""
     filters: Mapping[str, Any] = subscription.filters.model_dump()
     return SubscriptionView(
         id=subscription.id,
@@ -170,11 +197,20 @@ def view(subscription: Subscription) -> SubscriptionView:
         label=subscription.label,
         status=subscription.status,
         status_reason=subscription.status_reason,
+        status_since=subscription.status_since or subscription.created_at,
+        held=held,
+        signed=subscription.is_signed,
         created_at=subscription.created_at,
         updated_at=subscription.updated_at,
         callback_host=subscription.callback_host,
         **filters,
     )
+
+
+async def _reply(done: Subscribed, headers: Mapping[str, str] | None = None) -> Reply:
+    seen = await view(done.subscription)
+    body = SubscribedView(**seen.model_dump(), secret=done.secret)
+    return Reply(body, HTTPStatus.CREATED if done.created else HTTPStatus.OK, headers or {})
 
 
 def _trigger(path: TriggerPath) -> Trigger:
@@ -187,4 +223,13 @@ def _wish(path: TriggerPath, req: func.HttpRequest) -> Wish:
     trigger = _trigger(path)
     body = parse_body(req.get_body(), trigger.body)
     filters = trigger.filters.model_validate(body.model_dump(include=set(trigger.filters.model_fields)))
-    return Wish(trigger, body.instance_id, filters, body.callback_url, body.label)
+    return Wish(
+        trigger,
+        body.instance_id,
+        filters,
+        body.callback_url,
+        body.label,
+        signed=body.signed,
+        environment_hint=hint(req.headers.get("x-ms-environment-id")),
+        flow_hint=hint(req.headers.get("x-ms-workflow-name")),
+    )

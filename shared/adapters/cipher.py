@@ -1,7 +1,8 @@
-"""The encryption of callback URLs at rest: AES-256-GCM under the key of the settings.
+"""The encryption of callback URLs and secrets at rest: AES-256-GCM under the key of the settings.
 
-Each text is bound to a context, the id of its subscription, so a ciphertext that is moved to another row does not
-open there. The key before a rotation still reads and never writes. No key or text appears in an error or a `repr`.
+Each text is bound to a context, its subscription and what it is for, so a ciphertext that is moved to another place
+does not open there. The key before a rotation still reads and never writes. No key or text appears in an error or a
+`repr`.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ _PREVIOUS_SETTING = "CALLBACK_ENCRYPTION_KEY_PREVIOUS"
 
 
 class CallbackCipher:
-    """Seals and opens callback URLs with `key`, and opens what `previous` has sealed. Each key has 32 bytes.
+    """Seals and opens texts with `key`, and opens what `previous` has sealed. Each key has 32 bytes.
 
     Raises `ConfigurationError` for a key of another length.
     """
@@ -51,15 +52,15 @@ class CallbackCipher:
         cipher = self._ciphers.get(header)
         if cipher is None:
             raise ConfigurationError(
-                f"A stored callback URL was encrypted under a key that the bridge does not have: "
+                f"A stored callback URL or secret was encrypted under a key that the bridge does not have: "
                 f"set {_PREVIOUS_SETTING} to the key used before {_KEY_SETTING}."
             )
         try:
             return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], header + context.encode()).decode()
         except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise ConfigurationError(
-                f"A stored callback URL was altered, or moved from another subscription, and does not open under "
-                f"{_KEY_SETTING} or {_PREVIOUS_SETTING}: subscribe again, or restore the row."
+                f"A stored callback URL or secret was altered, or moved from another subscription, and does not open "
+                f"under {_KEY_SETTING} or {_PREVIOUS_SETTING}: subscribe again, or restore the row."
             ) from error
 
 

@@ -21,6 +21,11 @@ def written(key: bytes) -> str:
     return f"{_PREFIX}{base64.b64encode(key).decode()}"
 
 
+def context(subscription_id: str) -> str:
+    """What the sealed secrets of a subscription are bound to, which its callback is not."""
+    return f"{subscription_id}/secret"
+
+
 def sign(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:
     """The header `webhook-signature`: a signature by each secret. `timestamp` is in seconds since 1970."""
     content = f"{message_id}.{timestamp}.".encode() + body

@@ -287,13 +287,17 @@ class Subscription:
 
     def activated(self, now: datetime) -> Self:
         """It as one that takes events again, with nothing held against it."""
-        since = self.status_since if self.status == "active" else now
-        return replace(self, status="active", status_reason=None, status_since=since, failures=0, failing_since=None)
+        return replace(self, status="active", status_reason=None, status_since=now, failures=0, failing_since=None)
 
     @property
     def is_signed(self) -> bool:
         """Whether its deliveries bear a signature."""
         return self.secret is not None
+
+    def secrets(self, now: datetime) -> Sequence[bytes]:
+        """The sealed secrets that sign its deliveries."""
+        is_overlapping = self.previous_until is not None and self.previous_until > now
+        return [each for each in (self.secret, self.previous_secret if is_overlapping else None) if each is not None]
 
     @property
     def standing(self) -> Standing:

@@ -6,10 +6,11 @@ arranged before the record says that it waits: a process that dies in between re
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.domain import signatures
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, RetryPolicy, Stage
 from shared.domain.events import Event
@@ -114,22 +115,29 @@ class Attempt:
             return await self._settle(claimed, subscription, answer, span, is_probe=is_probe)
 
     async def _call(self, delivery: Delivery, subscription: Subscription, traceparent: str | None) -> Answer:
+        now = self._clock()
         try:
             url = self._cipher.open(subscription.callback, context=subscription.id)
+            bound = signatures.context(subscription.id)
+            secrets = [self._cipher.open(secret, context=bound) for secret in subscription.secrets(now)]
         except ConfigurationError as error:
             log.exception("callback.unreadable subscription=%s", subscription.id)
             return Answer(failure=str(error))  # tried again until somebody has mended the key
-        event = delivery.event
-        return await self._callbacks.post(url, event.encode().encode(), self._headers(event, traceparent))
+        body, timestamp = delivery.event.encode().encode(), int(now.timestamp())
+        headers = self._headers(delivery.event.id, timestamp)
+        if secrets:
+            headers["webhook-signature"] = signatures.sign(secrets, delivery.event.id, timestamp, body)
+        if traceparent:
+            headers["traceparent"] = traceparent
+        return await self._callbacks.post(url, body, headers)
 
-    def _headers(self, event: Event, traceparent: str | None) -> Mapping[str, str]:
-        headers = {
+    def _headers(self, event_id: str, timestamp: int) -> dict[str, str]:
+        return {
             "Content-Type": "application/json",
             "User-Agent": self._user_agent,
-            "webhook-id": event.id,
-            "webhook-timestamp": str(int(self._clock().timestamp())),
+            "webhook-id": event_id,
+            "webhook-timestamp": str(timestamp),
         }
-        return {**headers, "traceparent": traceparent} if traceparent else headers
 
     def _measure(self, span: Span, event: Event, answer: Answer, seconds: float) -> None:
         verdict = judge(answer)

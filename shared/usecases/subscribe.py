@@ -1,7 +1,8 @@
 """Subscribe and unsubscribe: take a flow's wish to be called, and end it.
 
-Asking again for the same gives the same subscription, so a flow may repeat itself. A new subscription, and one whose
-threshold changed, starts from the last known value.
+Asking again for the same gives the same subscription, so a flow may repeat itself. It says that the flow takes calls
+(again): what was held for it is let out. A new subscription, and one whose threshold changed, starts from the last
+known value.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.domain.resources import DataSource, Instance
+from shared.domain.signatures import SECRET_BYTES, context, written
 from shared.domain.subscriptions import (
     DataSourceFilters,
     MeasureFilters,
@@ -21,8 +23,17 @@ from shared.domain.subscriptions import (
     derived_id,
 )
 from shared.domain.wishes import Wish
-from shared.errors import BridgeError, ConflictError, InvalidInputError, LostRaceError, NotFoundError, TransientError
-from shared.ports import Callbacks, Cipher, Clock, Insights, SubscriptionStore
+from shared.errors import (
+    BridgeError,
+    ConfigurationError,
+    ConflictError,
+    InvalidInputError,
+    LostRaceError,
+    NotFoundError,
+    TransientError,
+)
+from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, Insights, SubscriptionStore
+from shared.usecases.backlog import Backlog
 
 # A flow that subscribes again without having heard our answer leaves registrations behind; so many can be ended.
 MAX_TOKENS = 16
@@ -34,11 +45,12 @@ log = logging.getLogger("bridge.subscribe")
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """The subscription, whether it is new, and the capability to end it."""
+    """The subscription, whether it is new, the capability to end it, and the secret that signs, where that is new."""
 
     subscription: Subscription
     created: bool
     token: str = field(repr=False)
+    secret: str | None = field(default=None, repr=False)
 
 
 class Subscribe:
@@ -51,6 +63,7 @@ class Subscribe:
         insights: Insights,
         callbacks: Callbacks,
         cipher: Cipher,
+        backlog: Backlog,
         clock: Clock,
         instances: Sequence[str] = (),
     ) -> None:
@@ -58,6 +71,7 @@ class Subscribe:
         self._insights = insights
         self._callbacks = callbacks
         self._cipher = cipher
+        self._backlog = backlog
         self._clock = clock
         self._instances = instances
 
@@ -68,25 +82,26 @@ class Subscribe:
         """
         host = await self._callbacks.admit(wish.callback_url)
         wish = await self._known(wish)
-        subscription_id = chosen_id or await self._id_for(wish)
+        subscription_id = chosen_id or await self._subscriptions.id_of(wish.fingerprint) or derived_id(wish.fingerprint)
         return await _repeat(lambda: self._write(wish, subscription_id, host))
-
-    async def _id_for(self, wish: Wish) -> str:
-        chosen_id = await self._subscriptions.id_of(wish.fingerprint)
-        chosen = await self._subscriptions.get(chosen_id) if chosen_id is not None else None
-        if chosen is not None and chosen[0].fingerprint == wish.fingerprint:
-            return chosen[0].id
-        return derived_id(wish.fingerprint)
 
     async def _write(self, wish: Wish, subscription_id: str, host: str) -> Subscribed:
         found = await self._subscriptions.get(subscription_id)
-        old, version = found or (None, None)
-        if old is not None and old.trigger is not wish.trigger:
-            raise ConflictError(f"the id {subscription_id} belongs to a subscription of {old.trigger.slug}")
+        token, secret = secrets.token_urlsafe(32), written(secrets.token_bytes(SECRET_BYTES))
+        fresh = self._fresh(wish, subscription_id, host, secret, token)
+        if found is None:
+            stands = fresh
+            await self._subscriptions.put(fresh, None)
+        else:
+            stands = await self._renew(*found, fresh)
+        log.info("subscription.taken id=%s trigger=%s", stands.id, stands.trigger.slug)
+        shown = secret if stands.secret is not None and stands.secret == fresh.secret else None
+        return Subscribed(stands, created=found is None, token=f"{subscription_id}.{token}", secret=shown)
+
+    def _fresh(self, wish: Wish, subscription_id: str, host: str, secret: str, token: str) -> Subscription:
+        """The subscription as if there had been none before."""
         now = self._clock()
-        same_rule = old is not None and (old.instance_id, old.filters) == (wish.instance_id, wish.filters)
-        secret = secrets.token_urlsafe(32)
-        subscription = Subscription(
+        return Subscription(
             id=subscription_id,
             trigger=wish.trigger,
             instance_id=wish.instance_id,
@@ -94,15 +109,56 @@ class Subscribe:
             callback=self._cipher.seal(wish.callback_url, context=subscription_id),
             callback_host=host,
             fingerprint=wish.fingerprint,
-            rule_id=old.rule_id if old is not None and same_rule else uuid.uuid4().hex,
-            created_at=old.created_at if old is not None else now,
+            rule_id=uuid.uuid4().hex,
+            created_at=now,
             updated_at=now,
             label=wish.label,
-            tokens=(*(old.tokens if old is not None else ()), _hash(secret))[-MAX_TOKENS:],
+            status_since=now,
+            tokens=(_hash(token),),
+            secret=self._cipher.seal(secret, context=context(subscription_id)) if wish.signed else None,
+            environment_hint=wish.environment_hint,
+            flow_hint=wish.flow_hint,
         )
-        await self._subscriptions.put(subscription, version, old)
-        log.info("subscription.taken id=%s trigger=%s", subscription.id, subscription.trigger.slug)
-        return Subscribed(subscription, created=old is None, token=f"{subscription.id}.{secret}")
+
+    async def _renew(self, old: Subscription, version: str, fresh: Subscription) -> Subscription:
+        """Replace a subscription by what is asked for now; one that was not active gets what was held for it."""
+        renewed = self._renewed(old, fresh)
+        if old.status == "active":
+            await self._subscriptions.put(renewed, version, old)
+            return renewed
+        stands = await self._backlog.open(old.id, lambda it: self._renewed(it, fresh))
+        if stands is None:
+            raise LostRaceError("the subscription has been ended meanwhile")
+        return stands
+
+    def _renewed(self, old: Subscription, fresh: Subscription) -> Subscription:
+        if old.trigger is not fresh.trigger:
+            raise ConflictError(f"the id {old.id} belongs to a subscription of {old.trigger.slug}")
+        same_rule = (old.instance_id, old.filters) == (fresh.instance_id, fresh.filters)
+        secret = self._sealed_again(old) if fresh.is_signed else None
+        return replace(
+            fresh,
+            rule_id=old.rule_id if same_rule else fresh.rule_id,
+            created_at=old.created_at,
+            status_since=old.status_since if old.status == "active" else fresh.status_since,
+            release_at=old.release_at,
+            leased_until=old.leased_until,
+            tokens=(*old.tokens, *fresh.tokens)[-MAX_TOKENS:],
+            secret=secret or fresh.secret,
+            previous_secret=old.previous_secret if secret else None,
+            previous_until=old.previous_until if secret else None,
+        )
+
+    def _sealed_again(self, old: Subscription) -> bytes | None:
+        """The secret of a subscription, under the key of today; None where there is none, or no key opens it."""
+        if old.secret is None:
+            return None
+        try:
+            secret = self._cipher.open(old.secret, context=context(old.id))
+        except ConfigurationError:
+            log.exception("secret.unreadable subscription=%s", old.id)
+            return None  # a new one, which is shown, is all that helps
+        return self._cipher.seal(secret, context=context(old.id))
 
     async def _known(self, wish: Wish) -> Wish:
         """The wish with its names as the API spells them. Raises `InvalidInputError` for what the API does not know."""
@@ -130,29 +186,33 @@ class Subscribe:
 class Unsubscribe:
     """Ends subscriptions; ending what is not there is no error."""
 
-    def __init__(self, *, subscriptions: SubscriptionStore) -> None:
+    def __init__(self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore) -> None:
         self._subscriptions = subscriptions
+        self._deliveries = deliveries
 
     async def by_token(self, token: str) -> None:
         """End the registration that the capability is for, and those before it; with the latest, the subscription."""
         subscription_id, _, secret = token.rpartition(".")
         await self._leave(subscription_id, lambda subscription: subscription.without(_hash(secret)))
 
-    async def by_id(self, trigger: Trigger, subscription_id: str) -> None:
-        """End a trigger's subscription."""
+    async def by_id(self, trigger: Trigger | None, subscription_id: str) -> None:
+        """End a trigger's (None: any's) subscription."""
         await self._leave(
-            subscription_id, lambda subscription: None if subscription.trigger is trigger else subscription
+            subscription_id, lambda subscription: None if trigger in {None, subscription.trigger} else subscription
         )
 
     async def _leave(self, subscription_id: str, left_of: Callable[[Subscription], Subscription | None]) -> None:
         async def attempt() -> None:
             found = await self._subscriptions.get(subscription_id)
             if found is None:
+                # Whoever has ended it may have died before this.
+                await self._deliveries.drop(subscription_id)
                 return
             subscription, version = found
             left = left_of(subscription)
             if left is None:
                 await self._subscriptions.delete(subscription, version)
+                await self._deliveries.drop(subscription_id)
                 log.info("subscription.ended id=%s trigger=%s", subscription_id, subscription.trigger.slug)
             elif left != subscription:
                 await self._subscriptions.put(left, version, subscription)

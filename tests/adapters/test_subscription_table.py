@@ -1,26 +1,69 @@
-"""Subscriptions on a real table: the row itself, where events find it, and what processes that died leave behind."""
+"""Subscriptions on a real table, and on the one that stands in for it elsewhere: what is stored, and what finds it."""
 
 import asyncio
-from dataclasses import replace
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from shared.adapters.subscription_rows import NO_ROW, signposts, subscription_of, subscription_row
 from shared.adapters.subscription_table import SubscriptionTable
+from shared.adapters.tables import Table
 from shared.domain.events import Event, MeasureThresholdCrossed, SystemRefreshCompleted
 from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, routes_of
-from shared.errors import LostRaceError
+from shared.errors import FormatError, LostRaceError, TransientError
 from tests.adapters.conftest import NOW, Opened, Storage, made_event
+from tests.fakes import ClockFake, SubscriptionStoreFake
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FAILED, MEASURE, SYSTEM = "data-source-refresh-failed", "measure-threshold-crossed", "system-refresh-completed"
 ODD = ["plain", "a/b", "a#b", "a?b", "a%2Fb", "a b", "a|b", "a!7Cb", "a'b", "a\\b", "Größe-日本", "\t", "..", "a&b=c"]
+STATUSES = ["active", "failing", "paused", "suspended"]
+# Longer than a key of a table may be, once it is written as one.
+LONG = "ä" * 256
+SOON, SETTLED = timedelta(minutes=14), timedelta(minutes=16)
+
+
+@dataclass
+class Stored:
+    """A store, and its table behind its back; `now` is what its rows' times go by."""
+
+    store: SubscriptionTable
+    table: Any
+    now: datetime
+
+    async def rows(self) -> Sequence[dict[str, Any]]:
+        return [dict(row) async for row in self.table.query("PartitionKey ge @first", {"first": ""})]
+
+    async def remove(self, *rows: Any) -> None:  # noqa: ANN401 - as the SDK has them
+        for row in rows:
+            await self.table.delete(row["PartitionKey"], row["RowKey"])
+
+
+@pytest.fixture(params=["azurite", "memory"])
+def stored(request: pytest.FixtureRequest) -> Stored:
+    if request.param == "memory":
+        fake = SubscriptionStoreFake(clock=ClockFake(NOW))
+        return Stored(fake, fake.table, NOW)
+    storage: Storage = request.getfixturevalue("storage")
+    opened: Opened[Any] = request.getfixturevalue("opened")
+    table = opened(Table(storage.account, "subscriptions"))
+    return Stored(opened(SubscriptionTable(storage.account)), table, datetime.now(UTC))
 
 
 @pytest.fixture
-def table(storage: Storage, opened: Opened[SubscriptionTable]) -> SubscriptionTable:
-    return opened(SubscriptionTable(storage.account))
+def table(stored: Stored) -> SubscriptionTable:
+    return stored.store
+
+
+@pytest.fixture
+def memory() -> SubscriptionStoreFake:
+    return SubscriptionStoreFake(clock=ClockFake(NOW))
 
 
 def subscription(slug: str = FAILED, name: str = "s", **filters: object) -> Subscription:
@@ -42,15 +85,85 @@ def subscription(slug: str = FAILED, name: str = "s", **filters: object) -> Subs
     )
 
 
+FULL = replace(
+    subscription(MEASURE, "m", threshold=Decimal("0.1")),
+    status="failing",
+    status_reason="5 failures in a row",
+    status_since=NOW + timedelta(seconds=1),
+    failures=5,
+    failing_since=NOW + timedelta(seconds=2),
+    release_at=NOW + timedelta(seconds=3),
+    leased_until=NOW + timedelta(seconds=4),
+    secret=b"\x01secret",
+    previous_secret=b"\x02secret",
+    previous_until=NOW + timedelta(hours=24),
+    environment_hint="Default-1",
+    flow_hint="2",
+)
+
+
+SAMPLE = {
+    "PartitionKey": "subscription|m",
+    "RowKey": "",
+    "v": 1,
+    "id": "m",
+    "trigger": "measure-threshold-crossed",
+    "instanceId": "instance",
+    "filters": '{"threshold": "0.1", "direction": "above", "rearmMargin": "0", "measureName": "Revenue"}',
+    "callback": b"\x00sealed\xff",
+    "callbackHost": "prod-1.logic.azure.com",
+    "fingerprint": "fingerprint of m",
+    "ruleId": "rule of m",
+    "createdAt": "2026-11-20T03:12:45.123456+00:00",
+    "updatedAt": "2026-11-20T03:12:45.123456+00:00",
+    "label": "Größe",
+    "status": "failing",
+    "statusReason": "5 failures in a row",
+    "statusSince": "2026-11-20T03:12:46.123456+00:00",
+    "failures": 5,
+    "failingSince": "2026-11-20T03:12:47.123456+00:00",
+    "releaseAt": "2026-11-20T03:12:48.123456+00:00",
+    "leasedUntil": "2026-11-20T03:12:49.123456+00:00",
+    "tokens": json.dumps(["a" * 64, "b" * 64]),
+    "secret": b"\x01secret",
+    "previousSecret": b"\x02secret",
+    "previousUntil": "2026-11-21T03:12:45.123456+00:00",
+    "environmentHint": "Default-1",
+    "flowHint": "2",
+}
+SIGNPOSTS = [
+    {
+        "PartitionKey": "route|measure-threshold-crossed|instance",
+        "RowKey": "rule of m",
+        "v": 1,
+        "subscriptionId": "m",
+        "ruleId": "rule of m",
+        "filters": '{"threshold": "0.1", "direction": "above", "rearmMargin": "0", "measureName": "Revenue"}',
+    },
+    {"PartitionKey": "callback|fingerprint of m", "RowKey": "m|rule of m", "v": 1, "subscriptionId": "m"},
+]
+
+
 async def found_by(table: SubscriptionTable, event: Event) -> list[str]:
     return sorted([found for route in routes_of(event) async for found in table.matching(route)])
 
 
 async def test_a_subscription_comes_back_as_written(table: SubscriptionTable) -> None:
-    for made in (subscription(), subscription(MEASURE, "m", threshold=Decimal("0.1")), subscription(SYSTEM, "x")):
+    for made in (subscription(), FULL, subscription(SYSTEM, "x")):
         version = await table.put(made, None)
         assert await table.get(made.id) == (made, version)
     assert await table.get("nobody") is None
+
+
+async def test_times_are_stored_in_utc() -> None:
+    row = subscription_row(replace(FULL, release_at=datetime.fromisoformat("2026-11-20T05:00:00+02:00")))
+    assert row["releaseAt"] == "2026-11-20T03:00:00.000000+00:00"
+
+
+async def test_rows_are_as_this_version_has_always_written_them() -> None:
+    assert subscription_row(FULL) == SAMPLE
+    assert subscription_of(SAMPLE) == FULL
+    assert signposts(FULL) == SIGNPOSTS
 
 
 async def test_how_each_stands_is_told_without_the_rest(table: SubscriptionTable) -> None:
@@ -80,16 +193,18 @@ async def test_rules_are_exact_decimals(table: SubscriptionTable, number: str) -
     assert (rule.threshold, rule.rearm_margin) == (exact, abs(exact))
 
 
-async def test_rules_are_those_of_one_trigger_and_instance_and_active(table: SubscriptionTable) -> None:
+async def test_rules_are_those_of_one_trigger_and_instance_whatever_their_status(table: SubscriptionTable) -> None:
     for made in (
         subscription(MEASURE, "a"),
         subscription(MEASURE, "b"),
         replace(subscription(MEASURE, "elsewhere"), instance_id="instance2"),
-        replace(subscription(MEASURE, "paused"), status="paused"),
+        replace(subscription(MEASURE, "p"), status="paused"),
         subscription(FAILED, "c"),
     ):
         await table.put(made, None)
-    assert sorted(rule.id for rule in await table.rules(TRIGGERS[MEASURE], "instance")) == ["rule of a", "rule of b"]
+    assert sorted(rule.id for rule in await table.rules(TRIGGERS[MEASURE], "instance")) == [
+        *("rule of a", "rule of b", "rule of p")
+    ]
     assert await table.rules(TRIGGERS["segment-threshold-crossed"], "instance") == []
 
 
@@ -144,17 +259,30 @@ async def test_a_crossing_finds_its_own_rule(table: SubscriptionTable) -> None:
     assert await found_by(table, crossed) == ["a"]
 
 
-@pytest.mark.parametrize("status", ["paused", "suspended"])
-async def test_who_is_not_active_is_not_found_and_comes_back(table: SubscriptionTable, status: str) -> None:
-    event = made_event("1", instanceId="instance")
+@pytest.mark.parametrize("status", STATUSES)
+async def test_events_find_it_whatever_its_status(table: SubscriptionTable, status: Any) -> None:  # noqa: ANN401
     made = subscription()
     version = await table.put(made, None)
-    away = replace(made, status=status, status_reason="HTTP 410")  # type: ignore[arg-type]
-    version = await table.put(away, version, made)
-    assert await found_by(table, event) == []
-    assert await table.get("s") == (away, version)
-    await table.put(made, version, away)
-    assert await found_by(table, event) == ["s"]
+    stands = replace(made, status=status, status_reason="HTTP 410")
+    version = await table.put(stands, version, made)
+    assert await found_by(table, made_event("1", instanceId="instance")) == ["s"]
+    assert await table.get("s") == (stands, version)
+
+
+async def test_another_status_is_one_call_to_the_storage(memory: SubscriptionStoreFake) -> None:
+    made = subscription()
+    version = await memory.put(made, None)
+    memory.table.calls.clear()
+    await memory.put(replace(made, status="paused", release_at=NOW, label="other"), version, made)
+    assert memory.table.calls == ["replace"]
+
+
+async def test_an_event_reads_no_more_than_those_who_want_it(memory: SubscriptionStoreFake) -> None:
+    for number in range(20):
+        await memory.put(subscription(name=f"{number}", dataSourceId="web" if number < 3 else "sales"), None)
+    memory.table.given = 0
+    assert await found_by(memory, made_event("1", instanceId="instance", dataSourceId="web")) == ["0", "1", "2"]
+    assert memory.table.given == 3
 
 
 async def test_other_filters_move_it_to_another_place(table: SubscriptionTable) -> None:
@@ -164,11 +292,65 @@ async def test_other_filters_move_it_to_another_place(table: SubscriptionTable) 
     assert await found_by(table, made_event("1", instanceId="instance", dataSourceId="sales")) == ["s"]
 
 
-async def test_a_deleted_one_is_gone_from_everywhere(table: SubscriptionTable, storage: Storage) -> None:
+async def test_a_deleted_one_is_gone_from_everywhere(stored: Stored) -> None:
     made = subscription()
-    await table.delete(made, await table.put(made, None))
-    assert await table.get("s") is None
-    assert await storage.rows("subscriptions") == []
+    await stored.store.delete(made, await stored.store.put(made, None))
+    assert await stored.store.get("s") is None
+    assert await stored.rows() == []
+
+
+async def test_a_callback_replaced_many_times_leaves_nothing_behind(stored: Stored) -> None:
+    made = subscription()
+    version = await stored.store.put(made, None)
+    for number in range(10):
+        changed = replace(made, fingerprint=f"fingerprint {number}")
+        version = await stored.store.put(changed, version, made)
+        assert await stored.store.id_of(made.fingerprint) is None
+        assert await stored.store.id_of(changed.fingerprint) == "s"
+        assert len(await stored.rows()) == 3
+        made = changed
+    await stored.store.delete(made, version)
+    assert await stored.rows() == []
+
+
+async def test_one_of_two_with_the_same_wish_is_found_when_the_other_ends(table: SubscriptionTable) -> None:
+    one, other = (replace(subscription(name=name), fingerprint="same") for name in ("a", "b"))
+    version = await table.put(one, None)
+    await table.put(other, None)
+    assert await table.id_of("same") in {"a", "b"}
+    await table.delete(one, version)
+    assert await table.id_of("same") == "b"
+
+
+async def test_names_too_long_for_a_key_are_as_good_as_others(stored: Stored) -> None:
+    made = replace(subscription(dataSourceId=LONG), instance_id=LONG)
+    version = await stored.store.put(made, None)
+    assert await stored.store.get("s") == (made, version)
+    assert await found_by(stored.store, made_event("1", instanceId=LONG, dataSourceId=LONG)) == ["s"]
+    assert await found_by(stored.store, made_event("1", instanceId=LONG, dataSourceId=LONG[:-1] + "ö")) == []
+    assert await stored.store.tidy(stored.now + SETTLED) == 0
+    await stored.store.delete(made, version)
+    assert await stored.rows() == []
+
+
+async def test_what_cannot_be_written_whole_is_not_shown(memory: SubscriptionStoreFake) -> None:
+    for number in range(2):
+        memory.table.failures = {"put": [None] * number + [TransientError("busy")]}
+        with pytest.raises(TransientError):
+            await memory.put(subscription(), None)
+        assert [each async for each in memory.all()] == []
+
+
+async def test_what_cannot_be_cleared_away_is_no_failure(memory: SubscriptionStoreFake) -> None:
+    before, after = subscription(dataSourceId="web"), replace(subscription(dataSourceId="sales"), rule_id="other")
+    version = await memory.put(before, None)
+    memory.table.failures = {"delete": [TransientError("busy"), TransientError("busy")]}
+    version = await memory.put(after, version, before)
+    memory.table.failures = {"delete": [None, TransientError("busy"), TransientError("busy")]}
+    await memory.delete(after, version)
+    assert (await memory.get("s"), len(memory.table.rows)) == (None, 4)
+    assert await memory.tidy(NOW + SETTLED) == 4
+    assert not memory.table.rows
 
 
 async def test_a_chosen_id_is_found_by_what_was_asked(table: SubscriptionTable) -> None:
@@ -182,17 +364,51 @@ async def test_a_chosen_id_is_found_by_what_was_asked(table: SubscriptionTable) 
     assert await table.id_of(derived.fingerprint) is None
 
 
-async def test_a_row_left_behind_is_pruned(table: SubscriptionTable) -> None:
-    event = made_event("1", instanceId="instance", dataSourceId="web")
-    await table.put(subscription(name="stays"), None)
+async def test_what_leads_nowhere_is_swept_once_it_has_settled(stored: Stored) -> None:
+    stays, before = subscription(name="stays"), subscription(dataSourceId="web")
+    after = replace(subscription(dataSourceId="sales"), rule_id="other")
+    await stored.store.put(stays, None)
     # The process died after the subscription was moved and before its old place was cleared.
-    before, after = subscription(dataSourceId="web"), subscription(dataSourceId="sales")
-    await table.put(after, await table.put(before, None))
-    assert await found_by(table, event) == ["s", "stays"]
-    await table.prune("s", event)
-    await table.prune("s", event)
-    assert await found_by(table, event) == ["stays"]
-    assert await table.get("s") is not None
+    await stored.store.put(after, await stored.store.put(before, None))
+    event = made_event("1", instanceId="instance", dataSourceId="web")
+    assert await stored.store.tidy(stored.now + SOON) == 0
+    assert await found_by(stored.store, event) == ["s", "stays"]
+    assert await stored.store.tidy(stored.now + SETTLED) == 2
+    assert await found_by(stored.store, event) == ["stays"]
+    assert [await stored.store.id_of(each.fingerprint) for each in (stays, after)] == ["stays", "s"]
+    assert await stored.store.tidy(stored.now + SETTLED) == 0
+
+
+async def test_what_is_missing_is_written_and_told(stored: Stored, caplog: pytest.LogCaptureFixture) -> None:
+    made = [subscription(name=f"{number}") for number in range(5)]
+    for each in made:
+        await stored.store.put(each, None)
+    await stored.remove(*signposts(made[1]), signposts(made[3])[0])
+    assert await stored.store.tidy(stored.now) == 3
+    assert caplog.text.count("subscription.mended id=1 ") == 2
+    assert caplog.text.count("subscription.mended id=3 ") == 1
+    assert await found_by(stored.store, made_event("1", instanceId="instance")) == ["0", "1", "2", "3", "4"]
+    assert await stored.store.id_of(made[1].fingerprint) == "1"
+
+
+async def test_what_another_version_has_written_is_left_alone(stored: Stored, caplog: pytest.LogCaptureFixture) -> None:
+    version = await stored.store.put(subscription(), None)
+    await stored.store.put(subscription(name="known"), None)
+    await stored.table.put({"PartitionKey": "subscription|s", "RowKey": NO_ROW, "v": 2, "other": "form"})
+    await stored.table.put({"PartitionKey": "callback|x", "RowKey": NO_ROW, "v": 2, "other": "form"})
+    rows = await stored.rows()
+    with pytest.raises(FormatError):
+        await stored.store.get("s")
+    with pytest.raises(FormatError):
+        await stored.store.id_of("x")
+    with pytest.raises(LostRaceError):
+        await stored.store.put(subscription(), None)
+    with pytest.raises(LostRaceError):
+        await stored.store.put(subscription(), version, subscription())
+    assert [each.id async for each in stored.store.all()] == ["known"]
+    assert "subscription.unreadable key=subscription|s" in caplog.text
+    assert await stored.store.tidy(stored.now + SETTLED) == 0
+    assert await stored.rows() == rows
 
 
 async def test_all_shows_each_once(table: SubscriptionTable) -> None:
@@ -201,6 +417,39 @@ async def test_all_shows_each_once(table: SubscriptionTable) -> None:
     await table.put(subscription(MEASURE, "m"), None)
     shown = [each async for each in table.all()]
     assert sorted(each.id for each in shown) == [*(each.id for each in made), "m"]
+
+
+async def test_all_can_be_those_of_an_instance_a_trigger_a_status(memory: SubscriptionStoreFake) -> None:
+    await assert_filtered(memory)
+    memory.table.given = 0
+    assert [each async for each in memory.all(status="paused", instance_id="nowhere")] == []
+    assert memory.table.given == 0
+
+
+async def test_all_are_filtered_by_the_storage_itself(table: SubscriptionTable) -> None:
+    await assert_filtered(table)
+
+
+async def assert_filtered(table: SubscriptionTable) -> None:
+    made = [
+        replace(subscription(slug, f"{slug} {instance} {status}"), instance_id=instance, status=status)
+        for slug in (FAILED, MEASURE)
+        for instance in ("i1", "i'2")
+        for status in STATUSES
+    ]
+    for each in made:
+        await table.put(each, None)
+    for instance in (None, "i1", "i'2"):
+        for trigger in (None, TRIGGERS[FAILED], TRIGGERS[SYSTEM]):
+            for status in (None, "active", "failing"):
+                expected = {
+                    each.id
+                    for each in made
+                    if instance in {None, each.instance_id}
+                    and trigger in {None, each.trigger}
+                    and status in {None, each.status}
+                }
+                assert {each.id async for each in table.all(instance, trigger, status)} == expected  # type: ignore[arg-type]
 
 
 async def test_odd_ids_and_names_stand_apart(table: SubscriptionTable) -> None:
@@ -215,15 +464,15 @@ async def test_odd_ids_and_names_stand_apart(table: SubscriptionTable) -> None:
 
 
 async def test_a_missing_table_is_empty_and_created_by_the_first_write(
-    table: SubscriptionTable, storage: Storage
+    storage: Storage, opened: Opened[SubscriptionTable]
 ) -> None:
-    made = subscription()
+    table, made = opened(SubscriptionTable(storage.account)), subscription()
     assert await table.get("s") is None
     assert [each async for each in table.all()] == []
     assert await table.rules(TRIGGERS[MEASURE], "instance") == []
     assert await table.id_of("nothing") is None
     assert await found_by(table, made_event("1")) == []
-    await table.prune("s", made_event("1"))
+    assert await table.tidy(NOW) == 0
     assert await storage.names() == set()
     await table.put(made, None)
     assert await storage.names() == {"table subscriptions"}

@@ -148,7 +148,7 @@ async def test_storage_that_is_not_there(patient: Patient) -> None:
 async def test_callbacks_that_no_key_opens(patient: Patient) -> None:
     told = await patient.examine(CALLBACK_ENCRYPTION_KEY=base64.b64encode(b"x" * 32).decode())
     assert told.lines("wrong") == [
-        "Of 1 subscriptions, 1 have a callback URL that no encryption key opens: s.",
+        "Of 1 subscriptions, 1 have a callback URL or secret that no encryption key opens: s.",
     ]
     previous = patient.settings["CALLBACK_ENCRYPTION_KEY"]
     told = await patient.examine(CALLBACK_ENCRYPTION_KEY_PREVIOUS=previous)

@@ -1,5 +1,7 @@
 """The HTTP API of subscriptions as its callers meet it."""
 
+import base64
+import hmac
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -221,6 +223,27 @@ async def test_the_list_has_filters(world: World, instance: Instance) -> None:
     assert {each["instanceId"] for each in everything} >= {instance.id, other.id}
     for query in ("trigger=nonsense", "status=nonsense"):
         assert wrong_fields(await world.stack.call("GET", f"/subscriptions?{query}")) == {query.split("=")[0]}
+
+
+async def test_a_secret_is_shown_once_and_signs_what_is_sent(world: World, instance: Instance) -> None:
+    body = wish(world, instance, "signed", signed=True)
+    made, again = [await post(world, DATA_SOURCE_FAILED, body) for _ in range(2)]
+    secret = made.json()["secret"]
+    assert (made.status, again.status) == (201, 200)
+    assert {**again.json(), "secret": secret, "updatedAt": made.json()["updatedAt"]} == made.json()
+    listed = await world.stack.call("GET", f"/subscriptions?instanceId={instance.id}")
+    assert [each["signed"] for each in listed.json()["value"]] == [True]
+    await world.cycle()
+    instance.refresh_data_source(instance.data_source("Web").id, ok=False, at=now())
+    await world.cycle()
+    [call] = world.stack.flows.of("signed")
+    content = f"{call.headers['webhook-id']}.{call.headers['webhook-timestamp']}.".encode() + call.body
+    key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    expected = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
+    assert call.headers["webhook-signature"] == f"v1,{expected}"
+    shown = [again.body.decode(), listed.body.decode(), *world.lines]
+    assert [text for text in shown if "whsec_" in text or secret[6:] in text] == []
+    assert secret.encode() not in await world.stored()
 
 
 async def test_a_callback_is_shown_nowhere_and_stored_unreadable(world: World, instance: Instance) -> None:

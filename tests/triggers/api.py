@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import azure.functions as func
 
 from shared.composition import STAND_IN, Bridge
+from shared.usecases.rotate import RotateSecret
 from shared.usecases.status import ReadStatus
 from shared.usecases.subscribe import Unsubscribe
 from tests.fakes import PollStoreFake, WaitingFake
@@ -61,7 +62,8 @@ class Api:
             "redeliver": world.redeliver,
             "replay": world.replay,
             "follow": world.follow,
-            "unsubscribe": Unsubscribe(subscriptions=world.subscriptions),
+            "unsubscribe": Unsubscribe(subscriptions=world.subscriptions, deliveries=world.deliveries),
+            "rotate_secret": RotateSecret(subscriptions=world.subscriptions, cipher=world.cipher, clock=world.clock),
             "status": ReadStatus(
                 polls=self.polls,
                 subscriptions=world.subscriptions,

@@ -1,5 +1,7 @@
 """The routes of deliveries, of one subscription, and of events, over the real use cases."""
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, get_args
@@ -147,6 +149,7 @@ async def test_a_paused_flow_gets_what_was_held_when_it_is_resumed() -> None:
         api.world.dispatch(event)
     await api.world.run()
     assert len(await api.all_of(f"{ONE}/deliveries?stage=held")) == 5
+    assert (await api.get(ONE)).body["held"] == 5
     assert (await api("PATCH", ONE, {"status": "active"})).body["status"] == "active"
     await api.world.run()
     assert len(await api.all_of(f"{ONE}/deliveries?stage=delivered")) == 5
@@ -214,10 +217,32 @@ async def test_a_subscription_is_ended_once_and_that_it_is_gone_is_no_error() ->
     assert (await api.get(ONE)).status == 404
 
 
+async def test_a_signed_subscription_gets_another_secret_and_no_other_does() -> None:
+    api = api_of(of=replace(subscription(), secret=b"s1|x"), events=[])
+    answer = await api.post(f"{ONE}/secret/rotate")
+    assert answer.status == 200
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", answer.body["secret"])
+    assert (await api.post(f"{ONE}/secret/rotate")).body["secret"] != answer.body["secret"]
+    assert "secret" not in (await api.get(ONE)).body
+    unsigned = await api_of(events=[]).post(f"{ONE}/secret/rotate")
+    assert (unsigned.status, "not signed" in unsigned.body["detail"]) == (409, True)
+
+
+async def test_a_run_is_shown_where_the_flow_is_known() -> None:
+    api = api_of(
+        Answer(202, run_id="run/1"), of=replace(subscription(), environment_hint="Default-1", flow_hint="flow-1")
+    )
+    await api.world.run()
+    (one,) = await api.all_of(f"{ONE}/deliveries")
+    assert one["runId"] == "run/1"
+    assert one["runUrl"] == "https://make.powerautomate.com/environments/Default-1/flows/flow-1/runs/run%2F1"
+
+
 UNKNOWN: list[tuple[str, str, object]] = [
     ("GET", "/subscriptions/s2", None),
     ("PATCH", "/subscriptions/s2", {"status": "paused"}),
     ("POST", "/subscriptions/s2/test", None),
+    ("POST", "/subscriptions/s2/secret/rotate", None),
     ("GET", "/subscriptions/s2/deliveries", None),
     ("GET", f"/subscriptions/s2/deliveries/{EVENT.id}", None),
     ("GET", "/subscriptions/s1/deliveries/x", None),
