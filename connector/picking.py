@@ -21,7 +21,6 @@ class PickList:
 
 SEGMENTS = PickList("ListSegments", "name", "friendlyName")
 MEASURES = PickList("ListMeasures", "name", "displayName")
-SUBSCRIPTIONS = PickList("ListSubscriptions", "id", "label")
 # By the name of a parameter or property; names that mean several things, by the step of the path before them as well.
 PICK_LISTS = {
     "instanceId": PickList("ListInstances", "instanceId", "name"),
@@ -30,8 +29,6 @@ PICK_LISTS = {
     "segments/{name}": SEGMENTS,
     "measureName": MEASURES,
     "measures/{name}": MEASURES,
-    "subscriptionId": SUBSCRIPTIONS,
-    "subscriptions/{id}": SUBSCRIPTIONS,
     "table": PickList("ListTables", "qualifiedName", "name"),
     "partition": PickList("ListPartitions", "name", "name"),
 }

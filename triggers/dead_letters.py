@@ -28,7 +28,7 @@ class DeadLetterQuery(TimedQuery):
 
     subscription_id: Key | None = Field(
         default=None,
-        title="Subscription",
+        title="Subscription id",
         description="Only those of this subscription, as List subscriptions gives it; all when left out.",
     )
     kind: LetterKind | None = Field(
@@ -66,7 +66,7 @@ class Letters(BaseModel):
 
     subscription_id: Key | None = Field(
         default=None,
-        title="Subscription",
+        title="Subscription id",
         description="Only those of this subscription, as List subscriptions gives it; all when left out.",
     )
     since: Since | None = Field(default=None, description="Only those recorded at this time (with its zone) or later.")

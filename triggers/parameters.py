@@ -82,7 +82,7 @@ class ChosenSubscriptionPath(TriggerPath):
 class AnySubscriptionPath(Path):
     """A subscription, whatever its trigger."""
 
-    id: Key = Field(title="Subscription", description="The id of the subscription, as List subscriptions gives it.")
+    id: Key = Field(title="Subscription id", description="The id of the subscription, as List subscriptions gives it.")
 
 
 class DeliveryPath(AnySubscriptionPath):
