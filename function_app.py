@@ -2,9 +2,38 @@
 
 import azure.functions as func
 
-from triggers import actions, catalog, description, health, items, polling, queues, subscriptions
+from triggers import (
+    actions,
+    catalog,
+    dead_letters,
+    deliveries,
+    description,
+    editing,
+    events,
+    health,
+    items,
+    polling,
+    queues,
+    status,
+    subscriptions,
+)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for module in (polling, queues, subscriptions, catalog, items, actions, description, health):
+FUNCTIONS = (polling, queues)
+ROUTES = (
+    subscriptions,
+    editing,
+    deliveries,
+    events,
+    dead_letters,
+    status,
+    catalog,
+    items,
+    actions,
+    description,
+    health,
+)
+
+for module in (*FUNCTIONS, *ROUTES):
     app.register_functions(module.blueprint)

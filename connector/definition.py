@@ -33,6 +33,8 @@ METADATA = [
 # Not tried on the platform: with `Location` being the gateway's prefix and the path of the internal DELETE, the
 # platform should call that with the connection's key. Should the key not come, the token in the path suffices.
 PREFIX = "/api"
+# Not tried on the platform: where a maker switches paging on, it should follow this from page to page.
+NEXT_LINK = "nextLink"
 
 HINTS = {
     "data-source-refresh-failed": "To try it, refresh a data source whose credentials have expired.",
@@ -73,13 +75,14 @@ def define(operations: Sequence[Operation], security: Mapping[str, Json]) -> Jso
             "description": trigger.data.description,
             "schema": _event(schemas.turn(data[slug])),
         }
-        body = schemas.definitions[f"{trigger.data.__name__}Body"]
-        _arrange(body)
-        offer_in_body(body, paths)
+        _arrange(schemas.definitions[f"{trigger.data.__name__}Body"])
     for path, item in paths.items():
         for operation in (item[method] for method in described["paths"][path.removeprefix(PREFIX)]):
             for parameter in operation["parameters"]:
-                offer_in_parameter(parameter, path, paths)
+                if parameter["in"] == "body":
+                    offer_in_body(_body_of(parameter, schemas.definitions), paths)
+                else:
+                    offer_in_parameter(parameter, path, paths)
                 _set_back(parameter, schemas.definitions)
     schemas.definitions["Item"] |= DYNAMIC_ROW
     return {
@@ -109,14 +112,21 @@ def _operation(described: Json, schemas: Schemas) -> Json:
             {
                 "name": "body",
                 "in": "body",
-                "required": True,
+                "required": described["requestBody"]["required"],
                 "x-ms-summary": "Body",
                 "description": about,
                 "schema": schemas.turn(schema),
             }
         )
     responses = {status: _response(one, schemas) for status, one in sorted(described["responses"].items())}
+    if _is_paged(described, schemas):
+        operation["x-ms-pageable"] = {"nextLinkName": NEXT_LINK}
     return {**operation, "parameters": parameters, "responses": responses}
+
+
+def _is_paged(described: Json, schemas: Schemas) -> bool:
+    answers = described["responses"].get("200", {}).get("content", {}).values()
+    return any(NEXT_LINK in schemas.model(one["schema"]["$ref"]).get("properties", {}) for one in answers)
 
 
 def _parameter(described: Json, schemas: Schemas) -> Json:
@@ -179,14 +189,21 @@ def _arrange(body: Json) -> None:
     body["required"].remove("callbackUrl")
 
 
+def _body_of(parameter: Json, definitions: Mapping[str, Json]) -> Json:
+    return definitions[parameter["schema"]["$ref"].rpartition("/")[2]]
+
+
 def _set_back(parameter: Json, definitions: Mapping[str, Json]) -> None:
-    """What may be left out stands with the advanced fields, unless makers pick it: those say what it is all about."""
+    """What may be left out stands with the advanced fields, unless makers pick it: those say what it is all about.
+
+    Of a body in which all may be left out, each field says so.
+    """
     if parameter["in"] != "body":
         fields = [(parameter, parameter["required"])]
     else:
-        body = definitions[parameter["schema"]["$ref"].rpartition("/")[2]]
-        required = body.get("required", ())
-        fields = [(field, name in required) for name, field in body.get("properties", {}).items()]
+        body = _body_of(parameter, definitions)
+        properties, required = body.get("properties", {}), body.get("required", ())
+        fields = [(field, name in required) for name, field in properties.items()] if required else []
     for field, is_required in fields:
         if not is_required and "x-ms-dynamic-list" not in field:
             field.setdefault("x-ms-visibility", "advanced")

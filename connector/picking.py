@@ -57,7 +57,7 @@ def offer_in_parameter(parameter: Json, path: str, paths: Mapping[str, Json]) ->
 
 def offer_in_body(body: Json, paths: Mapping[str, Json]) -> None:
     """Give the properties of a body their pick-lists."""
-    for name, schema in body["properties"].items():
+    for name, schema in body.get("properties", {}).items():
         _offer(schema, PICK_LISTS.get(name), paths, "body/")
 
 

@@ -33,6 +33,8 @@ class Schemas:
             return {"$ref": "#/definitions/" + self._define(_name(schema["$ref"]))}
         schema = self._flat(schema)
         turned = {key: value for key, value in schema.items() if key not in REWRITTEN}
+        if "exclusiveMinimum" in schema:
+            turned |= {"minimum": schema["exclusiveMinimum"], "exclusiveMinimum": True}
         if "const" in schema:
             turned["enum"] = [schema["const"]]
         if "properties" in schema:

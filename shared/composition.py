@@ -8,6 +8,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from shared.usecases.deliver import Deliver
     from shared.usecases.dispatch import Dispatch
     from shared.usecases.edit import Edit
+    from shared.usecases.follow import Follow
     from shared.usecases.observe import Observe
     from shared.usecases.patience import Patience
     from shared.usecases.poll import Poll
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from shared.usecases.replay import Replay
     from shared.usecases.rotate import RotateSecret
     from shared.usecases.served import Served
+    from shared.usecases.status import ReadStatus
     from shared.usecases.subscribe import Subscribe, Unsubscribe
 
 HEALTH_TIMEOUT = 10
@@ -62,6 +65,8 @@ class Bridge:
     rotate_secret: "RotateSecret"
     redeliver: "Redeliver"
     replay: "Replay"
+    follow: "Follow"
+    status: "ReadStatus"
     purge: "Purge"
     observe: "Observe"
     subscriptions: "SubscriptionStore"
@@ -100,9 +105,18 @@ class Bridge:
             raise error
 
 
-@functools.cache
+# What is used in this context instead of the worker's bridge.
+STAND_IN: ContextVar[Bridge | None] = ContextVar("STAND_IN", default=None)
+
+
 def bridge() -> Bridge:
     """The worker's bridge. Raises `SettingsError` as long as the settings are wrong."""
+    return STAND_IN.get() or wired()
+
+
+@functools.cache
+def wired() -> Bridge:
+    """The bridge for the settings of the environment, once."""
     # At their usual level the SDKs log every request.
     logging.getLogger("azure").setLevel(logging.WARNING)
     return compose(Settings.load())

@@ -15,8 +15,9 @@ from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.messages import Look, Release
 from shared.domain.pages import Page, Slice
+from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
-from shared.domain.subscriptions import Route, Status, Subscription, Trigger
+from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger
 from shared.domain.thresholds import Rule
 
 
@@ -75,6 +76,22 @@ class CheckpointStore(Protocol):
         ...
 
 
+class PollStore(Protocol):
+    """Where it stands how the polls go."""
+
+    async def get(self, instance_id: str, family: Family) -> Polled | None:
+        """How the polls of a family go, or None. Raises `FormatError` for a row of another version of the bridge."""
+        ...
+
+    async def put(self, polled: Polled) -> None:
+        """Write how they go, whatever stands there."""
+        ...
+
+    def all(self) -> AsyncIterator[Polled]:
+        """How the polls of all instances and families go, by instance. Raises `FormatError` as `get` does."""
+        ...
+
+
 class Publisher(Protocol):
     """The Event Grid topic."""
 
@@ -109,6 +126,10 @@ class SubscriptionStore(Protocol):
         self, instance_id: str | None = None, trigger: Trigger | None = None, status: Status | None = None
     ) -> AsyncIterator[Subscription]:
         """Every subscription, or those of an instance, a trigger, a status."""
+        ...
+
+    def standings(self) -> AsyncIterator[Standing]:
+        """How every subscription stands, read without the rest of it."""
         ...
 
     async def id_of(self, fingerprint: str) -> str | None:

@@ -153,6 +153,7 @@ LOG_EVENTS = frozenset(
         "poll.recovered",
         "poll.succeeded",
         "poll.superseded",
+        "poll.unreported",
         "request.failed",
         "resource.omitted",
         "subscription.edited",

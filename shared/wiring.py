@@ -16,6 +16,7 @@ from shared.adapters.due_table import DueTable
 from shared.adapters.event_grid import EventGridTopic
 from shared.adapters.event_table import EventTable
 from shared.adapters.letter_table import DeadLetterTable
+from shared.adapters.poll_table import POLLS, PollTable
 from shared.adapters.queues import DELIVERIES, EVENTS, RELEASES, DeliveryMessages, Queue, ReleaseMessages
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.composition import Bridge, utc_now
@@ -40,16 +41,19 @@ from shared.usecases.deliver import Deliver
 from shared.usecases.dispatch import Dispatch
 from shared.usecases.edit import Edit
 from shared.usecases.expire import Expire
+from shared.usecases.follow import Follow
 from shared.usecases.gate import Gate
 from shared.usecases.observe import Observe
 from shared.usecases.patience import Patience
 from shared.usecases.poll import Poll
+from shared.usecases.poll_report import PollReport
 from shared.usecases.purge import Purge
 from shared.usecases.redeliver import Redeliver
 from shared.usecases.release import WORK, Release
 from shared.usecases.replay import Replay
 from shared.usecases.rotate import RotateSecret
 from shared.usecases.served import Served
+from shared.usecases.status import ReadStatus
 from shared.usecases.subscribe import Subscribe, Unsubscribe
 
 USER_AGENT = f"customer-insights-event-bridge/{__version__}"
@@ -66,8 +70,9 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     checkpoints, due = CheckpointBlobs(account), DueTable(account)
     incoming, queue, releases = Queue(account, EVENTS), DeliveryMessages(account), ReleaseMessages(account)
     subscriptions, deliveries = SubscriptionTable(account), DeliveryTable(account, clock)
-    events, letters = EventTable(account, clock), DeadLetterTable(account)
+    events, letters, polls = EventTable(account, clock), DeadLetterTable(account), PollTable(account)
     poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
+    queues = {EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned}
     calls = _calls(settings, telemetry)
     waited_for = calls.hurried(ACTION_PATIENCE)
     policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
@@ -91,12 +96,14 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         user_agent=USER_AGENT,
         telemetry=telemetry,
     )
+    follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
     return Bridge(
         poll=Poll(
             insights=InsightsClient(calls),
             checkpoints=checkpoints,
             subscriptions=subscriptions,
             publisher=EventGridTopic(settings.topic_endpoint, topic_credential(settings)),
+            report=PollReport(polls=polls, clock=clock),
             clock=clock,
             instances=settings.instances,
             telemetry=telemetry,
@@ -158,8 +165,8 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         redeliver=Redeliver(
             subscriptions=subscriptions,
             deliveries=deliveries,
-            events=events,
             letters=letters,
+            follow=follow,
             agenda=agenda,
             backlog=backlog,
             clock=clock,
@@ -172,6 +179,14 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             backlog=backlog,
             clock=clock,
         ),
+        follow=follow,
+        status=ReadStatus(
+            polls=polls,
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            letters=letters,
+            queues={**queues, POLLS: Queue(account, POLLS)},
+        ),
         purge=Purge(
             expire=Expire(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock),
             logs=[deliveries, events],
@@ -179,7 +194,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             keep=settings.retention,
         ),
         observe=Observe(
-            queues={EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned},
+            queues=queues,
             subscriptions=subscriptions,
             deliveries=deliveries,
             clock=clock,
@@ -200,7 +215,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             store.check
             for store in (
                 *(checkpoints, incoming, queue, releases),
-                *(subscriptions, deliveries, due, events, letters),
+                *(subscriptions, deliveries, due, events, letters, polls),
             )
         ],
     )

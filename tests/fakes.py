@@ -24,6 +24,7 @@ from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.messages import Look, Release, encode_new
 from shared.domain.pages import Page, Slice
+from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
 from shared.domain.subscriptions import Subscription
 from shared.errors import (
@@ -166,6 +167,34 @@ class CheckpointStoreFake:
         return await self._fate.step(write)
 
 
+class PollStoreFake:
+    """How polls go; `writes` counts, `failures` are raised by the next calls."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, Family], Polled] = {}
+        self.failures: list[Exception] = []
+        self.writes = self.reads = 0
+
+    async def get(self, instance_id: str, family: Family) -> Polled | None:
+        self.reads += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        return self.rows.get((instance_id, family))
+
+    async def put(self, polled: Polled) -> None:
+        self.writes += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        self.rows[polled.instance_id, polled.family] = polled
+
+    async def all(self) -> AsyncIterator[Polled]:
+        for _, polled in sorted(self.rows.items()):
+            await asyncio.sleep(0)
+            yield polled
+
+
 class PublisherFake:
     """A topic; `failures` are raised by the next calls."""
 
@@ -269,6 +298,20 @@ class QueueFake[M: (New | Look, Release)]:
 
     def next_at(self) -> datetime | None:
         return min((at for at, _ in self.messages), default=None)
+
+
+class WaitingFake:
+    """A queue of which only the length is known."""
+
+    def __init__(self, length: int = 0) -> None:
+        self.length = length
+
+    async def oldest(self) -> datetime | None:
+        return None
+
+    async def count(self) -> int:
+        await asyncio.sleep(0)
+        return self.length
 
 
 class DueStoreFake:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from shared.composition import _health, bridge, compose
+from shared.composition import _health, bridge, compose, wired
 from shared.settings import APPLICATION_INSIGHTS, DEFAULTS, Settings
 from shared.telemetry import SILENCE
 from tests.infra.test_names import EmptyStorage, serving
@@ -43,13 +43,13 @@ async def storage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CountingStor
             "EVENT_GRID_TOPIC_KEY": "key",
         }.items():
             monkeypatch.setenv(name, value)
-        bridge.cache_clear()
+        wired.cache_clear()
         _health.cache_clear()
         await bridge().check()
         yield storage
         for check in bridge().checks:
             await check.__self__.close()
-        bridge.cache_clear()
+        wired.cache_clear()
         _health.cache_clear()
 
 

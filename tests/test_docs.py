@@ -20,10 +20,10 @@ from local.demo.flows import demo_flows
 from local.tenant.life import a_day, contoso
 from shared.domain.actions import Refresh
 from shared.domain.callbacks import Answer
-from shared.domain.deliveries import MAX_RETRY_AFTER, Verdict, judge
 from shared.domain.events import Event
 from shared.domain.rows import MAX_ROWS
 from shared.domain.subscriptions import TRIGGERS, Body
+from shared.domain.verdicts import MAX_RETRY_AFTER, Verdict, judge
 from shared.errors import SettingsError
 from shared.settings import DEFAULTS, PLATFORM, Settings, schedule
 from shared.wiring import ACTION_PATIENCE
@@ -189,7 +189,7 @@ def test_filters_table_is_the_code_s() -> None:
 
 
 def test_routes_table_is_what_the_app_registers(routes: dict[str, str]) -> None:
-    shown = dict(table("routes") + table("operations"))
+    shown = dict(table("routes") + table("operations") + table("mending"))
     assert set(shown) == set(routes)
     keyless = {route for route, text in shown.items() if "without a key" in text or "needs no key" in text}
     assert keyless == {route for route, level in routes.items() if level == "anonymous"}
@@ -197,7 +197,7 @@ def test_routes_table_is_what_the_app_registers(routes: dict[str, str]) -> None:
 
 def test_operations_table_says_what_the_declarations_say() -> None:
     summaries = {f"{one.method} /api/{one.route}": one.summary for one in OPERATIONS}
-    for route, text in table("operations"):
+    for route, text in table("operations") + table("mending"):
         assert text == summaries[route]
     scopes = set(get_args(Refresh.model_fields["scope"].annotation))
     page = PAGES["docs/api.md"]

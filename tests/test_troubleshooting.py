@@ -25,8 +25,9 @@ from shared.errors import (
 from shared.insights.auth import TokenSource
 from shared.settings import Settings
 from shared.usecases.poll import REFRESHES, Poll
+from shared.usecases.poll_report import PollReport
 from tests.adapters.conftest import Opened, Storage, opened, storage
-from tests.fakes import CheckpointStoreFake, ClockFake, PublisherFake, SubscriptionStoreFake
+from tests.fakes import CheckpointStoreFake, ClockFake, PollStoreFake, PublisherFake, SubscriptionStoreFake
 from tests.infra.compiler import INFRA
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
 from tests.infra.test_deploy_page import variables
@@ -133,6 +134,7 @@ async def test_a_line_of_the_log_is_the_bridge_s(name: str, caplog: pytest.LogCa
         checkpoints=CheckpointStoreFake(),
         subscriptions=SubscriptionStoreFake(),
         publisher=PublisherFake(),
+        report=PollReport(polls=PollStoreFake(), clock=ClockFake()),
         clock=ClockFake(),
     )
     with RequestsMock(assert_all_requests_are_fired=False) as api:

@@ -25,6 +25,9 @@ TAGS = {
     "triggers": "Subscriptions",
     "unsubscribe": "Subscriptions",
     "subscriptions": "Subscriptions",
+    "events": "Operations",
+    "dead-letters": "Operations",
+    "status": "Operations",
     "event-types": "About",
     "openapi.json": "About",
     "health": "About",
@@ -125,7 +128,8 @@ def _operation(route: str, body: type[BaseModel] | None, operation: Operation) -
         },
     }
     if body is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
+        required = any(field.is_required() for field in body.model_fields.values())
+        described["requestBody"] = {"required": required, "content": {"application/json": {"schema": _ref(body)}}}
     if operation.is_open:
         described["security"] = []
     if operation.visibility in {"important", "advanced", "internal"}:
@@ -207,6 +211,6 @@ def _schemas(expanded: Sequence[_Expanded]) -> Mapping[str, Json]:
             schema_generator=generator,
         )
         # Pydantic calls a list of segments Listing_Segment_ here, whatever its model is called.
-        named: Json = json.loads(re.sub(r"Listing_(\w+?)_", r"\1List", json.dumps(document)))
+        named: Json = json.loads(re.sub(r"(?:Listing|Paged)_(\w+?)_", r"\1List", json.dumps(document)))
         schemas |= named.get("$defs", {})
     return dict(sorted(schemas.items()))

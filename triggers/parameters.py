@@ -79,6 +79,30 @@ class ChosenSubscriptionPath(TriggerPath):
     )
 
 
+class AnySubscriptionPath(Path):
+    """A subscription, whatever its trigger."""
+
+    id: Key = Field(title="Subscription id", description="The id of the subscription, as List subscriptions gives it.")
+
+
+class DeliveryPath(AnySubscriptionPath):
+    """A delivery: an event for a subscription."""
+
+    event_id: Key = Field(title="Event id", description="The id of the event, as List deliveries gives it.")
+
+
+class EventPath(Path):
+    """An event."""
+
+    event_id: Key = Field(title="Event id", description="The id of the event, as List events gives it.")
+
+
+class DeadLetterPath(Path):
+    """A dead letter."""
+
+    id: Key = Field(title="Dead letter id", description="The id of the dead letter, as List dead letters gives it.")
+
+
 class TokenPath(Path):
     """The capability to end a subscription."""
 

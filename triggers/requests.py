@@ -30,8 +30,11 @@ def parse_path[M: BaseModel](values: Mapping[str, str], model: type[M]) -> M:
 def parse_body[M: BaseModel](content: bytes, model: type[M]) -> M:
     """A body as the model. Numbers are read as decimals, never as binary floats; a key that is null is absent.
 
-    A model that is a row (a `RootModel`) takes any JSON object with its nulls.
+    No body is an empty object where the model asks for nothing. A model that is a row (a `RootModel`) takes any JSON
+    object with its nulls.
     """
+    if not content and not any(field.is_required() for field in model.model_fields.values()):
+        content = b"{}"
     try:
         value = exact_json.read(content, pairs=_once)
     except ValueError:

@@ -13,13 +13,15 @@ from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
 from shared.adapters.tables import VERSION, Row, known
 from shared.domain import ids
-from shared.domain.subscriptions import TRIGGERS, Subscription, Trigger
+from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, Trigger
 from shared.domain.thresholds import Rule
 
 NO_ROW = ""
 # Partitions of subscriptions lie between the first two of these, those of signposts at routes between the others.
 SUBSCRIPTIONS = ("subscription|", "subscription}")
 SIGNPOSTS = (("callback|", "callback}"), ("route|", "route}"))
+# What of a subscription's row tells how it stands.
+STANDING = ["PartitionKey", "v", "id", "status", "releaseAt"]
 
 type Key = tuple[str, str]
 
@@ -107,6 +109,11 @@ def subscription_row(subscription: Subscription) -> Row:
         "flowHint": subscription.flow_hint,
     }
     return {name: value for name, value in row.items() if value is not None}
+
+
+def standing_of(row: Row) -> Standing:
+    """How a subscription stands, from the columns `STANDING`. Raises `FormatError` as `subscription_of` does."""
+    return Standing(known(row, "subscription")["id"], row["status"], _time(row, "releaseAt"))
 
 
 def subscription_of(row: Row) -> Subscription:

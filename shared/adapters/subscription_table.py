@@ -11,6 +11,7 @@ from datetime import datetime
 
 from shared.adapters.storage import Account, key_of
 from shared.adapters.subscription_rows import (
+    STANDING,
     SUBSCRIPTIONS,
     Key,
     fingerprint_partition,
@@ -18,6 +19,7 @@ from shared.adapters.subscription_rows import (
     route_partition,
     rule_of,
     signposts,
+    standing_of,
     subscription_key,
     subscription_of,
     subscription_row,
@@ -25,7 +27,7 @@ from shared.adapters.subscription_rows import (
 from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
 from shared.domain import ids
-from shared.domain.subscriptions import Route, Status, Subscription, Trigger, rules_partition
+from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger, rules_partition
 from shared.domain.thresholds import Rule
 from shared.errors import BridgeError, FormatError, LostRaceError
 
@@ -91,6 +93,16 @@ class SubscriptionTable:
                 log.exception("subscription.unreadable key=%s", row["PartitionKey"])
                 continue
             yield subscription
+
+    async def standings(self) -> AsyncIterator[Standing]:
+        """How every subscription stands; one that another version of the bridge has written is left out."""
+        first, last = SUBSCRIPTIONS
+        condition, values = "PartitionKey ge @first and PartitionKey lt @last", {"first": first, "last": last}
+        async for row in self._table.query(condition, values, STANDING):
+            try:
+                yield standing_of(row)
+            except FormatError:
+                log.exception("subscription.unreadable key=%s", row["PartitionKey"])
 
     async def id_of(self, fingerprint: str) -> str | None:
         """The id of the subscription that has this fingerprint, if a caller chose the id."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
 
 from shared.domain.jobs import JobsState
 from shared.domain.refreshes import DataSourcesState
@@ -28,6 +29,11 @@ class Family(StrEnum):
     DATA_SOURCES = "data-sources"
     SEGMENTS = "segments"
     MEASURES = "measures"
+
+    @property
+    def on_wire(self) -> str:
+        """Its name in JSON, as events and answers have it."""
+        return to_camel(self.value.replace("-", "_"))
 
 
 STATES: Mapping[Family, type[JobsState | DataSourcesState | ValuesState]] = {

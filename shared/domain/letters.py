@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-type LetterKind = Literal["delivery", "message"]
+LetterKind = Literal["delivery", "message"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -225,6 +225,19 @@ class Route:
     row: str | None = None
 
 
+class Standing(NamedTuple):
+    """How a subscription stands: its status, and for when the next look at its backlog is arranged, if it has one."""
+
+    id: str
+    status: Status
+    release_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a delivery may go straight to the flow: it is active, and nothing waits before it."""
+        return self.status == "active" and self.release_at is None
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A flow's wish to be called; the callback URL is sealed and stays so until it is called.
@@ -296,9 +309,14 @@ class Subscription:
         return [each for each in (self.secret, self.previous_secret if is_overlapping else None) if each is not None]
 
     @property
+    def standing(self) -> Standing:
+        """How it stands."""
+        return Standing(self.id, self.status, self.release_at)
+
+    @property
     def is_open(self) -> bool:
         """Whether a delivery may go straight to the flow: it is active, and nothing waits before it."""
-        return self.status == "active" and self.release_at is None
+        return self.standing.is_open
 
     @property
     def route(self) -> Route:

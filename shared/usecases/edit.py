@@ -26,7 +26,7 @@ log = logging.getLogger("bridge.subscribe")
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What to change; None and what is not among `filters` stays as it is.
+    """What to change; None and what is not among `filters` stays as it is. An empty label is none.
 
     `backlog` says what becomes of what is held when it is made active.
     """
@@ -66,7 +66,7 @@ class Edit:
         def changed(it: Subscription) -> Subscription | None:
             new = _filtered(it, edits.filters)
             if edits.label is not None:
-                new = replace(new, label=edits.label)
+                new = replace(new, label=edits.label or None)
             now = self._clock()
             if edits.status == "paused" and it.status != "paused":
                 new = replace(new, status="paused", status_reason=PAUSED, status_since=now)

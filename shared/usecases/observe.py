@@ -44,7 +44,7 @@ class Observe:
             age = (self._clock() - oldest).total_seconds() if oldest else 0.0
             self._telemetry.measure(OLDEST_PENDING, max(0.0, age), queue=name)
         found, held = Counter[Status](), Counter[Status]()
-        async for subscription in self._subscriptions.all():
+        async for subscription in self._subscriptions.standings():
             found[subscription.status] += 1
             if not subscription.is_open:
                 held[subscription.status] += await self._deliveries.held(subscription.id, MOST_HELD)

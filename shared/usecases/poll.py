@@ -16,6 +16,7 @@ from shared.domain import jobs, refreshes, thresholds
 from shared.domain.checkpoints import Checkpoint, Family, State
 from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed
 from shared.domain.jobs import JobsState
+from shared.domain.polls import EVERY_INSTANCE
 from shared.domain.refreshes import DataSourcesState
 from shared.domain.resources import Instance, Job, Measure, Segment
 from shared.domain.sightings import Snapshot
@@ -34,6 +35,7 @@ from shared.telemetry import (
     Span,
     Telemetry,
 )
+from shared.usecases.poll_report import PollReport
 
 # The data sources come first: what their `refreshState` tells, the nodes and jobs that are read after it show as well.
 REFRESHES = (Family.DATA_SOURCES, Family.JOBS)
@@ -44,8 +46,6 @@ FIRST_JOBS, MORE_JOBS, MAX_JOBS = 20, 5, 2_500
 INSTANCES_AT_ONCE = 8
 # Azure Monitor cuts a line at 32,768 characters; an id has 36.
 INSTANCES_PER_LINE = 500
-# Stands for all instances where they could not even be listed.
-EVERY_INSTANCE = "*"
 
 log = logging.getLogger("bridge.poll")
 
@@ -93,6 +93,7 @@ class Poll:
         checkpoints: CheckpointStore,
         subscriptions: SubscriptionStore,
         publisher: Publisher,
+        report: PollReport,
         clock: Clock,
         instances: Sequence[str] = (),
         telemetry: Telemetry = SILENCE,
@@ -101,6 +102,7 @@ class Poll:
         self._checkpoints = checkpoints
         self._subscriptions = subscriptions
         self._publisher = publisher
+        self._report = report
         self._clock = clock
         self._instances = instances
         self._telemetry = telemetry
@@ -112,7 +114,7 @@ class Poll:
 
         async def poll(instance: Instance) -> list[Exception]:
             async with at_once:
-                return await self._poll_instance(instance.id, families)
+                return await self._poll_instance(instance, families)
 
         instances = await self._polled(families)
         failures = await asyncio.gather(*(poll(instance) for instance in instances))
@@ -131,10 +133,10 @@ class Poll:
             raise
         finally:
             for family in families:
-                self._tell(EVERY_INSTANCE, family, failures)
+                await self._tell(Instance(EVERY_INSTANCE), family, failures)
 
-    async def _poll_instance(self, instance_id: str, families: Sequence[Family]) -> list[Exception]:
-        feed = JobFeed(self._insights, instance_id)
+    async def _poll_instance(self, instance: Instance, families: Sequence[Family]) -> list[Exception]:
+        instance_id, feed = instance.id, JobFeed(self._insights, instance.id)
         failures: list[Exception] = []
         for family in families:
             began = self._clock()
@@ -145,7 +147,7 @@ class Poll:
             outcome = "failed" if found else "succeeded"
             seconds = max(0.0, (self._clock() - began).total_seconds())
             self._telemetry.measure(POLL_DURATION, seconds, family=family.value, outcome=outcome)
-            self._tell(instance_id, family, found)
+            await self._tell(instance, family, found)
             failures += found
         return failures
 
@@ -155,8 +157,9 @@ class Poll:
         except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
             return [error]
 
-    def _tell(self, instance_id: str, family: Family, failures: Sequence[Exception]) -> None:
-        """Count each failure; log the first one and the recovery, not every tick."""
+    async def _tell(self, instance: Instance, family: Family, failures: Sequence[Exception]) -> None:
+        """Count each failure, and report each poll; log the first failure and the recovery, not every tick."""
+        instance_id = instance.id
         if failures:
             self._telemetry.measure(POLL_FAILURES, instance=instance_id, family=family.value)
         key = (instance_id, family)
@@ -166,6 +169,11 @@ class Poll:
         elif not failures and key in self._failing:
             self._failing.remove(key)
             log.info("poll.recovered instance=%s family=%s", instance_id, family)
+        try:
+            await self._report(instance, family, failures)
+        except Exception:
+            # Events go their way whether or not somebody can see how the polls go.
+            log.exception("poll.unreported instance=%s family=%s", instance_id, family)
 
     def _tell_successes(self, families: Sequence[Family], instance_ids: Sequence[str]) -> None:
         """Say which instances were polled with success: at every tick, so in few lines, and where anybody listens."""
@@ -193,6 +201,7 @@ class Poll:
                 except LostRaceError:
                     log.info("poll.superseded instance=%s family=%s", instance_id, family)
                     return failures
+        self._report.pending(instance_id, family, len(checkpoint.outbox))
         if checkpoint.outbox:
             await self._publish(instance_id, family, checkpoint, version)
         elif not failures:
@@ -209,6 +218,7 @@ class Poll:
             lag = (now - datetime.fromisoformat(event["time"])).total_seconds()
             self._telemetry.measure(POLL_LAG, max(0.0, lag), type=event["type"])
             log.info("event.published type=%s id=%s subject=%s", event["type"], event["id"], event.get("subject"))
+        self._report.pending(instance_id, family, 0)
         try:
             await self._checkpoints.save(instance_id, family, replace(checkpoint, outbox=()), version)
         except LostRaceError:

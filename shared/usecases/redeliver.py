@@ -14,10 +14,11 @@ from shared.domain.messages import Look
 from shared.domain.pages import Slice
 from shared.domain.subscriptions import Subscription
 from shared.errors import ConflictError, LostRaceError, NotFoundError
-from shared.ports import Clock, DeadLetterLog, DeliveryStore, EventLog, SubscriptionStore
+from shared.ports import Clock, DeadLetterLog, DeliveryStore, SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import letter_of
+from shared.usecases.follow import Follow
 
 PAGE = 100
 
@@ -32,16 +33,16 @@ class Redeliver:
         *,
         subscriptions: SubscriptionStore,
         deliveries: DeliveryStore,
-        events: EventLog,
         letters: DeadLetterLog,
+        follow: Follow,
         agenda: Agenda,
         backlog: Backlog,
         clock: Clock,
     ) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
-        self._events = events
         self._letters = letters
+        self._follow = follow
         self._agenda = agenda
         self._backlog = backlog
         self._clock = clock
@@ -58,23 +59,13 @@ class Redeliver:
 
     async def delivery(self, subscription_id: str, event_id: str) -> None:
         """Attempt a delivery now; one that waits is moved forward. Raises `NotFoundError`."""
-        delivery = await self.find(subscription_id, event_id)
+        delivery = await self._follow.delivery(subscription_id, event_id)
         await self._agenda.look(Look(subscription_id, delivery.key, uuid.uuid4().hex), self._clock())
         if delivery.stage is Stage.DEAD:
             await self._letters.remove(letter_of(delivery))
 
-    async def find(self, subscription_id: str, event_id: str) -> Delivery:
-        """A delivery by its event's id. Raises `NotFoundError`."""
-        await self._known(subscription_id)
-        logged = await self._events.get(event_id)
-        time = logged.event.time if logged is not None else None
-        found = await self._deliveries.find(subscription_id, event_id, time)
-        if found is None:
-            raise NotFoundError("There is no such delivery.")
-        return found[0]
-
-    async def letter(self, letter_id: str) -> None:
-        """Deliver a dead letter; it is gone once the delivery waits in the queue.
+    async def letter(self, letter_id: str) -> str:
+        """Deliver a dead letter; it is gone once the delivery waits in the queue. Gives the event's id.
 
         Raises `NotFoundError`, and `ConflictError` when it is no delivery or its subscription is gone.
         """
@@ -85,10 +76,10 @@ class Redeliver:
             raise ConflictError("This dead letter is no delivery: it was never for a subscription.")
         if await self._subscriptions.get(letter.subscription_id) is None:
             raise ConflictError(f"Its subscription {letter.subscription_id} is gone.")
-        await self._agenda.begin(
-            New(letter.subscription_id, Event.decode(letter.body), self._clock(), by_hand=letter.id)
-        )
+        event = Event.decode(letter.body)
+        await self._agenda.begin(New(letter.subscription_id, event, self._clock(), by_hand=letter.id))
         await self._letters.remove(letter.id)
+        return event.id
 
     async def letters(self, subscription_id: str | None, between: Between) -> int:
         """Put all dead letters of a time back into their subscriptions' backlogs; gives how many.

@@ -14,7 +14,7 @@ from shared.adapters.subscription_rows import NO_ROW, signposts, subscription_of
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.adapters.tables import Table
 from shared.domain.events import Event, MeasureThresholdCrossed, SystemRefreshCompleted
-from shared.domain.subscriptions import TRIGGERS, Subscription, routes_of
+from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, routes_of
 from shared.errors import FormatError, LostRaceError, TransientError
 from tests.adapters.conftest import NOW, Opened, Storage, made_event
 from tests.fakes import ClockFake, SubscriptionStoreFake
@@ -164,6 +164,15 @@ async def test_rows_are_as_this_version_has_always_written_them() -> None:
     assert subscription_row(FULL) == SAMPLE
     assert subscription_of(SAMPLE) == FULL
     assert signposts(FULL) == SIGNPOSTS
+
+
+async def test_how_each_stands_is_told_without_the_rest(table: SubscriptionTable) -> None:
+    waiting = replace(subscription(name="b"), status="failing", release_at=NOW)
+    for made in (subscription(name="a"), waiting, replace(subscription(name="c"), status="paused")):
+        await table.put(made, None)
+    found = [standing async for standing in table.standings()]
+    assert found == [Standing("a", "active"), Standing("b", "failing", NOW), Standing("c", "paused")]
+    assert [standing.is_open for standing in found] == [True, False, False]
 
 
 async def test_what_is_not_known_is_left_out(table: SubscriptionTable) -> None:

@@ -32,6 +32,7 @@ KNOWN_EXTENSIONS = {
     "x-ms-dynamic-values",
     "x-ms-notification-content",
     "x-ms-notification-url",
+    "x-ms-pageable",
     "x-ms-summary",
     "x-ms-trigger",
     "x-ms-trigger-hint",
@@ -265,6 +266,18 @@ def test_everything_that_can_be_picked_is(document: Json) -> None:
             titles.add(one["x-ms-summary"])
             assert "x-ms-dynamic-list" in one, where
     assert titles == pickable
+
+
+def test_what_comes_in_pages_says_where_the_next_one_is(document: Json) -> None:
+    paged = {one["operationId"] for *_, one in operations(document) if "x-ms-pageable" in one}
+    lists = {"ListDeliveries", "ListEvents", "ListDeadLetters"}
+    assert paged == lists
+    for *_, one in operations(document):
+        model = document["definitions"].get(
+            one["responses"].get("200", {}).get("schema", {}).get("$ref", "").rpartition("/")[2], {}
+        )
+        assert ("nextLink" in model.get("properties", {})) is (one["operationId"] in lists)
+        assert one.get("x-ms-pageable", {"nextLinkName": "nextLink"}) == {"nextLinkName": "nextLink"}
 
 
 def test_rows_have_the_schema_of_their_table_in_both_forms(document: Json) -> None:

@@ -12,6 +12,9 @@ from tests.connector.documents import Json, definition, operations, properties_o
 from triggers.health import Health
 from triggers.operations import OPERATIONS, Operation, Visibility
 
+# Bodies of which all may be left out: were their fields to stand back, makers would see none.
+ALL_OPTIONAL = ("Changes.", "Letters.")
+
 
 @pytest.fixture
 def document(variant: str) -> Json:
@@ -39,19 +42,38 @@ def test_what_the_platform_alone_calls_is_hidden(document: Json) -> None:
     assert seen(document, "internal") == {"Unsubscribe"}
 
 
+def test_operators_find_what_they_need_to_watch_and_to_mend(document: Json) -> None:
+    assert {
+        "ListDeadLetters",
+        "RedeliverDeadLetter",
+        "RedeliverDeadLetters",
+        "ReplayEvents",
+        "ChangeSubscription",
+        "SendTestEvent",
+        "ListDeliveries",
+        "GetBridgeStatus",
+    } <= seen(document, None)
+
+
 def test_every_optional_field_stands_back_unless_makers_pick_its_value(document: Json) -> None:
     fields = [
         (f"{one['operationId']} {field['name']}", field, field["required"])
         for *_, one in operations(document)
         for field in one["parameters"]
         if field["in"] != "body"
-    ] + properties_of_bodies(document)
+    ] + [one for one in properties_of_bodies(document) if not one[0].startswith(ALL_OPTIONAL)]
     assert {required for *_, required in fields} == {True, False}
     for where, field, required in fields:
         if field.get("x-ms-notification-url"):
             continue  # the platform fills it in
         stands_back = not required and "x-ms-dynamic-list" not in field
         assert field.get("x-ms-visibility") == ("advanced" if stands_back else None), where
+
+
+def test_of_a_body_without_required_fields_all_are_seen(document: Json) -> None:
+    fields = [one for one in properties_of_bodies(document) if one[0].startswith(ALL_OPTIONAL)]
+    assert {where.partition(".")[0] + "." for where, *_ in fields} == set(ALL_OPTIONAL)
+    assert [where for where, field, required in fields if required or "x-ms-visibility" in field] == []
 
 
 def declared(visibility: Visibility) -> Operation:

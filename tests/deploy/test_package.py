@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import function_app
 from local.install_azurite import install
 from local.stack import PROJECT, Stack
 from local.tenant.api import TenantApi
 from local.tenant.model import Tenant
 from tests.deploy import ignoring
 from tests.deploy.lock import APP, environment, pins
+from tests.functions import FUNCTIONS
 
 type Packager = Callable[[Sequence[str], Sequence[str]], set[str]]
 
@@ -131,7 +131,7 @@ def test_every_module_of_the_package_finds_what_it_imports(package: Path, python
 
 def test_the_worker_finds_every_function_in_the_package(package: Path, python: Path) -> None:
     found = json.loads(run(python, INDEX, package, cwd=PROJECT).splitlines()[-1])
-    assert sorted(found) == sorted(one.get_function_name() for one in function_app.app.get_functions())
+    assert sorted(found) == sorted(one.get_function_name() for one in FUNCTIONS)
 
 
 async def test_the_package_starts_and_is_healthy(package: Path, python: Path) -> None:

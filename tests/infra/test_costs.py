@@ -12,7 +12,16 @@ import pytest
 from shared.domain.resources import Job
 from shared.settings import DEFAULTS
 from shared.usecases.poll import INSTANCES_AT_ONCE, REFRESHES, THRESHOLDS, Poll
-from tests.fakes import NOON, CheckpointStoreFake, ClockFake, InsightsFake, PublisherFake, SubscriptionStoreFake
+from shared.usecases.poll_report import PollReport
+from tests.fakes import (
+    NOON,
+    CheckpointStoreFake,
+    ClockFake,
+    InsightsFake,
+    PollStoreFake,
+    PublisherFake,
+    SubscriptionStoreFake,
+)
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, Deployment
 from tests.infra.test_names import as_azure_gives_them, triggers
@@ -142,6 +151,7 @@ async def test_a_poll_makes_as_many_calls_as_the_page_says() -> None:
         checkpoints=CheckpointStoreFake(),
         subscriptions=SubscriptionStoreFake(),
         publisher=PublisherFake(),
+        report=PollReport(polls=PollStoreFake(), clock=ClockFake()),
         clock=ClockFake(),
     )
     for families, name in ((REFRESHES, "refresh_calls"), (THRESHOLDS, "threshold_calls")):

@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 import function_app  # noqa: F401 - declares the operations
+from local.tenant.model import Instance
 from local.tenant.tables import DECIMAL, GUID, INTEGER, STRING
 from tests.integration.conftest import SEGMENT, World, now, shown
 from triggers.openapi import describe
@@ -56,7 +57,11 @@ CHOOSY = [
 ]
 # A request can fit the description and be refused all the same, for what only the settings, Customer Insights or
 # another field can tell.
-JUDGED_BEYOND_SCHEMAS = {"callbackUrl", "instanceId", "dataSourceId", "segmentName", "measureName", "identifiers"}
+JUDGED_BEYOND_SCHEMAS = {
+    *("callbackUrl", "instanceId", "dataSourceId", "segmentName", "measureName", "identifiers"),
+    *("until", "cursor"),
+    *("backlog", "threshold", "direction", "rearmMargin", "maxAgeHours"),
+}
 REFUSED_UPSTREAM = "Customer Insights refuses the request:"
 # The host's server answers a longer address with a 400 of its own: the app does not see the request.
 LONGEST_ADDRESS = 8_000
@@ -68,6 +73,7 @@ class Target:
 
     schema: BaseSchema
     key: str
+    instance: Instance
     hooks: dict[GenerationMode, HookDispatcher]
 
 
@@ -82,8 +88,8 @@ async def target(running: World) -> AsyncIterator[Target]:
     instance.add_table("Customer", columns, people, partitions=2, header=True)
     instance.add_table("Orders", {"OrderId": STRING, "Total": DECIMAL}, [{"OrderId": "O 1/2"}], source=source)
     job = instance.start_refresh(source.id, now())
-    wish = {"segmentName": "Big_Spenders", "threshold": 1000}
-    subscription = await running.subscribe(SEGMENT, "fuzzed", instance, **wish)
+    subscription = await subscribed(running, instance)
+    sent = (await stack.call("POST", f"/subscriptions/{subscription['id']}/test")).json()
     values: dict[str, list[str]] = {
         "path.instanceId": [instance.id],
         "path.name": ["Big_Spenders", "Revenue"],
@@ -92,6 +98,7 @@ async def target(running: World) -> AsyncIterator[Target]:
         "path.partition": [one.name for one in instance.tables["Customer"].partitions],
         "path.jobId": [job.id],
         "path.id": [subscription["id"], "my-flow", "my.other_flow"],
+        "path.eventId": [sent["eventId"]],
         "path.eventType": ["CustomerInsights.Segment.ThresholdCrossed"],
         "query.instanceId": [instance.id],
         "query.filter": ["Points gt 1", "Name eq 'Name 1'", "Nothing eq 1"],
@@ -118,7 +125,10 @@ async def target(running: World) -> AsyncIterator[Target]:
         headers={"x-functions-key": key},
     )
     yield Target(
-        schema, key, {GenerationMode.POSITIVE: rows_of(columns), GenerationMode.NEGATIVE: without_empty_values()}
+        schema,
+        key,
+        instance,
+        {GenerationMode.POSITIVE: rows_of(columns), GenerationMode.NEGATIVE: without_empty_values()},
     )
     listed = await stack.call("GET", f"/subscriptions?instanceId={instance.id}")
     for one in shown(listed)["value"]:
@@ -154,7 +164,7 @@ def without_empty_values() -> HookDispatcher:
 
     def filter_query(context: HookContext, query: dict[str, Any]) -> bool:
         del context
-        return not query or "" not in query.values()
+        return not query or not any(value in ("", [], [""]) for value in query.values())
 
     hooks.register_hook_with_name(filter_query, "filter_query")
     return hooks
@@ -206,6 +216,17 @@ def drive(target: Target, label: str, mode: GenerationMode) -> None:
 
     with requests.Session() as session:
         calls()
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def there_is_a_subscription(running: World, target: Target) -> None:
+    """Whatever the calls before have made of it."""
+    await subscribed(running, target.instance)
+
+
+async def subscribed(world: World, instance: Instance) -> dict[str, Any]:
+    """Asked for again, it is the same."""
+    return await world.subscribe(SEGMENT, "fuzzed", instance, segmentName="Big_Spenders", threshold=1000)
 
 
 @pytest.mark.parametrize("label", LABELS)

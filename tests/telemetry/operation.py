@@ -22,6 +22,7 @@ from shared.usecases.deliver import Deliver, RetryPolicy
 from shared.usecases.dispatch import Dispatch
 from shared.usecases.observe import Observe
 from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll, PollFailedError
+from shared.usecases.poll_report import PollReport
 from shared.usecases.subscribe import Unsubscribe
 from tests.fakes import (
     NOON,
@@ -34,6 +35,7 @@ from tests.fakes import (
     DeliveryQueueFake,
     EventLogFake,
     InsightsFake,
+    PollStoreFake,
     PublisherFake,
     SubscriptionStoreFake,
 )
@@ -76,6 +78,7 @@ class Operation:
             checkpoints=CheckpointStoreFake(),
             subscriptions=self.store,
             publisher=self.publisher,
+            report=PollReport(polls=PollStoreFake(), clock=self.clock),
             clock=self.clock,
             telemetry=told,
         )

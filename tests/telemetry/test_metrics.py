@@ -30,6 +30,7 @@ from shared.telemetry import (
 )
 from shared.usecases.observe import Observe
 from shared.usecases.poll import EVERY_INSTANCE, REFRESHES, Poll, PollFailedError
+from shared.usecases.poll_report import PollReport
 from tests.fakes import NOON, ClockFake, SubscriptionStoreFake
 from tests.telemetry.recorder import Recorder
 from tests.usecases import test_poll
@@ -52,6 +53,7 @@ class Polls(test_poll.World):
             checkpoints=self.checkpoints,
             subscriptions=SubscriptionStoreFake(),
             publisher=self.publisher,
+            report=PollReport(polls=self.polls, clock=self.clock),
             clock=self.clock,
             instances=self.instances,
             telemetry=self.recorder.telemetry,

@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-import function_app
 from shared.domain.subscriptions import TRIGGERS
+from tests.functions import FUNCTIONS
 from triggers.description import data_schema
 from triggers.openapi import describe
 from triggers.operations import OPERATIONS
@@ -22,7 +22,7 @@ PARAMETER = re.compile(r"\{(\w+)\}")
 def registered() -> set[tuple[str, str]]:
     """Method and route of each HTTP function of the app, those of triggers once for each."""
     found: set[tuple[str, str]] = set()
-    for function in function_app.app.get_functions():
+    for function in FUNCTIONS:
         trigger = function.get_trigger().get_dict_repr()
         if trigger["type"] != "httpTrigger":
             continue

@@ -20,6 +20,7 @@ from shared.domain.resources import (
 )
 from shared.errors import AccessError, CheckpointError, TransientError
 from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll, PollFailedError
+from shared.usecases.poll_report import PollReport
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,
@@ -27,6 +28,7 @@ from tests.fakes import (
     Death,
     Fate,
     InsightsFake,
+    PollStoreFake,
     PublisherFake,
     SubscriptionStoreFake,
 )
@@ -71,6 +73,7 @@ class World:
         self.insights = InsightsFake()
         self.checkpoints = CheckpointStoreFake(fate)
         self.publisher = PublisherFake(fate)
+        self.polls = PollStoreFake()
         self.clock = ClockFake(at(60 * 24))
         self.instances = instances
         for instance_id in instances or ("i1",):
@@ -83,6 +86,7 @@ class World:
             checkpoints=self.checkpoints,
             subscriptions=SubscriptionStoreFake(*RULES),
             publisher=self.publisher,
+            report=PollReport(polls=self.polls, clock=self.clock),
             clock=self.clock,
             instances=self.instances,
         )

@@ -19,6 +19,7 @@ from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
 from shared.usecases.deliver import Deliver
 from shared.usecases.edit import Edit
+from shared.usecases.follow import Follow
 from shared.usecases.gate import Gate
 from shared.usecases.redeliver import Redeliver
 from shared.usecases.release import Release as ReleaseBacklog
@@ -174,9 +175,9 @@ class World:
             "clock": self.clock,
         }
         self.edit = Edit(attempt=self.attempt, **stores)
-        logs: dict[str, Any] = {"events": self.events, "letters": self.graveyard}
-        self.redeliver = Redeliver(agenda=self.agenda, **logs, **stores)
-        self.replay = Replay(**logs, **stores)
+        self.follow = Follow(subscriptions=self.subscriptions, deliveries=self.deliveries, events=self.events)
+        self.redeliver = Redeliver(agenda=self.agenda, letters=self.graveyard, follow=self.follow, **stores)
+        self.replay = Replay(events=self.events, letters=self.graveyard, **stores)
 
     async def sleep(self, seconds: float) -> None:
         for _ in range(10):  # what has begun calls its flow before the time has passed

@@ -1,0 +1,37 @@
+"""Polls: how it goes to ask Customer Insights, for each instance and family."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from shared.domain.checkpoints import Family
+
+# Stands for all instances where they could not even be listed.
+EVERY_INSTANCE: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """How the polls of a family of an instance go; `pending_events` are found and not known to be published."""
+
+    instance_id: str
+    family: Family
+    last_poll_at: datetime
+    name: str | None = None
+    last_success_at: datetime | None = None
+    failing_since: datetime | None = None
+    error: str | None = None
+    pending_events: int = 0
+
+    def succeeded(self) -> "Polled":
+        """It after a poll that went well."""
+        return replace(self, last_success_at=self.last_poll_at, failing_since=None, error=None)
+
+    def failed(self, error: str) -> "Polled":
+        """It after a poll that failed; it fails since the first of those in a row."""
+        return replace(self, failing_since=self.failing_since or self.last_poll_at, error=error)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last poll failed."""
+        return self.failing_since is not None
