@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,11 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from local.azurite import Azurite
 from shared.adapters.storage import API_VERSION, Account
+from shared.adapters.subscription_table import SubscriptionTable
+from shared.adapters.tables import Table
 from shared.domain.deliveries import New
 from shared.domain.events import DataSourceRefreshFailed, Event
+from tests.fakes import ClockFake, SubscriptionStoreFake
 
 type Opened[T] = Callable[[T], T]  # has an adapter closed at the end of the test
 
@@ -88,3 +92,31 @@ def made_new(number: int = 0, subscription_id: str = "s", at: datetime | None = 
     """A delivery of an event, each a minute after the one before unless it is said otherwise."""
     event = made_event(str(number), NOW + timedelta(minutes=number) if at is None else at, **data)
     return New(subscription_id, event, NOW)
+
+
+@dataclass
+class Stored:
+    """A store of subscriptions, and its table behind its back; `now` is what its rows' times go by."""
+
+    store: SubscriptionTable
+    table: Any
+    now: datetime
+
+    async def rows(self) -> Sequence[dict[str, Any]]:
+        return [dict(row) async for row in self.table.query("PartitionKey ge @first", {"first": ""})]
+
+    async def remove(self, *rows: Any) -> None:  # noqa: ANN401 - as the SDK has them
+        for row in rows:
+            await self.table.delete(row["PartitionKey"], row["RowKey"])
+
+
+@pytest.fixture(params=["azurite", "memory"])
+def stored(request: pytest.FixtureRequest) -> Stored:
+    """A table of subscriptions, and the one that stands in for it elsewhere."""
+    if request.param == "memory":
+        fake = SubscriptionStoreFake(clock=ClockFake(NOW))
+        return Stored(fake, fake.table, NOW)
+    storage: Storage = request.getfixturevalue("storage")
+    opened: Opened[Any] = request.getfixturevalue("opened")
+    table = opened(Table(storage.account, "subscriptions"))
+    return Stored(opened(SubscriptionTable(storage.account)), table, datetime.now(UTC))

@@ -1,59 +1,28 @@
 """Subscriptions on a real table, and on the one that stands in for it elsewhere: what is stored, and what finds it."""
 
 import asyncio
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from shared.adapters.subscription_rows import NO_ROW, signposts, subscription_of, subscription_row
 from shared.adapters.subscription_table import SubscriptionTable
-from shared.adapters.tables import Table
 from shared.domain.events import Event, MeasureThresholdCrossed, SystemRefreshCompleted
-from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, routes_of
-from shared.errors import FormatError, LostRaceError, TransientError
-from tests.adapters.conftest import NOW, Opened, Storage, made_event
+from shared.domain.subscriptions import TRIGGERS, Standing
+from shared.errors import LostRaceError, TransientError
+from tests.adapters.conftest import NOW, Opened, Storage, Stored, made_event
+from tests.adapters.subscriptions import FAILED, FULL, MEASURE, SYSTEM, found_by, subscription
 from tests.fakes import ClockFake, SubscriptionStoreFake
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-FAILED, MEASURE, SYSTEM = "data-source-refresh-failed", "measure-threshold-crossed", "system-refresh-completed"
 ODD = ["plain", "a/b", "a#b", "a?b", "a%2Fb", "a b", "a|b", "a!7Cb", "a'b", "a\\b", "Größe-日本", "\t", "..", "a&b=c"]
 STATUSES = ["active", "failing", "paused", "suspended"]
 # Longer than a key of a table may be, once it is written as one.
 LONG = "ä" * 256
-SOON, SETTLED = timedelta(minutes=14), timedelta(minutes=16)
-
-
-@dataclass
-class Stored:
-    """A store, and its table behind its back; `now` is what its rows' times go by."""
-
-    store: SubscriptionTable
-    table: Any
-    now: datetime
-
-    async def rows(self) -> Sequence[dict[str, Any]]:
-        return [dict(row) async for row in self.table.query("PartitionKey ge @first", {"first": ""})]
-
-    async def remove(self, *rows: Any) -> None:  # noqa: ANN401 - as the SDK has them
-        for row in rows:
-            await self.table.delete(row["PartitionKey"], row["RowKey"])
-
-
-@pytest.fixture(params=["azurite", "memory"])
-def stored(request: pytest.FixtureRequest) -> Stored:
-    if request.param == "memory":
-        fake = SubscriptionStoreFake(clock=ClockFake(NOW))
-        return Stored(fake, fake.table, NOW)
-    storage: Storage = request.getfixturevalue("storage")
-    opened: Opened[Any] = request.getfixturevalue("opened")
-    table = opened(Table(storage.account, "subscriptions"))
-    return Stored(opened(SubscriptionTable(storage.account)), table, datetime.now(UTC))
+SETTLED = timedelta(minutes=16)
 
 
 @pytest.fixture
@@ -66,104 +35,11 @@ def memory() -> SubscriptionStoreFake:
     return SubscriptionStoreFake(clock=ClockFake(NOW))
 
 
-def subscription(slug: str = FAILED, name: str = "s", **filters: object) -> Subscription:
-    trigger = TRIGGERS[slug]
-    needed: dict[str, object] = {"measureName": "Revenue", "threshold": Decimal(1)} if slug == MEASURE else {}
-    return Subscription(
-        id=name,
-        trigger=trigger,
-        instance_id="instance",
-        filters=trigger.filters.model_validate({**needed, **filters}),
-        callback=b"\x00sealed\xff",
-        callback_host="prod-1.logic.azure.com",
-        fingerprint=f"fingerprint of {name}",
-        rule_id=f"rule of {name}",
-        created_at=NOW,
-        updated_at=NOW,
-        label="Größe",
-        tokens=("a" * 64, "b" * 64),
-    )
-
-
-FULL = replace(
-    subscription(MEASURE, "m", threshold=Decimal("0.1")),
-    status="failing",
-    status_reason="5 failures in a row",
-    status_since=NOW + timedelta(seconds=1),
-    failures=5,
-    failing_since=NOW + timedelta(seconds=2),
-    release_at=NOW + timedelta(seconds=3),
-    leased_until=NOW + timedelta(seconds=4),
-    secret=b"\x01secret",
-    previous_secret=b"\x02secret",
-    previous_until=NOW + timedelta(hours=24),
-    environment_hint="Default-1",
-    flow_hint="2",
-)
-
-
-SAMPLE = {
-    "PartitionKey": "subscription|m",
-    "RowKey": "",
-    "v": 1,
-    "id": "m",
-    "trigger": "measure-threshold-crossed",
-    "instanceId": "instance",
-    "filters": '{"threshold": "0.1", "direction": "above", "rearmMargin": "0", "measureName": "Revenue"}',
-    "callback": b"\x00sealed\xff",
-    "callbackHost": "prod-1.logic.azure.com",
-    "fingerprint": "fingerprint of m",
-    "ruleId": "rule of m",
-    "createdAt": "2026-11-20T03:12:45.123456+00:00",
-    "updatedAt": "2026-11-20T03:12:45.123456+00:00",
-    "label": "Größe",
-    "status": "failing",
-    "statusReason": "5 failures in a row",
-    "statusSince": "2026-11-20T03:12:46.123456+00:00",
-    "failures": 5,
-    "failingSince": "2026-11-20T03:12:47.123456+00:00",
-    "releaseAt": "2026-11-20T03:12:48.123456+00:00",
-    "leasedUntil": "2026-11-20T03:12:49.123456+00:00",
-    "tokens": json.dumps(["a" * 64, "b" * 64]),
-    "secret": b"\x01secret",
-    "previousSecret": b"\x02secret",
-    "previousUntil": "2026-11-21T03:12:45.123456+00:00",
-    "environmentHint": "Default-1",
-    "flowHint": "2",
-}
-SIGNPOSTS = [
-    {
-        "PartitionKey": "route|measure-threshold-crossed|instance",
-        "RowKey": "rule of m",
-        "v": 1,
-        "subscriptionId": "m",
-        "ruleId": "rule of m",
-        "filters": '{"threshold": "0.1", "direction": "above", "rearmMargin": "0", "measureName": "Revenue"}',
-    },
-    {"PartitionKey": "callback|fingerprint of m", "RowKey": "m|rule of m", "v": 1, "subscriptionId": "m"},
-]
-
-
-async def found_by(table: SubscriptionTable, event: Event) -> list[str]:
-    return sorted([found for route in routes_of(event) async for found in table.matching(route)])
-
-
 async def test_a_subscription_comes_back_as_written(table: SubscriptionTable) -> None:
     for made in (subscription(), FULL, subscription(SYSTEM, "x")):
         version = await table.put(made, None)
         assert await table.get(made.id) == (made, version)
     assert await table.get("nobody") is None
-
-
-async def test_times_are_stored_in_utc() -> None:
-    row = subscription_row(replace(FULL, release_at=datetime.fromisoformat("2026-11-20T05:00:00+02:00")))
-    assert row["releaseAt"] == "2026-11-20T03:00:00.000000+00:00"
-
-
-async def test_rows_are_as_this_version_has_always_written_them() -> None:
-    assert subscription_row(FULL) == SAMPLE
-    assert subscription_of(SAMPLE) == FULL
-    assert signposts(FULL) == SIGNPOSTS
 
 
 async def test_how_each_stands_is_told_without_the_rest(table: SubscriptionTable) -> None:
@@ -362,53 +238,6 @@ async def test_a_chosen_id_is_found_by_what_was_asked(table: SubscriptionTable) 
     derived = replace(subscription(name="f" * 32), fingerprint="f" * 64)
     await table.put(derived, None)
     assert await table.id_of(derived.fingerprint) is None
-
-
-async def test_what_leads_nowhere_is_swept_once_it_has_settled(stored: Stored) -> None:
-    stays, before = subscription(name="stays"), subscription(dataSourceId="web")
-    after = replace(subscription(dataSourceId="sales"), rule_id="other")
-    await stored.store.put(stays, None)
-    # The process died after the subscription was moved and before its old place was cleared.
-    await stored.store.put(after, await stored.store.put(before, None))
-    event = made_event("1", instanceId="instance", dataSourceId="web")
-    assert await stored.store.tidy(stored.now + SOON) == 0
-    assert await found_by(stored.store, event) == ["s", "stays"]
-    assert await stored.store.tidy(stored.now + SETTLED) == 2
-    assert await found_by(stored.store, event) == ["stays"]
-    assert [await stored.store.id_of(each.fingerprint) for each in (stays, after)] == ["stays", "s"]
-    assert await stored.store.tidy(stored.now + SETTLED) == 0
-
-
-async def test_what_is_missing_is_written_and_told(stored: Stored, caplog: pytest.LogCaptureFixture) -> None:
-    made = [subscription(name=f"{number}") for number in range(5)]
-    for each in made:
-        await stored.store.put(each, None)
-    await stored.remove(*signposts(made[1]), signposts(made[3])[0])
-    assert await stored.store.tidy(stored.now) == 3
-    assert caplog.text.count("subscription.mended id=1 ") == 2
-    assert caplog.text.count("subscription.mended id=3 ") == 1
-    assert await found_by(stored.store, made_event("1", instanceId="instance")) == ["0", "1", "2", "3", "4"]
-    assert await stored.store.id_of(made[1].fingerprint) == "1"
-
-
-async def test_what_another_version_has_written_is_left_alone(stored: Stored, caplog: pytest.LogCaptureFixture) -> None:
-    version = await stored.store.put(subscription(), None)
-    await stored.store.put(subscription(name="known"), None)
-    await stored.table.put({"PartitionKey": "subscription|s", "RowKey": NO_ROW, "v": 2, "other": "form"})
-    await stored.table.put({"PartitionKey": "callback|x", "RowKey": NO_ROW, "v": 2, "other": "form"})
-    rows = await stored.rows()
-    with pytest.raises(FormatError):
-        await stored.store.get("s")
-    with pytest.raises(FormatError):
-        await stored.store.id_of("x")
-    with pytest.raises(LostRaceError):
-        await stored.store.put(subscription(), None)
-    with pytest.raises(LostRaceError):
-        await stored.store.put(subscription(), version, subscription())
-    assert [each.id async for each in stored.store.all()] == ["known"]
-    assert "subscription.unreadable key=subscription|s" in caplog.text
-    assert await stored.store.tidy(stored.now + SETTLED) == 0
-    assert await stored.rows() == rows
 
 
 async def test_all_shows_each_once(table: SubscriptionTable) -> None:

@@ -1,9 +1,7 @@
 """Subscribe and unsubscribe: the same wish finds its subscription again; a capability ends its own and no other."""
 
 import asyncio
-import base64
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,30 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.deliveries import Delivery, New, Stage
+from shared.domain.deliveries import New
 from shared.domain.messages import Look, Release
 from shared.domain.resources import DataSource, Measure, Segment
-from shared.domain.signatures import context
-from shared.domain.subscriptions import TRIGGERS, DataSourceFilters, Subscription
+from shared.domain.subscriptions import TRIGGERS, DataSourceFilters
 from shared.domain.wishes import Wish
 from shared.errors import (
     AccessError,
-    ConfigurationError,
     ConflictError,
     InvalidInputError,
-    NotFoundError,
     TransientError,
 )
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
-from shared.usecases.rotate import RotateSecret
 from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
 from tests.fakes import (
-    NOON,
     CallbacksFake,
     CipherFake,
     ClockFake,
-    Death,
     DeliveryStoreFake,
     DueStoreFake,
     Fate,
@@ -42,7 +34,6 @@ from tests.fakes import (
     QueueFake,
     SubscriptionStoreFake,
 )
-from tests.usecases import world as deliveries
 
 URL = "https://prod-1.logic.azure.com/workflows/x?sig=S3CRET"
 SOURCE, SEGMENT, MEASURE = "data-source-refresh-failed", "segment-threshold-crossed", "measure-threshold-crossed"
@@ -188,207 +179,6 @@ async def test_an_id_of_another_trigger_is_a_conflict() -> None:
     await world.subscribe(big(), "mine")
     with pytest.raises(ConflictError):
         await world.subscribe(wish(), "mine")
-
-
-STOPPED = ["suspended", "failing", "paused"]
-
-
-def stop(world: Any, subscription_id: str, status: Any) -> None:  # noqa: ANN401 - a status
-    """Have a subscription stand as one that takes no events."""
-    rows = (world.store if isinstance(world, World) else world.subscriptions).rows
-    old, version = rows[subscription_id]
-    stopped = replace(old, status=status, status_reason="HTTP 410", status_since=NOON, failures=9, failing_since=NOON)
-    rows[subscription_id] = stopped, version
-
-
-@pytest.mark.parametrize("status", STOPPED)
-async def test_subscribing_again_makes_it_active_with_nothing_held_against_it(status: str) -> None:
-    world = World()
-    taken = (await world.subscribe(wish())).subscription
-    stop(world, taken.id, status)
-    world.clock.advance(timedelta(hours=1))
-    again = (await world.subscribe(wish())).subscription
-    assert world.store.rows[again.id][0] == again
-    assert (again.id, again.status, again.status_reason) == (taken.id, "active", None)
-    assert (again.failures, again.failing_since, again.status_since) == (0, None, world.clock())
-
-
-async def test_subscribing_again_to_an_active_one_lets_it_go_on() -> None:
-    world = World()
-    taken = (await world.subscribe(wish())).subscription
-    old, version = world.store.rows[taken.id]
-    busy = replace(old, failures=2, failing_since=NOON, release_at=NOON, leased_until=NOON + timedelta(seconds=9))
-    world.store.rows[taken.id] = busy, version
-    world.clock.advance(timedelta(hours=1))
-    world.store.table.calls.clear()
-    again = (await world.subscribe(wish())).subscription
-    assert (again.release_at, again.leased_until, again.status_since) == (NOON, busy.leased_until, taken.created_at)
-    assert (again.failures, again.updated_at) == (0, world.clock())
-    assert world.store.table.calls.count("replace") == 1
-    assert not set(world.store.table.calls) & {"put", "insert", "delete"}
-    assert world.releases.messages == []
-
-
-@pytest.mark.parametrize("status", STOPPED)
-@pytest.mark.parametrize("url", [deliveries.URL, deliveries.URL + "2"])
-async def test_subscribing_again_lets_out_what_was_held_oldest_first(status: str, url: str) -> None:
-    # The same callback, or another one under the same id.
-    events = [deliveries.event_of(number) for number in range(5)]
-    world = deliveries.World(of=deliveries.subscription(status="paused"), events=events)
-    await world.run()
-    assert set(world.stages()) == {Stage.HELD}
-    stop(world, "s1", status)
-    world.callbacks.answers = {}
-    asked = wish("data-source-refresh-succeeded", url)
-    subscribe = Subscribe(
-        subscriptions=world.subscriptions,
-        insights=InsightsFake(),
-        callbacks=world.callbacks,
-        cipher=world.cipher,
-        backlog=world.backlog,
-        clock=world.clock,
-        instances=["i1"],
-    )
-    taken = await subscribe(asked, None if url == deliveries.URL else "s1")
-    assert (taken.subscription.id, taken.created, taken.subscription.status) == ("s1", False, "active")
-    await world.run()
-    assert [request[0] for request in world.callbacks.requests] == [url] * 5
-    assert [request[2]["webhook-id"] for request in world.callbacks.requests] == [event.id for event in events]
-
-
-async def test_who_gets_no_answer_is_not_shown_as_served() -> None:
-    for number in range(3):
-        world = World()
-        failing = {"put": [None] * number + [TransientError("busy")], "insert": [TransientError("busy")]}
-        world.store.table.failures = failing
-        with pytest.raises(TransientError):
-            await world.subscribe(wish(), "mine")
-        assert world.ids() == set()
-
-
-async def test_ending_forgets_what_is_held() -> None:
-    world = World()
-    taken = await world.subscribe(wish())
-    await hold(world, taken.subscription.id)
-    await world.unsubscribe.by_token(taken.token)
-    assert (world.ids(), world.deliveries.rows) == (set(), {})
-
-
-async def test_ending_again_ends_what_a_death_has_left() -> None:
-    for by_id in (False, True):
-        for deadly in range(20):
-            world = World()
-            taken = await world.subscribe(wish())
-            await hold(world, taken.subscription.id)
-            end = (
-                (lambda: world.unsubscribe.by_id(TRIGGERS[SOURCE], taken.subscription.id))  # noqa: B023 - run at once
-                if by_id
-                else (lambda: world.unsubscribe.by_token(taken.token))  # noqa: B023
-            )
-            world.fate.deadly, world.fate.steps = deadly, 0
-            try:
-                await end()
-            except Death:
-                assert bool(world.deliveries.rows) >= bool(world.ids())
-                await end()
-            assert (world.ids(), world.deliveries.rows) == (set(), {})
-            if world.fate.steps <= deadly:
-                break
-
-
-async def hold(world: World, subscription_id: str) -> None:
-    for number in range(3):
-        new = New(subscription_id, deliveries.event_of(number), NOON)
-        await world.deliveries.put(Delivery.held(new, NOON))
-
-
-# --- signatures
-
-
-async def test_a_signed_one_shows_its_secret_once() -> None:
-    world = World()
-    taken = await world.subscribe(signed())
-    again = await world.subscribe(signed())
-    kept = world.store.rows[taken.subscription.id][0]
-    assert taken.secret is not None
-    assert len(base64.b64decode(taken.secret.removeprefix("whsec_"), validate=True)) == 32
-    assert (again.created, again.secret) == (False, None)
-    assert secrets_of(world, kept) == [taken.secret]
-    assert not any(taken.secret in repr(shown) for shown in (taken, kept))
-    assert kept.secret is not None
-    assert taken.secret.encode() not in kept.secret
-
-
-async def test_each_has_a_secret_of_its_own() -> None:
-    world = World()
-    one, other = await world.subscribe(signed(), "one"), await world.subscribe(signed(), "other")
-    assert one.secret != other.secret
-    sealed = world.store.rows["one"][0].secret
-    assert sealed is not None
-    for elsewhere in ("one", context("other")):
-        with pytest.raises(ConfigurationError):
-            world.cipher.open(sealed, context=elsewhere)
-
-
-async def test_what_is_asked_for_last_decides_whether_it_is_signed() -> None:
-    world = World()
-    first = await world.subscribe(wish())
-    assert (first.secret, first.subscription.is_signed) == (None, False)
-    signing = await world.subscribe(signed())
-    assert signing.secret is not None
-    assert secrets_of(world, signing.subscription) == [signing.secret]
-    silent = await world.subscribe(wish())
-    assert (silent.secret, secrets_of(world, silent.subscription)) == (None, [])
-    anew = await world.subscribe(signed())
-    assert anew.secret not in {None, signing.secret}
-
-
-async def test_a_secret_that_no_key_opens_is_replaced() -> None:
-    world = World()
-    taken = await world.subscribe(signed())
-    old, version = world.store.rows[taken.subscription.id]
-    world.store.rows[old.id] = replace(old, secret=b"sealed elsewhere"), version
-    again = await world.subscribe(signed())
-    assert again.secret is not None
-    assert secrets_of(world, again.subscription) == [again.secret]
-
-
-async def test_the_secret_before_a_rotation_signs_for_a_day() -> None:
-    world = World()
-    first = await world.subscribe(signed())
-    rotate = RotateSecret(subscriptions=world.store, cipher=world.cipher, clock=world.clock)
-    second = await rotate(first.subscription.id)
-    kept = world.store.rows[first.subscription.id][0]
-    assert secrets_of(world, kept) == [second, first.secret]
-    assert (await world.subscribe(signed())).secret is None
-    world.clock.advance(timedelta(hours=24) - timedelta(seconds=1))
-    assert secrets_of(world, kept) == [second, first.secret]
-    world.clock.advance(timedelta(seconds=1))
-    assert secrets_of(world, kept) == [second]
-    third = await rotate(kept.id)
-    assert secrets_of(world, world.store.rows[kept.id][0]) == [third, second]
-
-
-async def test_only_a_signed_one_can_be_rotated() -> None:
-    world = World()
-    rotate = RotateSecret(subscriptions=world.store, cipher=world.cipher, clock=world.clock)
-    taken = await world.subscribe(wish())
-    with pytest.raises(ConflictError):
-        await rotate(taken.subscription.id)
-    with pytest.raises(NotFoundError):
-        await rotate("nobody")
-
-
-def signed() -> Wish:
-    return replace(wish(), signed=True)
-
-
-def secrets_of(world: World, subscription: Subscription) -> list[str]:
-    bound = context(subscription.id)
-    return [world.cipher.open(each, context=bound) for each in subscription.secrets(world.clock())]
-
-
-# --- hints
 
 
 async def test_the_latest_request_says_which_flow_it_is() -> None:
