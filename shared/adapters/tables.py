@@ -22,6 +22,9 @@ MAX_READ = 1000
 VERSION = 1
 # What a transaction fails with when somebody else was quicker.
 LOST = {"EntityAlreadyExists", "UpdateConditionNotSatisfied", "ConditionNotMet", "ResourceNotFound", "EntityNotFound"}
+# The SDK repeats what a closed connection has lost, but no POST. One that had arrived and is repeated finds its own
+# doing, and that is a lost race as any other: whoever lost it reads what stands there.
+REPEATED: Mapping[str, Any] = {"retry_on_methods": {"POST"}}
 
 type Row = Mapping[str, Any]
 # A step of a transaction, as `insertion`, `replacement` and `deletion` make it.
@@ -97,7 +100,7 @@ class Table:
         """Add a new row; gives its ETag. Raises `LostRaceError` when it is there already."""
         async with named_errors(self._what):
             try:
-                written = await creating(lambda: self._table.create_entity(row), self._table.create_table)
+                written = await creating(lambda: self._table.create_entity(row, **REPEATED), self._table.create_table)
             except ResourceExistsError:
                 raise LostRaceError(f"{self._what}: the row is there already") from None
         return str(written["etag"])
@@ -138,7 +141,9 @@ class Table:
         """
         async with named_errors(self._what):
             try:
-                done = await creating(lambda: self._table.submit_transaction(steps), self._table.create_table)
+                done = await creating(
+                    lambda: self._table.submit_transaction(steps, **REPEATED), self._table.create_table
+                )
             except TableTransactionError as error:
                 if not has_code(error, LOST):
                     raise
@@ -178,8 +183,7 @@ class Table:
             operations = [("delete", {"PartitionKey": partition, "RowKey": row}) for row in batch]
             async with named_errors(self._what):
                 try:
-                    # What is removed twice is removed: unlike other steps, this one may simply be tried again.
-                    await self._table.submit_transaction(operations, retry_on_methods={"POST"})
+                    await self._table.submit_transaction(operations, **REPEATED)
                 except TableTransactionError as error:
                     if error.status_code != HTTPStatus.NOT_FOUND:
                         raise

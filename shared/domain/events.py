@@ -53,6 +53,12 @@ def json_number(value: Decimal) -> int | float:
     return min(max(float(value), -sys.float_info.max), sys.float_info.max)
 
 
+def json_text(value: object) -> str:
+    """A value as JSON text that UTF-8 can hold: half a character stays the escape that JSON has for it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace").decode()
+
+
 def trace_context(value: object) -> str | None:
     """A W3C trace context, or None for what is none."""
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
@@ -337,7 +343,7 @@ class Event:
 
     def encode(self) -> str:
         """The event as JSON text: the same for every delivery."""
-        return json.dumps(self.raw, ensure_ascii=False, separators=(",", ":"))
+        return json_text(self.raw)
 
     @classmethod
     def of(cls, data: EventData, *, time: datetime, occurrence: Sequence[str]) -> Self:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from shared.domain.deliveries import EventKey, New
-from shared.domain.events import Event, in_utc, trace_context
+from shared.domain.events import Event, in_utc, json_text, trace_context
 from shared.errors import FormatError
 
 VERSION = 1
@@ -115,7 +115,7 @@ def parse(message: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
 
 def _text(message: Mapping[str, object]) -> str:
     present = {key: value for key, value in message.items() if value is not None}
-    return json.dumps({"v": VERSION, **present}, ensure_ascii=False, separators=(",", ":"))
+    return json_text({"v": VERSION, **present})
 
 
 def _versioned(message: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value

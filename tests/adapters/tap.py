@@ -21,12 +21,15 @@ def passed_on(headers: Mapping[str, str]) -> Mapping[str, str]:
 class Tap:
     """`asked` is each request's method and what it is about; `before` runs once, before the next that begins so.
 
-    `most` is how many rows the service gives at a time, whatever is asked for: it may always give fewer.
+    The next request that begins as `lost` is lost with its connection, and of the next that begins as `lost_answer` the
+    answer. `most` is how many rows the service gives at a time, whatever is asked for: it may always give fewer.
     """
 
     def __init__(self, target: str, session: aiohttp.ClientSession) -> None:
         self.asked: list[str] = []
         self.before: tuple[str, Callable[[], Awaitable[object]]] | None = None
+        self.lost: str | None = None
+        self.lost_answer: str | None = None
         self.most: int | None = None
         self._target = target
         self._session = session
@@ -37,6 +40,9 @@ class Tap:
             what, self.before = self.before[1], None
             await what()
         self.asked.append(asked)
+        if self.lost is not None and asked.startswith(self.lost):
+            self.lost = None
+            return hang_up(request)
         target = request.raw_path
         if self.most is not None:
             target = re.sub(r"((?:\$|%24)top=)\d+", rf"\g<1>{self.most}", target)
@@ -44,7 +50,17 @@ class Tap:
         body = await request.read() or None
         headers = passed_on(request.headers)
         async with self._session.request(request.method, url, headers=headers, data=body) as answer:
-            return web.Response(status=answer.status, body=await answer.read(), headers=passed_on(answer.headers))
+            content = await answer.read()
+        if self.lost_answer is not None and asked.startswith(self.lost_answer):
+            self.lost_answer = None
+            return hang_up(request)
+        return web.Response(status=answer.status, body=content, headers=passed_on(answer.headers))
+
+
+def hang_up(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
 
 
 @asynccontextmanager

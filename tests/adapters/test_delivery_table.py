@@ -87,6 +87,31 @@ async def test_what_is_held_and_let_out_is_a_write_for_each_step(tapped_table: t
     assert tap.asked == [TRANSACT, READ, REPLACE, TRANSACT]
 
 
+@pytest.mark.parametrize("first", [attempted(), held()], ids=["in no line", "in a line"])
+async def test_a_write_that_a_closed_connection_has_lost_is_repeated(
+    tapped_table: tuple[DeliveryTable, Tap], first: Delivery
+) -> None:
+    table, tap = tapped_table
+    tap.lost = "POST"
+    version = await table.put(first)
+    assert len(tap.asked) == 2
+    assert await table.get("s", first.key) == (first, version)
+
+
+@pytest.mark.parametrize("first", [attempted(), held()], ids=["in no line", "in a line"])
+async def test_a_write_whose_answer_was_lost_is_a_lost_race_with_oneself(
+    tapped_table: tuple[DeliveryTable, Tap], first: Delivery
+) -> None:
+    table, tap = tapped_table
+    tap.lost_answer = "POST"
+    with pytest.raises(LostRaceError):
+        await table.put(first)
+    assert len(tap.asked) == 2
+    found = await table.get("s", first.key)
+    assert found is not None
+    assert found[0] == first
+
+
 async def test_a_record_that_cannot_take_its_place_is_not_written(table: DeliveryTable, storage: Storage) -> None:
     in_the_way = line_row(held())
     await write(storage, [in_the_way])
@@ -113,7 +138,7 @@ async def test_the_largest_event_and_odd_texts_come_back(table: DeliveryTable) -
     large = Delivery.held(made_new(name="x" * room), NOW)
     assert len(large.event.encode().encode()) == 49_152
     odd = replace(
-        Delivery.attempted(made_new(1, name="Größe 日本 \0 '"), NOW, LATER),
+        Delivery.attempted(made_new(1, name="Größe 日本 \0 ' \ud83d"), NOW, LATER),
         reason="it's\n\t\0 <odd> 日本",
         run_id="08584'%20",
         by_hand="",

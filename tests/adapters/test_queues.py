@@ -36,10 +36,11 @@ def releases(storage: Storage, opened: Opened[ReleaseMessages]) -> ReleaseMessag
     ("name", "sent", "read"),
     [
         ("deliveries", New("søme-id", made_event("1", name="Größe 日本"), NOW), decode_delivery),
+        ("deliveries", New("søme-id", made_event("1", name="half a character: \ud83d"), NOW), decode_delivery),
         ("deliveries", LOOK, decode_delivery),
         ("releases", RELEASE, Release.decode),
     ],
-    ids=["new", "look", "release"],
+    ids=["new", "half a character", "look", "release"],
 )
 async def test_what_is_sent_is_one_base64_message(  # noqa: PLR0913, PLR0917 - fixtures and a row of the table
     queue: DeliveryMessages,

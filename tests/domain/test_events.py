@@ -79,6 +79,14 @@ def test_an_event_is_a_cloud_event_that_reads_back_the_same(model: type[EventDat
     assert raw["data"] == model.sample
 
 
+def test_half_a_character_stays_half_a_character() -> None:
+    data = DataSourceRefreshFailed(instance_id="i1", data_source_id="d1", name="\ud83d, \ude00 and 😀")
+    event = Event.of(data, time=T0, occurrence=["1"])
+    sent = event.encode().encode()
+    assert "😀".encode() in sent
+    assert Event.parse(json.loads(sent)) == event
+
+
 def test_the_six_types_are_those_of_the_triggers() -> None:
     assert {slug: trigger.event_type.removeprefix("CustomerInsights.") for slug, trigger in TRIGGERS.items()} == {
         "data-source-refresh-failed": "DataSource.RefreshFailed",
