@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from shared.usecases.served import Served
     from shared.usecases.status import ReadStatus
     from shared.usecases.subscribe import Subscribe, Unsubscribe
+    from shared.usecases.watched import Watched
 
 HEALTH_TIMEOUT = 10
 
@@ -74,6 +75,7 @@ class Bridge:
     events: "EventLog"
     letters: "DeadLetterLog"
     served: "Served"
+    watched: "Watched"
     catalog: "CatalogClient"
     rows: "RowsClient"
     partitions: "PartitionsClient"

@@ -237,8 +237,8 @@ class DeliveryStore(Protocol):
         """
         ...
 
-    async def drop(self, subscription_id: str) -> None:
-        """Forget all of a subscription's backlog."""
+    async def drop(self, subscription_id: str, before: datetime) -> None:
+        """Forget all of a subscription's backlog that has been there since before a time."""
         ...
 
     async def page(

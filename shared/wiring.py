@@ -55,6 +55,7 @@ from shared.usecases.rotate import RotateSecret
 from shared.usecases.served import Served
 from shared.usecases.status import ReadStatus
 from shared.usecases.subscribe import Subscribe, Unsubscribe
+from shared.usecases.watched import Watched
 
 USER_AGENT = f"customer-insights-event-bridge/{__version__}"
 # How much longer a release is taken to be at work than its work and its last attempts take.
@@ -159,7 +160,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             clock=clock,
             instances=settings.instances,
         ),
-        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries),
+        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries, clock=clock),
         edit=Edit(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, backlog=backlog, clock=clock),
         rotate_secret=RotateSecret(subscriptions=subscriptions, cipher=cipher, clock=clock),
         redeliver=Redeliver(
@@ -205,6 +206,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         events=events,
         letters=letters,
         served=Served(settings.instances),
+        watched=Watched(subscriptions=subscriptions),
         catalog=CatalogClient(waited_for),
         rows=RowsClient(waited_for),
         partitions=PartitionsClient(waited_for, FileClient(new_session(), settings.insights_endpoint)),

@@ -390,8 +390,8 @@ class DeliveryStoreFake:
         held = [delivery for delivery in self._in_line(subscription_id) if delivery.stage is Stage.HELD]
         return min(most, len(held))
 
-    async def drop(self, subscription_id: str) -> None:
-        for delivery in self._in_line(subscription_id):
+    async def drop(self, subscription_id: str, before: datetime) -> None:
+        for delivery in [each for each in self._in_line(subscription_id) if each.dispatched_at < before]:
             await self._fate.step(lambda place=(subscription_id, delivery.key): self.rows.pop(place))
 
     async def page(

@@ -114,8 +114,10 @@ async def get_job(path: JobPath) -> Job:
 
 @routes("GET", "instances/{instanceId}/status", summary="Get the status", problems=FINDING)
 async def get_status(path: InInstance) -> Listing[Node]:
-    """The state of every node of the refresh workflow."""
-    return Listing[Node](value=await bridge().catalog.nodes(bridge().served(path.instance_id)))
+    """The state of every node of the refresh workflow, with how many flows watch what it works on."""
+    instance_id = bridge().served(path.instance_id)
+    nodes = await bridge().catalog.nodes(instance_id)
+    return Listing[Node](value=await bridge().watched(instance_id, nodes))
 
 
 @routes(

@@ -48,6 +48,7 @@ def line_row(delivery: Delivery) -> Row | None:
         "RowKey": f"{LINES[delivery.line]}|{oldest_first(key.time)}|{key.id}",
         "v": VERSION,
         "stage": delivery.stage.value,
+        "since": readable(delivery.dispatched_at),
     }
 
 

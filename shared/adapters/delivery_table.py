@@ -96,10 +96,11 @@ class DeliveryTable:
         condition = f"{RANGE} and stage eq 'held'"
         return len(await self._table.first(most, condition, _backlog_of(subscription_id), ["RowKey"]))
 
-    async def drop(self, subscription_id: str) -> None:
-        """Forget all of a subscription's backlog, but what leaves it meanwhile."""
+    async def drop(self, subscription_id: str, before: datetime) -> None:
+        """Forget a subscription's backlog of before a time, but what leaves it meanwhile."""
         partition = key_of(subscription_id)
-        found = self._table.query(RANGE, _backlog_of(subscription_id), ["RowKey", "v"])
+        values = {**_backlog_of(subscription_id), "before": readable(before)}
+        found = self._table.query(f"{RANGE} and since lt @before", values, ["RowKey", "v"])
         async for rows in batches(found, MAX_BATCH // 2):
             await self._remove(
                 [[deletion(partition, row["RowKey"]), deletion(partition, record_key(event_key(row)))] for row in rows]

@@ -126,6 +126,15 @@ class Job(Wire):
     tasks: Sequence[JobTask] | None = Field(default=None, description="Its steps.")
 
 
+class Watchers(Wire):
+    """How many flows watch something, by their subscriptions' status."""
+
+    active: int = Field(default=0, description="How many are active.")
+    failing: int = Field(default=0, description="How many are failing.")
+    paused: int = Field(default=0, description="How many are paused.")
+    suspended: int = Field(default=0, description="How many are suspended.")
+
+
 class Node(Wire):
     """The state of one node of the refresh workflow."""
 
@@ -137,6 +146,9 @@ class Node(Wire):
     completed_at: AwareDatetime | None = Field(default=None, description="When its latest run ended (UTC).")
     last_succeeded_at: AwareDatetime | None = Field(default=None, description="When it last succeeded (UTC).")
     error: Error | None = Field(default=None, description="What went wrong in its latest run.")
+    subscriptions: Watchers | None = Field(
+        default=None, description="The flows that watch this data source, segment, measure or export."
+    )
 
 
 ReportType = Literal["summary", "detailed"]

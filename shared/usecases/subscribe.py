@@ -187,9 +187,10 @@ class Subscribe:
 class Unsubscribe:
     """Ends subscriptions; ending what is not there is no error."""
 
-    def __init__(self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore) -> None:
+    def __init__(self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore, clock: Clock) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
+        self._clock = clock
 
     async def by_token(self, token: str) -> None:
         """End the registration that the capability is for, and those before it; with the latest, the subscription."""
@@ -204,16 +205,17 @@ class Unsubscribe:
 
     async def _leave(self, subscription_id: str, left_of: Callable[[Subscription], Subscription | None]) -> None:
         async def attempt() -> None:
+            now = self._clock()  # what is held later is for one that somebody has made under this id meanwhile
             found = await self._subscriptions.get(subscription_id)
             if found is None:
                 # Whoever has ended it may have died before this.
-                await self._deliveries.drop(subscription_id)
+                await self._deliveries.drop(subscription_id, now)
                 return
             subscription, version = found
             left = left_of(subscription)
             if left is None:
                 await self._subscriptions.delete(subscription, version)
-                await self._deliveries.drop(subscription_id)
+                await self._deliveries.drop(subscription_id, now)
                 log.info("subscription.ended id=%s trigger=%s", subscription_id, subscription.trigger.slug)
             elif left != subscription:
                 await self._subscriptions.put(left, version, subscription)

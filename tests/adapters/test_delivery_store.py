@@ -133,7 +133,7 @@ async def test_there_is_nothing_before_the_first(store: DeliveryStore) -> None:
     assert await store.line("s", 10) == []
     assert await store.held("s", 10) == 0
     assert (await store.page("s", Slice())).items == []
-    await store.drop("s")
+    await store.drop("s", NOW + timedelta(days=1))
 
 
 async def test_the_backlog_is_the_held_before_the_replayed_and_each_by_the_events_times(store: DeliveryStore) -> None:
@@ -167,7 +167,7 @@ async def test_each_subscription_has_its_own(store: DeliveryStore) -> None:
         assert found[0].subscription_id == odd
         assert await store.line(odd, 10) == [held().key]
         assert [each.subscription_id for each in (await store.page(odd, Slice())).items] == [odd]
-    await store.drop(ODD_IDS[0])
+    await store.drop(ODD_IDS[0], NOW + timedelta(days=1))
     assert [len(await store.line(odd, 10)) for odd in ODD_IDS] == [0] + [1] * (len(ODD_IDS) - 1)
 
 
@@ -223,7 +223,7 @@ async def test_a_backlog_is_dropped_and_nothing_else(store: DeliveryStore) -> No
     others = [attempted(100), delivered(101), retry(attempted(102))]
     for delivery in others:
         await store.put(delivery)
-    await store.drop("s")
+    await store.drop("s", NOW + timedelta(days=1))
     assert await store.line("s", 100) == []
     assert await store.held("s", 100) == 0
     assert (await store.page("s", Slice(100))).items == others[::-1]

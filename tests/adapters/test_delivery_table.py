@@ -164,7 +164,7 @@ async def test_a_row_of_another_version_is_told_of_and_left_alone(
         table.get("s", waiting.key),
         table.line("s", 10),
         table.page("s", Slice()),
-        table.drop("s"),
+        table.drop("s", NOW + timedelta(days=1)),
     ):
         with pytest.raises(FormatError, match="2"):
             await asked
@@ -202,7 +202,7 @@ async def test_the_service_may_give_fewer_at_a_time(tapped_table: tuple[Delivery
     assert page.cursor is None
     assert await table.line("s", 17) == [each.key for each in waiting[:17]]
     assert await table.held("s", 29) == 29
-    await table.drop("s")
+    await table.drop("s", NOW + timedelta(days=1))
     assert await storage.rows("deliveries") == []
 
 
@@ -220,7 +220,7 @@ async def test_what_leaves_the_backlog_while_it_is_dropped_stays(
         await table.put(gone, found[1], found[0])
 
     tap.before = TRANSACT, leave
-    await dropping.drop("s")
+    await dropping.drop("s", NOW + timedelta(days=1))
     assert await table.line("s", 10) == []
     assert (await table.page("s", Slice())).items == [gone]
 

@@ -30,6 +30,7 @@ RECORD = {
     "PartitionKey": "s!2F1",
     "RowKey": "d|251607156434876543|7c1c0f9e-0d6b-5b0e-8a55-2f6f0c8e4f11",
     "v": 1,
+    "eventId": "7c1c0f9e-0d6b-5b0e-8a55-2f6f0c8e4f11",
     "event": EVENT.encode(),
     "stage": "waiting",
     "dispatchedAt": "2026-11-20T03:12:46.123456+00:00",
@@ -52,6 +53,7 @@ PLACE = {
     "RowKey": "h|063930741165123456|7c1c0f9e-0d6b-5b0e-8a55-2f6f0c8e4f11",
     "v": 1,
     "stage": "waiting",
+    "since": "2026-11-20T03:12:46.123456+00:00",
 }
 DUE_LOOK = {
     "PartitionKey": "2026-11-20T03:12",

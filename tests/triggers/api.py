@@ -62,7 +62,9 @@ class Api:
             "redeliver": world.redeliver,
             "replay": world.replay,
             "follow": world.follow,
-            "unsubscribe": Unsubscribe(subscriptions=world.subscriptions, deliveries=world.deliveries),
+            "unsubscribe": Unsubscribe(
+                subscriptions=world.subscriptions, deliveries=world.deliveries, clock=world.clock
+            ),
             "rotate_secret": RotateSecret(subscriptions=world.subscriptions, cipher=world.cipher, clock=world.clock),
             "status": ReadStatus(
                 polls=self.polls,

@@ -74,7 +74,7 @@ class World:
             clock=self.clock,
             instances=instances,
         )
-        self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.deliveries)
+        self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.deliveries, clock=self.clock)
 
     def ids(self) -> set[str]:
         return set(self.store.rows)
