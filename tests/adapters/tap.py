@@ -1,5 +1,6 @@
 """A tap between an adapter and the tables of Azurite: what is asked, and what happens just before it arrives."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from yarl import URL
 from local.loopback import serve
 from shared.adapters.storage import Account
 
+MAX_TOP = 1_000
 OF_THE_CONNECTION = {"host", "connection", "keep-alive", "content-length", "transfer-encoding"}
 
 
@@ -22,7 +24,7 @@ class Tap:
     """`asked` is each request's method and what it is about; `before` runs once, before the next that begins so.
 
     The next request that begins as `lost` is lost with its connection, and of the next that begins as `lost_answer` the
-    answer. `most` is how many rows the service gives at a time, whatever is asked for: it may always give fewer.
+    answer. `most` is how many rows the service gives at a time, whatever is asked for, as it may. `given` counts them.
     """
 
     def __init__(self, target: str, session: aiohttp.ClientSession) -> None:
@@ -31,6 +33,7 @@ class Tap:
         self.lost: str | None = None
         self.lost_answer: str | None = None
         self.most: int | None = None
+        self.given = 0
         self._target = target
         self._session = session
 
@@ -43,6 +46,8 @@ class Tap:
         if self.lost is not None and asked.startswith(self.lost):
             self.lost = None
             return hang_up(request)
+        if int(request.query.get("$top", "0")) > MAX_TOP:  # Azurite does not mind
+            return web.Response(status=400)
         target = request.raw_path
         if self.most is not None:
             target = re.sub(r"((?:\$|%24)top=)\d+", rf"\g<1>{self.most}", target)
@@ -54,6 +59,8 @@ class Tap:
         if self.lost_answer is not None and asked.startswith(self.lost_answer):
             self.lost_answer = None
             return hang_up(request)
+        if request.method == "GET" and answer.ok:
+            self.given += len(json.loads(content).get("value", ()))
         return web.Response(status=answer.status, body=content, headers=passed_on(answer.headers))
 
 

@@ -87,6 +87,15 @@ async def test_what_is_held_and_let_out_is_a_write_for_each_step(tapped_table: t
     assert tap.asked == [TRANSACT, READ, REPLACE, TRANSACT]
 
 
+async def test_what_keeps_its_place_and_its_stage_is_one_plain_write(tapped_table: tuple[DeliveryTable, Tap]) -> None:
+    table, tap = tapped_table
+    waiting = held()
+    version = await table.put(waiting)
+    tap.asked.clear()
+    await table.put(waiting.hold(LATER, "for longer"), version, waiting)
+    assert tap.asked == [REPLACE]
+
+
 @pytest.mark.parametrize("first", [attempted(), held()], ids=["in no line", "in a line"])
 async def test_a_write_that_a_closed_connection_has_lost_is_repeated(
     tapped_table: tuple[DeliveryTable, Tap], first: Delivery
@@ -182,10 +191,13 @@ async def test_more_than_one_answer_holds_is_read_and_no_more_than_is_asked_for(
     await write(storage, [line_row(each) for each in waiting])
     assert await table.held("s", 1_001) == 1_001
     assert await table.held("s", 2_000) == 1_100
+    await write(storage, [record_row(each) for each in waiting[:30]])
     tap.asked.clear()
+    tap.given = 0
     assert await table.line("s", 132) == [each.key for each in waiting[:132]]
     assert await table.held("s", 1) == 1
-    assert tap.asked == [READ, READ]
+    assert len((await table.page("s", Slice(10))).items) == 10
+    assert (tap.asked, tap.given) == ([READ] * 3, 132 + 1 + 11)
 
 
 async def test_the_service_may_give_fewer_at_a_time(tapped_table: tuple[DeliveryTable, Tap], storage: Storage) -> None:
@@ -273,7 +285,7 @@ async def test_a_purge_stops_when_its_time_is_up_and_goes_on_from_there(
     tapped_table: tuple[DeliveryTable, Tap], storage: Storage, clock: ClockFake
 ) -> None:
     table, tap = tapped_table
-    for of in "abc":
+    for of in ("a", "a1", "b"):
         await write(storage, [record_row(delivered(number, of)) for number in range(150)])
     before, until = NOW + MONTH, NOW + timedelta(seconds=30)
 
