@@ -442,12 +442,9 @@ class EventLogFake:
         wanted = {
             latest_first(EventKey(it.event.time, it.event.id)): it
             for it in self.events.values()
-            if instance_id is None
-            or (
-                ids.key(instance_id) == ids.key(it.event.instance_id)
-                and event_type in {None, it.event.type}
-                and is_in(it.event.time, between)
-            )
+            if (instance_id is None or ids.key(instance_id) == ids.key(it.event.instance_id))
+            and event_type in {None, it.event.type}
+            and is_in(it.event.time, between)
         }
         return await self._fate.step(lambda: page_of(wanted, part))
 

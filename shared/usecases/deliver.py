@@ -1,6 +1,7 @@
 """Deliver: look at a delivery, and do with it what may be done now."""
 
 import logging
+from contextlib import suppress
 from functools import partial
 
 from shared.domain.deliveries import Delivery, New, Stage
@@ -54,10 +55,18 @@ class Deliver:
         found = await self._subscriptions.get(asked.subscription_id)
         if found is None:
             log.info("delivery.unwanted event=%s subscription=%s", asked.key.id, asked.subscription_id)
+            await self._forget(asked)
         elif isinstance(asked, New):
             await self._begin(asked, found[0], tries)
         else:
             await self._look(asked, found[0], tries)
+
+    async def _forget(self, asked: New | Look) -> None:
+        """Forget a delivery that waits, for its subscription has ended."""
+        found = await self._deliveries.get(asked.subscription_id, asked.key)
+        if found is not None and not found[0].has_ended:
+            with suppress(LostRaceError):  # whoever was quicker has ended it, or looks at it next
+                await self._deliveries.remove(*found)
 
     async def _begin(self, new: New, subscription: Subscription, tries: int) -> None:
         """Make a delivery that has no record yet; where it has one, go on with that."""

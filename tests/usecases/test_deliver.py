@@ -136,6 +136,15 @@ async def test_a_subscription_that_is_gone_or_wants_something_else_is_not_called
     assert (gone.calls(), other.calls(), gone.letters(), other.letters()) == (0, 0, [], [])
 
 
+async def test_what_waits_for_a_subscription_that_has_ended_is_forgotten() -> None:
+    world = World(Answer(503), Answer(202))
+    await world.run(until=timedelta(seconds=1))
+    assert world.stage() is Stage.WAITING
+    world.subscriptions.rows.clear()
+    await world.run()
+    assert (world.calls(), world.deliveries.rows, world.is_quiet()) == (1, {}, True)
+
+
 async def test_an_event_goes_to_the_callback_that_was_stored_while_the_old_one_said_that_its_flow_is_gone() -> None:
     world = World(Answer(404))
     new = subscription(url="https://prod-1.logic.azure.com/workflows/new")

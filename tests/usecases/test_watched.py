@@ -1,5 +1,7 @@
 """Watched: each node of the status tells how many flows watch what it works on."""
 
+from decimal import Decimal
+
 import pytest
 
 from shared.domain.catalog import Node, Watchers
@@ -12,8 +14,8 @@ STORE = SubscriptionStoreFake(
     subscription(id_="a", dataSourceId="D1"),
     subscription(id_="b", slug="data-source-refresh-failed", dataSourceId="{d1}", status="failing"),
     subscription(id_="c", slug="data-source-refresh-failed", status="suspended"),
-    subscription(id_="d", slug=SEGMENT, segmentName="Gold", threshold=1, rule_id="r4"),
-    subscription(id_="e", slug="measure-threshold-crossed", measureName="Gold", threshold=1, rule_id="r5"),
+    subscription(id_="d", slug=SEGMENT, segmentName="Gold", threshold=Decimal(1), rule_id="r4"),
+    subscription(id_="e", slug="measure-threshold-crossed", measureName="Gold", threshold=Decimal(1), rule_id="r5"),
     subscription(id_="f", slug="system-refresh-completed"),
 )
 
