@@ -36,6 +36,7 @@ COMMANDS = {
     "az functionapp keys set",
     "az functionapp list-flexconsumption-locations",
     "az group create",
+    "az keyvault list-deleted",
     "az keyvault recover",
     "az login",
     "az provider register",
