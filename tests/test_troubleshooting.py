@@ -30,7 +30,7 @@ from tests.adapters.conftest import Opened, Storage, opened, storage
 from tests.fakes import CheckpointStoreFake, ClockFake, PollStoreFake, PublisherFake, SubscriptionStoreFake
 from tests.infra.compiler import INFRA
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
-from tests.infra.test_deploy_page import variables
+from tests.infra.test_deploy_page import OF_AZD, variables
 from tests.infra.test_names import triggers
 from tests.infra.test_operations_page import BILL
 from tests.infra.test_operations_page import COMMANDS as OPERATIONS_COMMANDS
@@ -173,7 +173,7 @@ def test_commands_and_what_they_name_exist() -> None:
     assert [line for line in lines if not line.startswith(known)] == []
     assert {command for command in COMMANDS if command not in SHELL} == set()
     outputs = set(re.findall(r"^output (\w+) ", (INFRA / "main.bicep").read_text("utf-8"), re.MULTILINE))
-    assert set(re.findall(r"azd env get-value (\w+)", PAGE)) <= outputs
+    assert set(re.findall(r"azd env get-value (\w+)", PAGE)) <= outputs | OF_AZD
     assert set(re.findall(r"azd env set (\w+)", PAGE)) <= set(variables())
     given = set(re.findall(r"^(\w+)=", SHELL, re.MULTILINE))
     assert set(re.findall(r"\$([a-z]\w*)", SHELL)) == given

@@ -161,7 +161,9 @@ def test_where_nothing_was_deployed_that_is_said(cli: Cli, azd: str | None, expe
 
 def test_a_program_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert read_deployed("bridge").findings[0].what == "Azd is not installed, or not on the PATH."
+    finding = read_deployed("bridge").findings[0]
+    assert finding.what == "The program azd is not installed, or not on the PATH."
+    assert finding.do == "Install it: docs/deploy.md has where from."
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ COMMANDS = DEPLOY_COMMANDS | {
     "az eventgrid topic show",
     "az functionapp config appsettings list",
     "az functionapp keys delete",
+    "az functionapp keys list",
     "az functionapp restart",
     "az functionapp show",
     "az functionapp start",
