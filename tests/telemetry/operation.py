@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,13 +44,13 @@ class Head:
 class Operation:
     """The bridge at work; what goes wrong is set between `run`s."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_age: timedelta = timedelta(hours=76)) -> None:
         self.rows: dict[str, list[tables.Row]] = {table: [] for table in tables.COLUMNS}
         self._workspace: tables.Workspace | None = None
         self.recorder = Recorder()
         told = self.recorder.telemetry
         mine = subscription(id_="s1", slug="data-source-refresh-succeeded")
-        self.world = World(of=mine, events=(), telemetry=told)
+        self.world = World(of=mine, events=(), max_age=max_age, telemetry=told)
         self.clock, self.store = self.world.clock, self.world.subscriptions
         self.insights = InsightsFake()
         for instance in ("i1", "i2"):
@@ -170,8 +170,10 @@ class Operation:
         """Store what was told since the last time, as of now."""
         now, self._workspace = self.clock(), None
         self.rows["AppMetrics"] += [tables.metric_row(now, point) for point in self.recorder.export()]
-        self.rows["AppDependencies"] += [tables.span_row(now, span) for span in self.recorder.take_spans()]
-        self.rows["AppTraces"] += [tables.log_row(now, record) for record in self.recorder.records]
+        self.rows["AppDependencies"] += [
+            tables.span_row(at, span) for at, span in _until(now, self.recorder.take_spans())
+        ]
+        self.rows["AppTraces"] += [tables.log_row(at, record) for at, record in _until(now, self.recorder.records)]
         self.recorder.records.clear()
 
     def azure_tells(self, table: str, **row: Any) -> None:  # noqa: ANN401 - a column's value
@@ -195,3 +197,9 @@ class Operation:
         if self._workspace is None:
             self._workspace = tables.Workspace(self.rows, self.clock())
         return self._workspace.ask(query, window)
+
+
+def _until[T](now: datetime, told: Sequence[T]) -> Iterator[tuple[datetime, T]]:
+    """What was told in the last minute, each a little later than the one before."""
+    for number, each in enumerate(told):
+        yield now - timedelta(milliseconds=len(told) - number), each
