@@ -172,12 +172,19 @@ async def test_a_flow_that_came_back_is_suspended_no_more() -> None:
     assert tile(operation, "flows") == []
 
 
-async def test_a_flow_that_refuses_the_bridge_to_the_end_is_suspended_and_fires_its_alert() -> None:
-    operation = Operation(max_age=timedelta(minutes=15))
+@pytest.mark.parametrize("is_seen_late", [False, True])
+async def test_a_flow_that_refuses_the_bridge_to_the_end_is_suspended_and_fires_its_alert(
+    *, is_seen_late: bool
+) -> None:
+    operation = Operation(max_age=timedelta(minutes=12))
     await operation.run(40)
     operation.refresh("i1")
     operation.answer(Answer(401))
-    await operation.run(20)
+    await operation.run(5)
+    operation.is_delivering = not is_seen_late
+    await operation.run(10)
+    operation.is_delivering = True
+    await operation.run(5)
     rows = alerts(operation)
     assert values(rows[SUSPENDED], "Subscription") == [("s1",)]
     assert set(rows) == {SUSPENDED}
