@@ -20,7 +20,7 @@ from shared.domain.signatures import context
 from shared.errors import ConfigurationError
 from shared.settings import Settings
 
-QUEUES = (queues.EVENTS, queues.DELIVERIES, queues.RELEASES)
+QUEUES = (queues.EVENTS, queues.DELIVERIES, queues.RELEASES, poll_table.POLLS)
 TABLES = (
     subscription_table.TABLE,
     delivery_table.DELIVERIES,

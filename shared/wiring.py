@@ -72,6 +72,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     incoming, queue, releases = Queue(account, EVENTS), DeliveryMessages(account), ReleaseMessages(account)
     subscriptions, deliveries = SubscriptionTable(account), DeliveryTable(account, clock)
     events, letters, polls = EventTable(account, clock), DeadLetterTable(account), PollTable(account)
+    polling = Queue(account, POLLS)
     poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
     queues = {EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned}
     calls = _calls(settings, telemetry)
@@ -186,7 +187,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             subscriptions=subscriptions,
             deliveries=deliveries,
             letters=letters,
-            queues={**queues, POLLS: Queue(account, POLLS)},
+            queues={**queues, POLLS: polling},
         ),
         purge=Purge(
             expire=Expire(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock),
@@ -216,7 +217,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         checks=[
             store.check
             for store in (
-                *(checkpoints, incoming, queue, releases),
+                *(checkpoints, incoming, queue, releases, polling),
                 *(subscriptions, deliveries, due, events, letters, polls),
             )
         ],

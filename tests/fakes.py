@@ -289,6 +289,13 @@ class QueueFake[M: (New | Look, Release)]:
         self.sent += 1
         await self._fate.step(lambda: self.messages.append((at, text)))
 
+    async def add(self, text: str, delay: timedelta) -> None:
+        self.messages.append((self._clock() + delay, text))
+
+    async def oldest(self) -> datetime | None:
+        at = self.next_at()
+        return at if at is not None and at <= self._clock() else None
+
     def due(self) -> list[str]:
         """The messages that show now, oldest first."""
         return [text for at, text in sorted(self.messages) if at <= self._clock()]

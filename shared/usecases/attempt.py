@@ -208,7 +208,9 @@ class Attempt:
             return
         why = f"HTTP {delivery.status}, until DELIVERY_MAX_AGE_HOURS"
         await self.conclude(delivery.hold(now, why), stored)
-        await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
+        suspended = await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
+        if suspended is not None:
+            log.warning("subscription.suspended id=%s trigger=%s: %s", suspended.id, suspended.trigger.slug, why)
 
     async def bury_again(self, stored: Stored) -> None:
         """Finish what a process that died has left of a dead delivery: its letter, and its place in the line."""
