@@ -292,7 +292,7 @@ def test_demo_s_output_is_what_the_demo_shows() -> None:
     assert f"{len(flows)} flows have subscribed." in shown
     told = re.findall(r"^ +[\d.]+ s  tenant +(.+)$", shown, re.MULTILINE)
     assert told == [step.sentence for step in steps[: len(told)]]
-    expected = account(expect([made for step in steps for made in step.makes], flows), Seen((), ()))
+    expected = account(expect(steps, flows), Seen((), ()))
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in re.findall(r"^│.*│$", shown, re.MULTILINE)]
     wanted = {row.name: "" if row.expected is None else str(row.expected) for row in expected}
     assert {name: number for name, number, _, _ in lines} == wanted

@@ -13,7 +13,7 @@ from shared.adapters.storage import named_errors
 from shared.domain.callbacks import Answer, CallbackPolicy
 from shared.domain.catalog import Instance, Listing
 from shared.domain.checkpoints import Family
-from shared.domain.deliveries import reason
+from shared.domain.verdicts import reason
 from shared.errors import (
     AccessError,
     BridgeError,

@@ -14,8 +14,8 @@ from shared.adapters.checkpoint_blobs import CheckpointBlobs
 from shared.adapters.letter_table import DeadLetterTable
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.domain.checkpoints import Checkpoint, Family
-from shared.domain.deliveries import DeadLetter
 from shared.domain.jobs import JobsState
+from shared.domain.letters import DeadLetter
 from tests.adapters.test_subscription_table import subscription
 from tests.doctor.conftest import Patient
 

@@ -39,7 +39,7 @@ async def test_the_trace_of_the_poll_reaches_the_flow_and_the_stages_are_measure
 
     await bridge.observe()
     waiting = {point.dimensions["queue"]: point.sum for point in recorder.of(OLDEST_PENDING)}
-    assert set(waiting) == {"events", "deliveries", "events-poison", "deliveries-poison"}
+    assert set(waiting) == {"events", "deliveries", "releases", "events-poison", "deliveries-poison"}
     assert waiting["deliveries"] == 0
     counts = {point.dimensions["status"]: point.sum for point in recorder.of(SUBSCRIPTIONS)}
     assert counts["active"] >= 1
