@@ -129,7 +129,7 @@ def compose(settings: Settings, telemetry: "Telemetry | None" = None) -> Bridge:
     from shared.insights.files import FileClient  # noqa: PLC0415
     from shared.insights.partitions import PartitionsClient  # noqa: PLC0415
     from shared.insights.rows import RowsClient  # noqa: PLC0415
-    from shared.insights.transport import new_session  # noqa: PLC0415
+    from shared.insights.sessions import new_session  # noqa: PLC0415
     from shared.usecases.bury import Bury  # noqa: PLC0415
     from shared.usecases.deliver import Deliver, RetryPolicy  # noqa: PLC0415
     from shared.usecases.dispatch import Dispatch  # noqa: PLC0415
@@ -227,7 +227,7 @@ def _telemetry(settings: Settings) -> "Telemetry":
 def _calls(settings: Settings, telemetry: "Telemetry") -> "Calls":
     from shared.insights.calls import Calls  # noqa: PLC0415 - heavy imports, on first use
     from shared.insights.metering import meter  # noqa: PLC0415
-    from shared.insights.transport import new_session  # noqa: PLC0415
+    from shared.insights.sessions import new_session  # noqa: PLC0415
 
     return Calls(
         endpoint=settings.insights_endpoint,

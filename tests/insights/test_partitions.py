@@ -23,7 +23,7 @@ from shared.errors import (
 from shared.insights.delimited import TextFormat
 from shared.insights.files import FileClient, FileRequest
 from shared.insights.partitions import PartitionsClient
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from tests.insights.fakes import ENDPOINT, KEY, TOKEN, calls
 
 I1 = f"{ENDPOINT}/instances/i1"

@@ -15,7 +15,7 @@ from shared.domain.deliveries import Delivery
 from shared.domain.resources import DataSource, Job, Node, Task
 from shared.errors import TransientError
 from shared.insights.metering import meter
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from shared.usecases.bury import Bury
 from shared.usecases.deliver import Deliver, RetryPolicy
 from shared.usecases.dispatch import Dispatch

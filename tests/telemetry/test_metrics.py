@@ -12,7 +12,7 @@ from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
 from shared.errors import TransientError
 from shared.insights.metering import meter
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from shared.telemetry import (
     API_DURATION,
     ATTEMPT_DURATION,
