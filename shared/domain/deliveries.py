@@ -3,6 +3,8 @@
 import base64
 import binascii
 import json
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,17 +23,42 @@ MAX_RETRY_AFTER = timedelta(hours=12)
 JITTER = 0.2
 
 
+# Half of it, escaped, is JSON, but nothing that can be sent.
+_SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
+
+
 def parse(message: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
-    """The JSON value in a queue message, plain or as base64 of it; raises ValueError where there is none."""
+    """The JSON value in a queue message, plain or as base64 of it; raises ValueError where there is none.
+
+    What could not be sent on as JSON in UTF-8 is none: a number that is endless or none, and half a letter.
+    """
     text = message.strip()
     try:
         if not text.startswith("{"):
             text = base64.b64decode(text, validate=True).decode()
-        return json.loads(text)
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("neither JSON nor base64 of JSON") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if _SURROGATE.search(text) and not _is_encodable(value):
+        raise ValueError("half a letter, which no UTF-8 can hold")
+    return value
+
+
+def _is_encodable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number without end, or none")
+    return number
 
 
 class Verdict(StrEnum):

@@ -135,10 +135,23 @@ def test_a_delivery_with_something_wrong_is_a_value_error(key: str, value: objec
     [
         json.dumps({**WHOLE, "dispatchedAt": "0001-01-01T00:00:00+23:00"}),
         json.dumps({**WHOLE, "event": {**WHOLE["event"], "time": "0001-01-01T00:00:00+14:00"}}),
+        json.dumps({**WHOLE, "event": {**WHOLE["event"], "data": {"instanceId": "i1", "n": float("nan")}}}),
+        json.dumps({**WHOLE, "event": {**WHOLE["event"], "n": "huge"}}).replace('"huge"', "-1e400"),
+        json.dumps({**WHOLE, "event": {**WHOLE["event"], "\ud800": 1}}),
+        json.dumps({**WHOLE, "event": {**WHOLE["event"], "subject": "\udfff"}}),
         '{"a":' * 13_000,
         '{"a":' * 10_900 + "1" + "}" * 10_900,
     ],
-    ids=["dispatched before time", "happened before time", "deep", "deep and whole"],
+    ids=[
+        "dispatched before time",
+        "happened before time",
+        "no number",
+        "endless",
+        "half a letter in a name",
+        "half a letter",
+        "deep",
+        "deep and whole",
+    ],
 )
 def test_garbage_of_the_strangest_kind_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any text will do
