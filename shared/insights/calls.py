@@ -21,7 +21,8 @@ from shared.insights import paths
 from shared.insights.auth import TokenSource
 from shared.insights.paths import Layouts, LearnedPaths, below, quoted
 from shared.insights.reading import Omissions, Reader
-from shared.insights.transport import Answer, Call, Clock, Pace, Transport, new_session
+from shared.insights.sessions import new_session
+from shared.insights.transport import Answer, Call, Clock, Pace, Transport
 
 PATIENCE: Final = timedelta(seconds=45)
 HURRIED_PATIENCE: Final = timedelta(seconds=8)

@@ -14,7 +14,7 @@ from shared.domain.callbacks import Answer
 from shared.domain.resources import DataSource, Job, Node, Task
 from shared.errors import TransientError
 from shared.insights.metering import meter
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from shared.usecases.dispatch import Dispatch
 from shared.usecases.edit import Edits
 from shared.usecases.observe import Observe

@@ -14,7 +14,7 @@ from shared.domain.deliveries import Delivery, New
 from shared.domain.subscriptions import Standing
 from shared.errors import TransientError
 from shared.insights.metering import meter
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from shared.telemetry import (
     API_DURATION,
     ATTEMPT_DURATION,
