@@ -45,8 +45,8 @@ async def _poison(services: Services, name: str) -> Finding:
     if count := properties.approximate_message_count:
         return wrong(
             f"Messages in the queue {name}: about {count}.",
-            "Functions make dead letters of them within seconds. Where they stay, the failed invocations of "
-            "bury_event or bury_delivery say why.",
+            "Functions send them back to their queue within seconds, or make dead letters of them. Where they stay, the "
+            "failed invocations of retry_event or retry_delivery say why.",
         )
     return fine(f"The queue {name} is empty.")
 
