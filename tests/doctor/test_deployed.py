@@ -107,7 +107,7 @@ async def test_a_deployed_bridge_is_looked_at_with_its_own_settings(patient: Pat
         "The encryption keys open the callback URLs of all 1 subscriptions.",
         "The API takes key and token. Instances that it lists: 1.",
         "Azure has resolved all 2 references of the app.",
-        "None of 1 subscriptions is suspended.",
+        "All of 1 subscriptions take events.",
     ):
         assert line in told.lines("fine")
     assert [secret for secret in {*patient.known_secrets, "s3cret"} if secret in told.text] == []
