@@ -269,9 +269,10 @@ class SubscriptionStoreFake(SubscriptionTable):
 
 
 class QueueFake[M: (New | Look, Release)]:
-    """A queue on a virtual clock: text in, text out, each message from its time on."""
+    """A queue on a virtual clock: text in, text out, each message from its time on; `taken` is by whoever is quick."""
 
     def __init__(self, clock: ClockFake, fate: Fate | None = None) -> None:
+        self.taken: Callable[[], Awaitable[None]] | None = None
         self._clock = clock
         self._fate = fate or Fate()
         self.failures: list[Exception] = []
@@ -288,6 +289,8 @@ class QueueFake[M: (New | Look, Release)]:
         at = self._clock() + max(delay, timedelta(0))
         self.sent += 1
         await self._fate.step(lambda: self.messages.append((at, text)))
+        if self.taken is not None:
+            await self.taken()
 
     async def add(self, text: str, delay: timedelta) -> None:
         self.messages.append((self._clock() + delay, text))

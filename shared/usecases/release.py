@@ -262,14 +262,18 @@ class Release:
 
     async def _hand_over(self, subscription_id: str, until: datetime, run: _Run) -> None:
         """Give the lease back, and see to it that whoever is to look next does."""
-        if run.next_at is not None:
-            await self._agenda.look(Asked(subscription_id, run.next_at), run.next_at)
+        following = Asked(subscription_id, run.next_at) if run.next_at is not None else None
+        if following is not None:
+            await self._agenda.insure(following, following.at + LOST_AFTER)
 
         def handed(it: Subscription) -> Subscription | None:
             is_mine = it.leased_until == until
             return replace(it, release_at=run.next_at, leased_until=None) if is_mine else None
 
         await change(self._subscriptions, subscription_id, handed)
+        if following is not None:  # after that: whoever finds the lease taken leaves, and his message is gone
+            await self._agenda.look(following, following.at)
+            await self._agenda.waive(following, following.at + LOST_AFTER)
         # Whoever put something in meanwhile has relied on this run.
         if await self._deliveries.line(subscription_id, 1):
             await self._backlog.start(subscription_id)

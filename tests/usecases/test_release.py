@@ -256,6 +256,28 @@ async def test_only_one_run_lets_out() -> None:
     assert called_with(world) == [event.id for event in EVENTS]
 
 
+async def test_a_run_that_another_instance_takes_over_at_once_is_followed_without_a_pause() -> None:
+    events = [event_of(number) for number in range(100)]
+    world = World(of=subscription(status="paused"), events=events, rate=2)
+    await world.run()
+    await resume(world)
+    (message,) = world.releases.due()
+    world.releases.remove(message)
+
+    async def take() -> None:
+        world.releases.taken = None
+        for due in world.releases.due():
+            await world.release(due)
+            world.releases.remove(due)
+
+    world.releases.taken = take
+    await world.release(message)
+    await world.run()
+    assert called_with(world) == [event.id for event in events]
+    assert max(b - a for a, b in pairwise(world.called)) < 1
+    assert world.is_quiet()
+
+
 async def test_two_messages_for_one_probe_make_one() -> None:
     world = World(Answer(503), events=EVENTS[:6])
     await world.run(until=LATER)
