@@ -117,7 +117,7 @@ def test_variables_and_resources_exist(full: Deployment) -> None:
     assert kinds == {SITE, STORAGE, VAULT, TOPIC}
     for kind in kinds:
         assert full.the(kind)  # the first of its kind is the only one
-    given = set(re.findall(r"^ *(\w+)=|\bfor (\w+) in |\bread -r (\w+)", SHELL, re.MULTILINE))
+    given = set(re.findall(r"^ *(\w+)=|\bfor (\w+) in |\bread -rs? (\w+)", SHELL, re.MULTILINE))
     assert set(re.findall(r"\$\{?([A-Za-z_]\w*)", SHELL)) <= {name for names in given for name in names}
     assert set(re.findall(r"azd env set (\w+)", SHELL)) <= set(variables())
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from shared.domain.callbacks import Answer
-from shared.usecases.edit import Edits
 from tests.telemetry.operation import Operation
 from tests.telemetry.portal import ALERTS, TILES, filled
 
@@ -16,7 +15,6 @@ DOWN = ("instances",)
 DEAD_LETTERS, HEALTH = "dead-letters", "failing-health"
 PENDING, POISON = "oldest-pending-delivery", "poison-messages"
 POLLS, SUSPENDED = "no-successful-poll", "subscription-suspended"
-FAILING, BACKLOG = "subscription-failing", "backlog-grows"
 
 
 def alerts(operation: Operation) -> dict[str, list[dict[str, Any]]]:
@@ -110,19 +108,6 @@ async def test_an_instance_that_fails_again_after_it_recovered_has_not_failed_al
     assert alerts(operation) == {}
 
 
-async def test_what_is_held_for_a_paused_flow_is_not_being_tried_too() -> None:
-    operation = await started(50)
-    operation.answer(Answer(500, retry_after=60))
-    await operation.run(1)
-    await operation.pause()
-    await operation.run(9)
-    assert values(tile(operation, "undelivered"), "State", "Reason", "Deliveries") == [
-        ("held", "the subscription is paused", 1)
-    ]
-    assert values(tile(operation, "flows"), "Subscription", "State") == [("*", "paused"), ("s1", "paused")]
-    assert alerts(operation) == {}
-
-
 async def test_a_refused_delivery_is_a_dead_letter_in_its_tile_and_fires_its_alert() -> None:
     operation = await started(50)
     operation.answer(Answer(400))
@@ -200,51 +185,6 @@ async def test_a_flow_that_answers_429_is_throttled_in_its_tile() -> None:
     assert alerts(operation) == {}
 
 
-async def test_a_flow_that_fails_fires_its_alert_and_no_other_and_is_in_its_tile() -> None:
-    operation = await started(30)
-    operation.answer(Answer(500))
-    await operation.run(30, refreshing=True)
-    rows = alerts(operation)
-    assert values(rows[FAILING], "Subscription") == [("s1",)]
-    assert set(rows) == {FAILING}
-    assert values(tile(operation, "flows"), "Subscription", "State") == [("*", "failing"), ("s1", "failing")]
-    shown = {row["State"]: row for row in tile(operation, "undelivered")}
-    assert shown["being tried"]["Reason"] == "HTTP 500"
-    assert shown["held"]["Reason"] == "the subscription is failing"
-    [held] = tile(operation, "held")
-    assert (held["Status"], held["HeldNow"]) == ("failing", held["AtMost"])
-    assert 20 < held["HeldNow"] < 30
-    # A name that somebody gives it is no recovery.
-    with operation.recorder.listening():
-        await operation.world.edit("s1", Edits(label="Tells sales"))
-    await operation.run(1)
-    assert set(alerts(operation)) == {FAILING}
-
-
-async def test_a_flow_that_failed_and_takes_events_again_fires_nothing_and_is_told_to_be_let_out() -> None:
-    operation = await started(30)
-    operation.answer(Answer(500))
-    await operation.run(15, refreshing=True)
-    operation.answer(Answer(202))
-    await operation.run(15, refreshing=True)
-    assert alerts(operation) == {}
-    assert tile(operation, "flows") == []
-    assert tile(operation, "undelivered") == []
-    assert values(tile(operation, "releases"), "What", "Subscription") == [("subscription.resumed", "s1")]
-
-
-async def test_a_flow_that_fails_for_longer_than_the_log_is_looked_at_still_fires_its_alert() -> None:
-    operation = await started(10)
-    operation.answer(Answer(500))
-    await operation.run(15, refreshing=True)
-    assert values(alerts(operation)[FAILING], "Subscription") == [("s1",)]
-    operation.clock.advance(timedelta(days=3))
-    operation.is_polling = False
-    await operation.run(20)
-    rows = alerts(operation)
-    assert values(rows[FAILING], "Subscription") == [("*",)]
-
-
 async def test_one_delivery_of_a_flow_that_takes_others_is_pending_and_no_failing_flow() -> None:
     operation = await started(30)
     operation.answer(Answer(429, retry_after=3600), Answer(202))
@@ -255,33 +195,6 @@ async def test_one_delivery_of_a_flow_that_takes_others_is_pending_and_no_failin
     assert rows[PENDING][0]["Minutes"] == pytest.approx(30, abs=1)
     assert set(rows) == {PENDING}
     assert values(tile(operation, "undelivered"), "State", "Reason") == [("being tried", "HTTP 429")]
-
-
-async def test_a_backlog_that_grows_fires_its_alert_until_it_is_let_out() -> None:
-    operation = await started(5)
-    await operation.pause()
-    await operation.run(99, refreshing=True)
-    assert alerts(operation) == {}  # fewer than a hundred
-    await operation.run(41, refreshing=True)
-    rows = alerts(operation)
-    assert set(rows) == {BACKLOG}
-    assert rows[BACKLOG][0]["Least"] >= 100
-    [held] = tile(operation, "held")
-    assert held["HeldNow"] == pytest.approx(140, abs=5)
-    assert held["HeldAnHourBefore"] == pytest.approx(80, abs=5)
-    await operation.resume()
-    await operation.run(6)
-    assert alerts(operation) == {}
-    assert tile(operation, "held")[0]["HeldNow"] == 0
-    assert ("subscription.edited", "status=active") in values(tile(operation, "releases"), "What", "Detail")
-
-
-async def test_a_backlog_that_only_waits_fires_nothing() -> None:
-    operation = await started(5)
-    await operation.pause()
-    await operation.run(120, refreshing=True)
-    await operation.run(60)
-    assert alerts(operation) == {}
 
 
 async def test_a_queue_that_nobody_works_on_fires_the_alert_on_pending_ones() -> None:
