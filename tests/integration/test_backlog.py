@@ -10,19 +10,14 @@ from local.tenant.model import Instance
 from tests.integration.conftest import DATA_SOURCE_FAILED, World
 from tests.integration.many import (
     MAX_UNDER_WAY,
-    WINDOW,
     Always,
     another_host,
     change,
     failures,
     heard,
     held,
-    in_any_window,
     lead,
-    longest_pause,
-    per_second,
     publish,
-    say,
     status,
     taken,
 )
@@ -96,32 +91,3 @@ async def test_unsubscribing_drops_what_is_held(world: World) -> None:
     assert [row for row in await world.rows("deliveries") if row.get("stage") == "held"] == []
     await asyncio.sleep(1)
     assert world.stack.flows.of(flow) == []
-
-
-@pytest.mark.alone
-@pytest.mark.parametrize("is_held", [False, True], ids=["a burst", "a backlog"])
-async def test_the_rate_holds_over_two_hosts(world: World, *, is_held: bool) -> None:
-    rate, count = 10, 300
-    instance, flow = world.instance(), f"rated-{is_held}"
-    await world.restart(DELIVERY_RATE_PER_SECOND=str(rate))
-    try:
-        made = await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
-        events = failures(instance, count)
-        async with another_host(world, DELIVERY_RATE_PER_SECOND=str(rate)):
-            if is_held:
-                await change(world, made["id"], "paused")
-            await publish(world, events)
-            if is_held:
-                await held(world, made["id"], count)
-                await change(world, made["id"], "active")
-            calls = await heard(world, flow, events, within=90)
-            await world.settle()
-    finally:
-        await world.restart()
-    most = in_any_window(calls)
-    say(f"rate {rate}/s over two hosts: at most {most / WINDOW:.1f}/s in 10 s, {per_second(calls):.1f}/s on the whole")
-    assert len(calls) == count
-    assert most <= rate * WINDOW
-    assert longest_pause(calls) < 5
-    if is_held:  # while a burst may have used up the shares of all instances, the rest goes slowly
-        assert per_second(calls) >= 0.9 * rate
