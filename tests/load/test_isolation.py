@@ -9,7 +9,7 @@ from itertools import batched
 import pytest
 
 from local.tenant.model import Instance
-from tests.integration.conftest import DATA_SOURCE_FAILED, World, now
+from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, until
 from tests.integration.many import AT_ONCE, Always, failures, publish, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
@@ -26,18 +26,25 @@ async def measured(world: World, flow: str, what: str) -> AsyncIterator[list[flo
     instance, sent, took = world.instance(), dict[str, float](), list[float]()
     await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
 
+    is_over = False
+
     async def keep_on() -> None:
         for event in failures(instance, 10_000):
+            if is_over:
+                return
             sent[event.id] = now().timestamp()
             await publish(world, [event])
             await asyncio.sleep(EVERY)
 
     keeping = asyncio.create_task(keep_on())
-    try:
-        yield took
-    finally:
-        keeping.cancel()
-    await world.stack.flows.wait_until(lambda _: len(world.stack.flows.of(flow)) >= len(sent), within=120)
+    yield took
+    is_over = True
+    await keeping
+
+    async def all_came() -> bool:
+        return len(world.stack.flows.of(flow)) >= len(sent)
+
+    await until(all_came, within=120)
     first: dict[str, float] = {}
     for call in world.stack.flows.of(flow):
         first.setdefault(call.event["id"], call.at.timestamp())
