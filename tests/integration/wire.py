@@ -15,6 +15,8 @@ from local.loopback import serve
 
 # What belongs to one connection alone, and what is said anew.
 OWN = {"host", "connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "date", "server"}
+# A header that the sender has signed as left out, and that a client adds by itself.
+SIGNED = ["Content-Type"]
 NAME = re.compile(r"/devstoreaccount1/(\$?\w+)")
 
 
@@ -50,7 +52,7 @@ class Wire:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in OWN - {"date"}]
         url = URL(self._target + request.raw_path, encoded=True)
         async with self._session.request(
-            request.method, url, headers=headers, data=body, allow_redirects=False
+            request.method, url, headers=headers, data=body or None, allow_redirects=False, skip_auto_headers=SIGNED
         ) as answer:
             kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in OWN]
             return web.Response(status=answer.status, headers=kept, body=await answer.read())
