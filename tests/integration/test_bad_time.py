@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(480
 RETRY_AFTER = 125  # seconds; what waits longer than 120 stands in the table
 # Seconds; a function has failed more often by then than the host used to let it.
 BROKEN = 15
-FLOWS = ("later", "poisoned", "patient")
+FLOWS = ("later", "poisoned", "unbroken")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ async def minutes(running: World) -> Minutes:
     events = {
         "later": failures(instances["later"], 1),
         "poisoned": failures(instances["poisoned"], 2),
-        "patient": failures(instances["patient"], 40),
+        "unbroken": failures(instances["unbroken"], 40),
     }
 
     world.stack.flows.behave("later", Throttled(times=1, retry_after=RETRY_AFTER))
@@ -74,15 +74,15 @@ async def minutes(running: World) -> Minutes:
     put_back = [await world._length(queue) for queue in ("events", "deliveries")]
 
     await world.restart(CALLBACK_ENCRYPTION_KEY="no key")
-    await publish(world, events["patient"][:20])
+    await publish(world, events["unbroken"][:20])
     await asyncio.sleep(BROKEN)
     async with Wire.before("Table", world.stack.settings["AzureWebJobsStorage"]) as (wire, connection):
         wire.is_cut = True
         await world.restart(AzureWebJobsStorage=connection)
-        await publish(world, events["patient"][20:])
+        await publish(world, events["unbroken"][20:])
         await asyncio.sleep(BROKEN)
         wire.is_cut = False
-        await heard(world, "patient", events["patient"], within=150)
+        await heard(world, "unbroken", events["unbroken"], within=150)
         letters = (await world.stack.call("GET", "/dead-letters?limit=500")).json()["value"]
         await world.restart()
     return Minutes(
@@ -119,7 +119,7 @@ async def test_what_was_in_a_poison_queue_goes_back_by_itself(minutes: Minutes) 
 
 
 async def test_settings_and_then_storage_that_are_broken_bury_nothing(minutes: Minutes) -> None:
-    accepted = [call.event["id"] for call in minutes.calls["patient"] if call.accepted]
-    assert set(accepted) == minutes.wanted["patient"]
+    accepted = [call.event["id"] for call in minutes.calls["unbroken"] if call.accepted]
+    assert set(accepted) == minutes.wanted["unbroken"]
     assert len(accepted) == len(set(accepted))
     assert minutes.letters == []
