@@ -230,7 +230,7 @@ class SubscriptionRows(MutableMapping[str, tuple[Subscription, str]]):
             self._table.rows.pop((row["PartitionKey"], row["RowKey"]), None)
 
     def __iter__(self) -> Iterator[str]:
-        first, last = SUBSCRIPTIONS
+        first, last = SUBSCRIPTIONS["first"], SUBSCRIPTIONS["last"]
         return iter([row["id"] for (partition, _), row in self._table.rows.items() if first <= partition < last])
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
+from shared.adapters.columns import present, time_in
 from shared.adapters.storage import Account, key_of
 from shared.adapters.tables import VERSION, Row, Table, known
 from shared.domain.checkpoints import Family
@@ -49,7 +50,7 @@ def _row(polled: Polled) -> Mapping[str, Any]:
         "error": polled.error,
         "pendingEvents": polled.pending_events,
     }
-    return {name: value for name, value in row.items() if value is not None}
+    return present(row)
 
 
 def _read(row: Row) -> Polled:
@@ -59,12 +60,8 @@ def _read(row: Row) -> Polled:
         family=Family(row["RowKey"]),
         last_poll_at=datetime.fromisoformat(row["lastPollAt"]),
         name=row.get("name"),
-        last_success_at=_time(row.get("lastSuccessAt")),
-        failing_since=_time(row.get("failingSince")),
+        last_success_at=time_in(row, "lastSuccessAt"),
+        failing_since=time_in(row, "failingSince"),
         error=row.get("error"),
         pending_events=row["pendingEvents"],
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None
