@@ -10,7 +10,7 @@ import pytest
 
 from local.tenant.model import Instance
 from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, until
-from tests.integration.many import AT_ONCE, Always, failures, publish, say
+from tests.integration.many import AT_ONCE, Always, change, failures, held, publish, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
@@ -55,12 +55,15 @@ async def measured(world: World, flow: str, what: str) -> AsyncIterator[list[flo
 @pytest.mark.alone
 async def test_a_slow_flow_with_many_waiting_delays_nobody(world: World) -> None:
     instance, flow = world.instance(), "slow"
-    await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
+    made = await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
+    await change(world, made["id"], "paused")
+    await publish(world, failures(instance, WAITING))
+    await held(world, made["id"], WAITING)
     world.stack.flows.behave(flow, Always(202, after=1.5))
     async with measured(world, "beside-slow", f"{WAITING} waiting for a flow that takes 1.5 s") as took:
-        await publish(world, failures(instance, WAITING))
+        await change(world, made["id"], "active")
         await asyncio.sleep(15)
-    world.stack.flows.behave(flow, Always(202))
+    await change(world, made["id"], "paused")
     assert max(took) < LIMIT
 
 

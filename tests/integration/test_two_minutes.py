@@ -4,6 +4,7 @@ They are lived through once, and each test looks at a part of what came of it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from azure.core.exceptions import ResourceExistsError
 
 from local.flows import Call, Throttled
 from shared.domain.deliveries import New
@@ -98,7 +100,10 @@ async def minutes(running: World) -> Minutes:
 
 
 async def _send(world: World, queue: str, text: str) -> None:
-    await world.queues.get_queue_client(queue).send_message(text)
+    client = world.queues.get_queue_client(queue)
+    with contextlib.suppress(ResourceExistsError):
+        await client.create_queue()
+    await client.send_message(text)
 
 
 async def _is_empty(world: World, *queues: str) -> bool:

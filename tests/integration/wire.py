@@ -15,11 +15,12 @@ from local.loopback import serve
 
 # What belongs to one connection alone, and what is said anew.
 OWN = {"host", "connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "date", "server"}
-NAME = re.compile(r"/devstoreaccount1/(\$?\w+)")
+# Of a table, `name()` is asked for all of some kind, and `name(keys)` for one row.
+NAME = re.compile(r"/devstoreaccount1/(\$?\w+)(\(\))?")
 
 
 class Wire:
-    """The way to one service of the storage account, such as `Table`; `calls` counts method and table or queue."""
+    """The way to one service of the storage account, such as `Table`; `calls` counts method (or `QUERY`) and name."""
 
     def __init__(self, session: aiohttp.ClientSession, target: str) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
@@ -43,14 +44,19 @@ class Wire:
 
     async def _pass(self, request: web.Request) -> web.Response:
         found = NAME.match(request.path)
-        self.calls[request.method, found[1] if found else request.path] += 1
+        if found:
+            self.calls["QUERY" if found[2] else request.method, found[1]] += 1
         if self.is_cut:
             return web.Response(status=503)
         body = await request.read()
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in OWN - {"date"}]
         url = URL(self._target + request.raw_path, encoded=True)
         async with self._session.request(
-            request.method, url, headers=headers, data=body, allow_redirects=False
+            *(request.method, url),
+            headers=headers,
+            data=body or None,
+            allow_redirects=False,
+            skip_auto_headers=["Content-Type"],  # it would be another than what was signed
         ) as answer:
             kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in OWN]
             return web.Response(status=answer.status, headers=kept, body=await answer.read())
