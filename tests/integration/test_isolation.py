@@ -2,22 +2,19 @@
 
 import asyncio
 import statistics
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import batched
 
 import pytest
 
-from local.tenant.model import Instance
 from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, until
-from tests.integration.many import AT_ONCE, Always, change, failures, held, publish, say
+from tests.integration.many import Always, change, failures, held, publish, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
 LIMIT = 2.0  # seconds
 EVERY = 0.5  # seconds between two of the healthy flow's events
 WAITING = 400
-MANY = 1_000
 
 
 @asynccontextmanager
@@ -65,36 +62,3 @@ async def test_a_slow_flow_with_many_waiting_delays_nobody(world: World) -> None
         await asyncio.sleep(15)
     await change(world, made["id"], "paused")
     assert max(took) < LIMIT
-
-
-async def subscribed(world: World, instance: Instance, prefix: str, behaviour: Always) -> Sequence[str]:
-    """A thousand flows that behave so; gives their names."""
-    names = [f"{prefix}-{number}" for number in range(MANY)]
-    for some in batched(names, AT_ONCE, strict=False):
-        await asyncio.gather(*(world.subscribe(DATA_SOURCE_FAILED, name, instance) for name in some))
-    for name in names:
-        world.stack.flows.behave(name, behaviour)
-    return names
-
-
-@pytest.mark.alone
-@pytest.mark.parametrize("after", [0, 5], ids=["by an error", "by a timeout"])
-async def test_a_thousand_flows_that_fail_at_once_delay_nobody(world: World, after: float) -> None:
-    instance = world.instance()
-    await world.restart(DELIVERY_RETRY_SECONDS="10,30,60")
-    try:
-        await subscribed(world, instance, f"failing-{after}", Always(503, after=after))
-        events = failures(instance, 6)
-        what = f"{MANY:,} flows fail {'after a timeout of 2 s' if after else 'at once'}"
-        async with measured(world, f"beside-failing-{after}", f"{what}, while they begin to") as beginning:
-            for event in events[:5]:
-                await publish(world, [event])
-            await asyncio.sleep(45)
-        async with measured(world, f"beside-failed-{after}", f"{what}, and another event for all") as later:
-            await publish(world, events[5:])
-            await asyncio.sleep(20)
-    finally:
-        listed = (await world.stack.call("GET", f"/subscriptions?instanceId={instance.id}")).json()["value"]
-        say(str({status: sum(each["status"] == status for each in listed) for status in ("active", "failing")}))
-        await world.restart()
-    assert max(*beginning, *later) < LIMIT
