@@ -1,4 +1,4 @@
-"""Polls: how it goes to ask Customer Insights, for each instance and family."""
+"""Polls: how it goes to ask Customer Insights, for each instance and family, and what goes on there."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +12,10 @@ EVERY_INSTANCE: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """How the polls of a family of an instance go; `pending_events` are found and not known to be published."""
+    """How the polls of a family of an instance go; `pending_events` are found and not known to be published.
+
+    Of what goes on there: whether a job runs, when a scheduled one is due, and when a poll last found anything changed.
+    """
 
     instance_id: str
     family: Family
@@ -22,6 +25,9 @@ class Polled:
     failing_since: datetime | None = None
     error: str | None = None
     pending_events: int = 0
+    changed_at: datetime | None = None
+    is_running: bool = False
+    due_at: datetime | None = None
 
     def succeeded(self) -> "Polled":
         """It after a poll that went well."""
