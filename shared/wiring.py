@@ -46,6 +46,8 @@ from shared.usecases.gate import Gate
 from shared.usecases.observe import Observe
 from shared.usecases.patience import Patience
 from shared.usecases.poll import Poll
+from shared.usecases.poll_instance import PollInstance
+from shared.usecases.poll_outcomes import PollOutcomes
 from shared.usecases.poll_report import PollReport
 from shared.usecases.purge import Purge
 from shared.usecases.redeliver import Redeliver
@@ -98,14 +100,21 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         telemetry=telemetry,
     )
     follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
+    insights = InsightsClient(calls)
+    outcomes = PollOutcomes(report=PollReport(polls=polls, clock=clock), telemetry=telemetry)
     return Bridge(
         poll=Poll(
-            insights=InsightsClient(calls),
-            checkpoints=checkpoints,
-            subscriptions=subscriptions,
-            publisher=EventGridTopic(settings.topic_endpoint, topic_credential(settings)),
-            report=PollReport(polls=polls, clock=clock),
-            clock=clock,
+            insights=insights,
+            poll_instance=PollInstance(
+                insights=insights,
+                checkpoints=checkpoints,
+                subscriptions=subscriptions,
+                publisher=EventGridTopic(settings.topic_endpoint, topic_credential(settings)),
+                outcomes=outcomes,
+                clock=clock,
+                telemetry=telemetry,
+            ),
+            outcomes=outcomes,
             instances=settings.instances,
             telemetry=telemetry,
         ),

@@ -24,8 +24,7 @@ from shared.errors import (
 )
 from shared.insights.auth import TokenSource
 from shared.settings import Settings
-from shared.usecases.poll import REFRESHES, Poll
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll import REFRESHES
 from tests.adapters.conftest import Opened, Storage, opened, storage
 from tests.fakes import CheckpointStoreFake, ClockFake, PollStoreFake, PublisherFake, SubscriptionStoreFake
 from tests.infra.compiler import INFRA
@@ -39,6 +38,7 @@ from tests.insights.test_auth import entra
 from tests.pages import PAGES, blocks, commands, fenced, shell
 from tests.telemetry.test_kql import bind
 from tests.test_docs import SAMPLE
+from tests.usecases.polling import poll_of
 from triggers.answers import answer, of_error
 from triggers.health import Health
 from triggers.operations import shown
@@ -129,12 +129,12 @@ async def test_the_text_about_storage_is_the_bridge_s() -> None:
 @pytest.mark.parametrize("name", LOGGED)
 async def test_a_line_of_the_log_is_the_bridge_s(name: str, caplog: pytest.LogCaptureFixture) -> None:
     status, body, tokens = LOGGED[name]
-    poll = Poll(
+    poll = poll_of(
         insights=client(tokens=tokens),
         checkpoints=CheckpointStoreFake(),
         subscriptions=SubscriptionStoreFake(),
         publisher=PublisherFake(),
-        report=PollReport(polls=PollStoreFake(), clock=ClockFake()),
+        polls=PollStoreFake(),
         clock=ClockFake(),
     )
     with RequestsMock(assert_all_requests_are_fired=False) as api:

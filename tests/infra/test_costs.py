@@ -11,8 +11,7 @@ import pytest
 
 from shared.domain.resources import Job
 from shared.settings import DEFAULTS
-from shared.usecases.poll import INSTANCES_AT_ONCE, REFRESHES, THRESHOLDS, Poll
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll import INSTANCES_AT_ONCE, REFRESHES, THRESHOLDS
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,
@@ -27,6 +26,7 @@ from tests.infra.deployment import SITE, Deployment
 from tests.infra.test_names import as_azure_gives_them, triggers
 from tests.infra.test_watching import minutes
 from tests.test_docs import table
+from tests.usecases.polling import poll_of
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 ENVIRONMENTS = (1, 10, 1_000)
@@ -146,12 +146,12 @@ async def test_a_poll_makes_as_many_calls_as_the_page_says() -> None:
     ended = Job("j1", "successful", "ingestion", "onDemand", None, NOON - DAY, NOON - DAY, [])
     for environment in ("i1", "i2"):
         insights.show(environment, data_sources=[], nodes=[], jobs=[ended], segments=[], measures=[])
-    poll = Poll(
+    poll = poll_of(
         insights=insights,
         checkpoints=CheckpointStoreFake(),
         subscriptions=SubscriptionStoreFake(),
         publisher=PublisherFake(),
-        report=PollReport(polls=PollStoreFake(), clock=ClockFake()),
+        polls=PollStoreFake(),
         clock=ClockFake(),
     )
     for families, name in ((REFRESHES, "refresh_calls"), (THRESHOLDS, "threshold_calls")):

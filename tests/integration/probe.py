@@ -8,7 +8,13 @@ import json
 import resource
 import time
 
-from shared.adapters import callbacks, checkpoint_blobs, event_grid, logs, subscription_table  # noqa: F401 - not counted
+from shared.adapters import (  # noqa: F401 - not counted
+    callbacks,
+    checkpoint_blobs,
+    event_grid,
+    poll_table,
+    subscription_table,
+)
 from shared.composition import compose
 from shared.insights import client  # noqa: F401 - the same
 from shared.settings import Settings

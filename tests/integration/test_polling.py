@@ -121,7 +121,7 @@ async def test_pollers_that_start_from_the_same_checkpoint_publish_once(world: W
     settings = Settings.load({**world.stack.settings, "CUSTOMER_INSIGHTS_INSTANCES": instance.id})
     pollers, barrier = [compose(settings).poll for _ in range(3)], asyncio.Barrier(3)
     for poller in pollers:
-        poller._checkpoints = Meeting(poller._checkpoints, barrier)  # type: ignore[arg-type]
+        poller._poll_instance._checkpoints = Meeting(poller._poll_instance._checkpoints, barrier)  # type: ignore[arg-type]
     for _ in range(4):
         instance.refresh_data_source(instance.data_source("Web").id, ok=False, at=now())
         await asyncio.gather(*(poller(REFRESHES) for poller in pollers))
@@ -161,6 +161,7 @@ def published(world: World, instance: Instance) -> list[int]:
 
 async def _close(pollers: list[Any]) -> None:
     for poller in pollers:
-        for part in (poller._checkpoints, poller._publisher, poller._subscriptions):
+        inner = poller._poll_instance
+        for part in (inner._checkpoints, inner._publisher, inner._subscriptions):
             await part.close()
         poller._insights._calls.close()

@@ -44,8 +44,8 @@ async def test_the_trace_of_the_poll_reaches_the_flow_and_the_stages_are_measure
     counts = {point.dimensions["status"]: point.sum for point in recorder.of(SUBSCRIPTIONS)}
     assert counts["active"] >= 1
     for part in (
-        bridge.poll._checkpoints,
-        bridge.poll._publisher,
+        bridge.poll._poll_instance._checkpoints,
+        bridge.poll._poll_instance._publisher,
         bridge.subscriptions,
         *bridge.observe._queues.values(),
     ):

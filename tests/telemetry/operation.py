@@ -21,8 +21,7 @@ from shared.usecases.bury import Bury
 from shared.usecases.deliver import Deliver, RetryPolicy
 from shared.usecases.dispatch import Dispatch
 from shared.usecases.observe import Observe
-from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll, PollFailedError
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll import REFRESHES, THRESHOLDS, PollFailedError
 from shared.usecases.subscribe import Unsubscribe
 from tests.fakes import (
     NOON,
@@ -41,6 +40,7 @@ from tests.fakes import (
 )
 from tests.telemetry import tables
 from tests.telemetry.recorder import Recorder
+from tests.usecases.polling import poll_of
 from tests.usecases.world import URL, subscription
 
 MINUTE = timedelta(minutes=1)
@@ -73,12 +73,12 @@ class Operation:
         self.store = SubscriptionStoreFake(subscription(id_="s1", slug="data-source-refresh-succeeded"))
         self.callbacks, letters = CallbacksFake(), DeadLetterLogFake()
         self.bury = Bury(letters=letters, clock=self.clock, telemetry=told)
-        self.poll = Poll(
+        self.poll = poll_of(
             insights=self.insights,
             checkpoints=CheckpointStoreFake(),
             subscriptions=self.store,
             publisher=self.publisher,
-            report=PollReport(polls=PollStoreFake(), clock=self.clock),
+            polls=PollStoreFake(),
             clock=self.clock,
             telemetry=told,
         )

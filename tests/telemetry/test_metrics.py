@@ -30,10 +30,10 @@ from shared.telemetry import (
 )
 from shared.usecases.observe import Observe
 from shared.usecases.poll import EVERY_INSTANCE, REFRESHES, Poll, PollFailedError
-from shared.usecases.poll_report import PollReport
 from tests.fakes import NOON, ClockFake, SubscriptionStoreFake
 from tests.telemetry.recorder import Recorder
 from tests.usecases import test_poll
+from tests.usecases.polling import poll_of
 from tests.usecases.world import EVENT, World, subscription
 
 SUCCEEDED = "CustomerInsights.DataSource.RefreshSucceeded"
@@ -48,12 +48,12 @@ class Polls(test_poll.World):
         super().__init__(*instances)
 
     def worker(self) -> Poll:
-        return Poll(
+        return poll_of(
             insights=self.insights,
             checkpoints=self.checkpoints,
             subscriptions=SubscriptionStoreFake(),
             publisher=self.publisher,
-            report=PollReport(polls=self.polls, clock=self.clock),
+            polls=self.polls,
             clock=self.clock,
             instances=self.instances,
             telemetry=self.recorder.telemetry,

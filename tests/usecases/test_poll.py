@@ -20,7 +20,6 @@ from shared.domain.resources import (
 )
 from shared.errors import AccessError, CheckpointError, TransientError
 from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll, PollFailedError
-from shared.usecases.poll_report import PollReport
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,
@@ -32,6 +31,7 @@ from tests.fakes import (
     PublisherFake,
     SubscriptionStoreFake,
 )
+from tests.usecases.polling import poll_of
 from tests.usecases.world import subscription
 
 ALL = (*REFRESHES, *THRESHOLDS)
@@ -81,12 +81,12 @@ class World:
         self.poll = self.worker()
 
     def worker(self) -> Poll:
-        return Poll(
+        return poll_of(
             insights=self.insights,
             checkpoints=self.checkpoints,
             subscriptions=SubscriptionStoreFake(*RULES),
             publisher=self.publisher,
-            report=PollReport(polls=self.polls, clock=self.clock),
+            polls=self.polls,
             clock=self.clock,
             instances=self.instances,
         )
