@@ -19,9 +19,11 @@ import requests
 from shared.errors import NotFoundError, PermanentError
 from shared.insights import paths
 from shared.insights.auth import TokenSource
+from shared.insights.budget import Budget
+from shared.insights.clock import Clock
 from shared.insights.paths import Layouts, LearnedPaths, below, quoted
 from shared.insights.reading import Omissions, Reader
-from shared.insights.transport import Answer, Call, Clock, Pace, Transport, new_session
+from shared.insights.transport import Answer, Call, Pace, Transport, new_session
 
 PATIENCE: Final = timedelta(seconds=45)
 HURRIED_PATIENCE: Final = timedelta(seconds=8)
@@ -54,6 +56,7 @@ class Calls:
     ) -> None:
         self._session = session or new_session()
         self._workflow = workflow
+        self.budget = Budget(clock)
         self._transport = Transport(
             endpoint=endpoint.rstrip("/"),
             subscription_key=subscription_key,
@@ -61,6 +64,7 @@ class Calls:
             session=self._session,
             pace=Pace.patient(patience),
             clock=clock,
+            budget=self.budget,
         )
         self._threads = ThreadPoolExecutor(_THREADS, "insights")
         self._paths = LearnedPaths()
