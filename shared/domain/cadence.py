@@ -7,10 +7,11 @@ while something runs, and within five otherwise.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from shared.domain import ids
+from shared.domain.checkpoints import Family
 from shared.domain.jobs import has_ended
 from shared.domain.polls import Polled
 from shared.domain.resources import SCHEDULED, Instance, Job
@@ -26,8 +27,12 @@ LONGEST_JOB = timedelta(days=1)
 LEEWAY = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 
+NEVER = datetime.min.replace(tzinfo=UTC)
+
 # The next tick of a schedule after a time.
 type Ticks = Callable[[datetime], datetime]
+# How polls go, by the instance's key and the family.
+type Rows = Mapping[str, Mapping[Family, Polled]]
 
 
 def is_running(jobs: Iterable[Job], now: datetime) -> bool:
@@ -53,32 +58,40 @@ def is_busy(polled: Polled, until: datetime) -> bool:
     )
 
 
-def due(slot: Slot, instances: Sequence[Instance], polls: Iterable[Polled], ticks: Ticks) -> list[Instance]:
-    """The instances to be polled in a slot, those first that were not polled for longest; `polls` is how polls went."""
-    rows: defaultdict[str, dict[str, Polled]] = defaultdict(dict)
+def by_instance(polls: Iterable[Polled]) -> Rows:
+    """How polls go, by the instance's key and the family."""
+    rows: defaultdict[str, dict[Family, Polled]] = defaultdict(dict)
     for polled in polls:
         rows[ids.key(polled.instance_id)][polled.family] = polled
+    return rows
+
+
+def last_polled(rows: Mapping[Family, Polled], families: Iterable[Family]) -> datetime:
+    """When that of an instance's families was polled that waits longest."""
+    return min(rows[family].last_poll_at if family in rows else NEVER for family in families)
+
+
+def in_turn(slot: Slot, instances: Iterable[Instance], rows: Rows) -> list[Instance]:
+    """The instances, those first that were not polled for longest."""
+    return sorted(instances, key=lambda one: last_polled(rows.get(ids.key(one.id), {}), slot.families))
+
+
+def due(slot: Slot, instances: Iterable[Instance], rows: Rows, ticks: Ticks) -> list[Instance]:
+    """Those of the instances, in their order, that are to be polled in a slot."""
     gap = ticks(slot.opened_at + LEEWAY) - slot.opened_at
     turn = round(slot.opened_at.timestamp() / gap.total_seconds()) % EVERY
     long_ago = _tick_before(slot.opened_at + LEEWAY, gap, ticks)
 
-    def last_polled(instance: Instance) -> datetime | None:
-        """When the family that waits longest was polled; None: never."""
-        times = [rows[ids.key(instance.id)].get(family) for family in slot.round.families]
-        return min((one.last_poll_at for one in times if one is not None), default=None) if all(times) else None
-
     def is_due(instance: Instance) -> bool:
-        key, at = ids.key(instance.id), last_polled(instance)
+        key = ids.key(instance.id)
         return (
-            at is None
-            or at < long_ago
+            last_polled(rows.get(key, {}), slot.families) < long_ago
             # Idle instances take turns, each in slots of its own.
             or zlib.crc32(key.encode()) % EVERY == turn
-            or any(is_busy(polled, slot.opened_at + EVERY * gap) for polled in rows[key].values())
+            or any(is_busy(polled, slot.opened_at + EVERY * gap) for polled in rows.get(key, {}).values())
         )
 
-    never = datetime.min.replace(tzinfo=slot.opened_at.tzinfo)
-    return sorted(filter(is_due, instances), key=lambda one: last_polled(one) or never)
+    return list(filter(is_due, instances))
 
 
 def _tick_before(at: datetime, gap: timedelta, ticks: Ticks) -> datetime:

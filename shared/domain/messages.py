@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from shared.domain.checkpoints import Family
 from shared.domain.deliveries import EventKey, New
 from shared.domain.events import Event, in_utc, json_text, trace_context
 from shared.domain.resources import Instance
-from shared.domain.slots import Round, Shard, Slot
+from shared.domain.slots import Shard, Slot
 from shared.errors import FormatError
 
 VERSION = 1
@@ -89,7 +90,7 @@ def encode_shard(shard: Shard) -> str:
     slot = shard.slot
     return _text(
         {
-            "round": slot.round,
+            "families": slot.families,
             "openedAt": slot.opened_at.isoformat(),
             "endsAt": slot.ends_at.isoformat(),
             "instances": [[one.id, one.name] if one.name is not None else [one.id] for one in shard.instances],
@@ -105,11 +106,10 @@ def decode_poll(text: str) -> Shard | Beat:
     found = message.get("instances")
     if not isinstance(found, list) or not all(map(_is_instance, found)):
         raise ValueError("not a poll: neither beat nor instances")
-    try:
-        poll = Round(message.get("round", ""))
-    except ValueError:
-        raise ValueError("not a poll: no round that there is") from None
-    slot = Slot(poll, _time_of(message, "openedAt"), _time_of(message, "endsAt"))
+    families = message.get("families")
+    if not isinstance(families, list) or not set(families) <= set(Family):
+        raise ValueError("not a poll: families that there are not")
+    slot = Slot(tuple(map(Family, families)), _time_of(message, "openedAt"), _time_of(message, "endsAt"))
     return Shard(slot, tuple(Instance(*one) for one in found))
 
 

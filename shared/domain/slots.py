@@ -1,13 +1,12 @@
 """Slots: one run of polling, which families are polled in it, and which instances share a message.
 
-A timer, or where the timers stand still the heartbeat, opens a slot. What belongs to a slot is worth doing until it
+A timer, or where the timers stand still the heartbeat, opens a slot. What belongs to a slot is worth beginning until it
 ends: whoever comes later leaves it to the next one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from itertools import batched
 
 from shared.domain.checkpoints import Family
@@ -17,30 +16,11 @@ from shared.domain.resources import Instance
 SHARD = 25
 
 
-class Round(StrEnum):
-    """What is polled together, by a timer of its own."""
-
-    REFRESHES = "refreshes"
-    THRESHOLDS = "thresholds"
-
-    @property
-    def families(self) -> Sequence[Family]:
-        """The families of resources, in the order in which they are polled."""
-        return _FAMILIES[self]
-
-
-# The data sources come first: what their `refreshState` tells, the nodes and jobs that are read after it show as well.
-_FAMILIES = {
-    Round.REFRESHES: (Family.DATA_SOURCES, Family.JOBS),
-    Round.THRESHOLDS: (Family.SEGMENTS, Family.MEASURES),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One run of polling, from when it was opened until nothing of it is begun any more."""
+    """One run of polling these families, from when it was opened until nothing of it is begun any more."""
 
-    round: Round
+    families: tuple[Family, ...]
     opened_at: datetime
     ends_at: datetime
 
@@ -50,7 +30,7 @@ class Shard:
     """The instances of a slot that are polled together."""
 
     slot: Slot
-    instances: Sequence[Instance]
+    instances: tuple[Instance, ...]
 
 
 def shards(slot: Slot, instances: Sequence[Instance]) -> list[Shard]:

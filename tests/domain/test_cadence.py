@@ -1,6 +1,7 @@
 """The cadence: what goes on is looked at in every slot, nobody waits for longer than five, and all get their turn."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.domain.cadence import EVERY, LONGEST_JOB, QUIET, due, due_at, is_running
+from shared.domain import cadence
+from shared.domain.cadence import EVERY, LONGEST_JOB, QUIET, Ticks, by_instance, due_at, in_turn, is_running
+from shared.domain.checkpoints import Family
 from shared.domain.polls import Polled
 from shared.domain.resources import Instance, Job
-from shared.domain.slots import Round, Slot
+from shared.domain.slots import Slot
 from shared.schedules import read_schedule
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -21,43 +24,56 @@ MINUTELY = read_schedule("0 * * * * *").after
 SCHEDULES = st.sampled_from(
     ["0 * * * * *", "*/15 * * * * *", "30 */5 * * * *", "0 0,1,30 * * * *", "0 */20 8-17 * * MON-FRI", "0 0 6 * * *"]
 )
+REFRESHES, THRESHOLDS = (Family.DATA_SOURCES, Family.JOBS), (Family.SEGMENTS, Family.MEASURES)
+ROUNDS = (REFRESHES, THRESHOLDS)
 INSTANCES = [Instance(f"i{n}") for n in range(100)]
 
 
-def rows(instance: Instance, at: datetime, poll: Round = Round.REFRESHES) -> list[Polled]:
-    return [Polled(instance.id, family, at) for family in poll.families]
+def due(of: Slot, instances: Sequence[Instance], polls: Iterable[Polled], ticks: Ticks) -> list[Instance]:
+    rows = by_instance(polls)
+    return cadence.due(of, in_turn(of, instances, rows), rows, ticks)
 
 
-def slot(at: datetime, poll: Round = Round.REFRESHES) -> Slot:
-    return Slot(poll, at, at + MINUTE)
+def rows(instance: Instance, at: datetime, families: tuple[Family, ...] = REFRESHES) -> list[Polled]:
+    return [Polled(instance.id, family, at) for family in families]
+
+
+def slot(at: datetime, families: tuple[Family, ...] = REFRESHES) -> Slot:
+    return Slot(families, at, at + MINUTE)
 
 
 def job(submitted: datetime, status: str = "successful", ended: datetime | None = None, kind: str = "scheduled") -> Job:
     return Job("j", status, "all", kind, "full", submitted, ended)
 
 
-def run(schedule: str, slots: int, *, busy: set[str], poll: Round, jitter: timedelta) -> dict[str, list[int]]:
+def run(
+    schedule: str, slots: int, *, busy: set[str], families: tuple[Family, ...], jitter: timedelta
+) -> dict[str, list[int]]:
     """The slots in which each instance was polled, with a timer that comes a moment early or late."""
     ticks, polled, found = read_schedule(schedule).after, {}, {one.id: [] for one in INSTANCES}  # type: ignore[var-annotated]
     at = NOON
     for number in range(slots):
         at = ticks(at)
         opened = at + jitter
-        for instance in due(slot(opened, poll), INSTANCES, [row for some in polled.values() for row in some], ticks):
+        for instance in due(
+            slot(opened, families), INSTANCES, [row for some in polled.values() for row in some], ticks
+        ):
             found[instance.id].append(number)
             # It is polled somewhere in the slot.
             when = opened + (ticks(at) - at) / 2
-            polled[instance.id] = [replace(row, is_running=instance.id in busy) for row in rows(instance, when, poll)]
+            polled[instance.id] = [
+                replace(row, is_running=instance.id in busy) for row in rows(instance, when, families)
+            ]
     return found
 
 
 @given(
-    SCHEDULES, st.sets(st.sampled_from([one.id for one in INSTANCES])), st.sampled_from(Round), st.integers(-900, 900)
+    SCHEDULES, st.sets(st.sampled_from([one.id for one in INSTANCES])), st.sampled_from(ROUNDS), st.integers(-900, 900)
 )
 def test_the_busy_are_polled_in_every_slot_and_all_others_in_every_fifth_at_least(
-    schedule: str, busy: set[str], poll: Round, jitter: int
+    schedule: str, busy: set[str], families: tuple[Family, ...], jitter: int
 ) -> None:
-    found = run(schedule, 31, busy=busy, poll=poll, jitter=timedelta(milliseconds=jitter))
+    found = run(schedule, 31, busy=busy, families=families, jitter=timedelta(milliseconds=jitter))
     for instance_id, slots in found.items():
         gaps = {later - earlier for earlier, later in pairwise(slots)}
         assert slots[0] == 0
@@ -66,7 +82,7 @@ def test_the_busy_are_polled_in_every_slot_and_all_others_in_every_fifth_at_leas
 
 
 def test_idle_instances_take_turns() -> None:
-    found = run("0 * * * * *", 60, busy=set(), poll=Round.REFRESHES, jitter=timedelta(0))
+    found = run("0 * * * * *", 60, busy=set(), families=REFRESHES, jitter=timedelta(0))
     load = Counter(number for slots in found.values() for number in slots)
     assert load[0] == len(INSTANCES)
     assert max(load[number] for number in range(1, 60)) < len(INSTANCES) / 2
@@ -95,22 +111,22 @@ def test_the_order_of_a_list_and_the_spelling_of_ids_say_nothing(listed: list[In
     assert [one.id.strip("{}").lower() for one in due(slot(NOON), respelled, polls, MINUTELY)] == expected
 
 
-def is_polled(*polls: Polled, poll: Round = Round.REFRESHES) -> bool:
+def is_polled(*polls: Polled, families: tuple[Family, ...] = REFRESHES) -> bool:
     """Whether an instance that was polled just now is polled in the next slot, though it is not its turn."""
     for n in range(EVERY + 1):
         instance = Instance(f"i{n}")
-        idle = rows(instance, NOON, poll)
+        idle = rows(instance, NOON, families)
         at = NOON + MINUTE
-        if not due(slot(at, poll), [instance], idle, MINUTELY):
+        if not due(slot(at, families), [instance], idle, MINUTELY):
             found = {row.family: row for row in (*idle, *(replace(row, instance_id=instance.id) for row in polls))}
-            return bool(due(slot(at, poll), [instance], found.values(), MINUTELY))
+            return bool(due(slot(at, families), [instance], found.values(), MINUTELY))
     raise AssertionError("each is polled")
 
 
 JOBS = rows(Instance("i0"), NOON)[1]
 
 
-@pytest.mark.parametrize("poll", Round)
+@pytest.mark.parametrize("families", ROUNDS)
 @pytest.mark.parametrize(
     ("row", "polled"),
     [
@@ -122,8 +138,10 @@ JOBS = rows(Instance("i0"), NOON)[1]
         (replace(JOBS, due_at=NOON + timedelta(hours=1)), False),
     ],
 )
-def test_what_goes_on_in_an_instance_counts_for_all_its_families(row: Polled, poll: Round, *, polled: bool) -> None:
-    assert is_polled(row, poll=poll) == polled
+def test_what_goes_on_in_an_instance_counts_for_all_its_families(
+    row: Polled, families: tuple[Family, ...], *, polled: bool
+) -> None:
+    assert is_polled(row, families=families) == polled
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.checkpoints import Family
 from shared.domain.deliveries import EventKey, New
 from shared.domain.events import DataSourceRefreshSucceeded, Event
 from shared.domain.messages import (
@@ -20,7 +21,7 @@ from shared.domain.messages import (
     encode_shard,
 )
 from shared.domain.resources import Instance
-from shared.domain.slots import SHARD, Round, Shard, Slot, shards
+from shared.domain.slots import SHARD, Shard, Slot, shards
 from shared.errors import FormatError
 
 T0 = datetime(2026, 11, 20, tzinfo=UTC)
@@ -55,7 +56,9 @@ instances = st.lists(st.builds(Instance, ids, st.none() | st.text(max_size=100))
 
 
 @given(
-    shard=st.builds(Shard, st.builds(Slot, st.sampled_from(Round), times, times), instances.map(tuple)),
+    shard=st.builds(
+        Shard, st.builds(Slot, st.lists(st.sampled_from(Family)).map(tuple), times, times), instances.map(tuple)
+    ),
     encoded=st.booleans(),
 )
 def test_a_shard_survives_its_journey(*, shard: Shard, encoded: bool) -> None:
@@ -69,7 +72,7 @@ def test_a_heartbeat_survives_its_journey(*, beat: Beat, encoded: bool) -> None:
 
 @given(st.lists(st.builds(Instance, ids)))
 def test_shards_hold_all_instances_in_their_order(found: list[Instance]) -> None:
-    made = shards(Slot(Round.REFRESHES, T0, T0), found)
+    made = shards(Slot((Family.JOBS,), T0, T0), found)
     assert [one for shard in made for one in shard.instances] == found
     assert all(1 <= len(shard.instances) <= SHARD for shard in made)
     assert len(made) == -(-len(found) // SHARD)
@@ -81,10 +84,10 @@ def test_shards_hold_all_instances_in_their_order(found: list[Instance]) -> None
         "{}",
         '{"v":1}',
         '{"v":1,"beat":1}',
-        '{"v":1,"round":"refreshes","openedAt":"2026-11-20T00:00:00Z","instances":[]}',
-        '{"v":1,"round":"else","openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
-        '{"v":1,"round":"refreshes","openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[7]}',
-        '{"v":1,"round":"refreshes","openedAt":"2026-11-20T00:00:00","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
+        '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00Z","instances":[]}',
+        '{"v":1,"families":["else"],"openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
+        '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[7]}',
+        '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
     ],
 )
 def test_what_is_no_poll_is_said_to_be_none(text: str) -> None:
@@ -185,9 +188,9 @@ def test_garbage_of_the_strangest_kind_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any text will do
         decode_delivery(text)
     shard = (
-        '{"v":1,"round":"refreshes","openedAt":"2026-11-20T00:00:00+00:00","endsAt":"2026-11-20T00:01:00+00:00",'
+        '{"v":1,"families":["data-sources","jobs"],"openedAt":"2026-11-20T00:00:00+00:00","endsAt":"2026-11-20T00:01:00+00:00",'
         '"instances":[["i1","Contoso"],["i2"]]}'
     )
-    slot = Slot(Round.REFRESHES, T0, T0 + timedelta(minutes=1))
+    slot = Slot((Family.DATA_SOURCES, Family.JOBS), T0, T0 + timedelta(minutes=1))
     assert decode_poll(shard) == Shard(slot, (Instance("i1", "Contoso"), Instance("i2")))
     assert encode_shard(Shard(slot, (Instance("i1", "Contoso"), Instance("i2")))) == shard
