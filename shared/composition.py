@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shared.usecases.observe import Observe
     from shared.usecases.patience import Patience
     from shared.usecases.poll import Poll
+    from shared.usecases.poll_message import PollMessage
     from shared.usecases.purge import Purge
     from shared.usecases.redeliver import Redeliver
     from shared.usecases.release import Release
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from shared.usecases.served import Served
     from shared.usecases.status import ReadStatus
     from shared.usecases.subscribe import Subscribe, Unsubscribe
+    from shared.usecases.timers import Timers
     from shared.usecases.watched import Watched
 
 HEALTH_TIMEOUT = 10
@@ -55,6 +57,8 @@ class Bridge:
     """The wired use cases, and what callers may read without one."""
 
     poll: "Poll"
+    poll_message: "PollMessage"
+    timers: "Timers"
     dispatch: "Dispatch"
     deliver: "Deliver"
     release: "Release"

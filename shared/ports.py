@@ -13,12 +13,14 @@ from shared.domain.deliveries import Delivery, EventKey, New, Stage
 from shared.domain.events import Event
 from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
-from shared.domain.messages import Look, Release
+from shared.domain.messages import Beat, Look, Release
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.slots import Shard
 from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger
 from shared.domain.thresholds import Rule
+from shared.domain.timers import Ticked
 
 
 class Clock(Protocol):
@@ -87,8 +89,36 @@ class PollStore(Protocol):
         """Write how they go, whatever stands there."""
         ...
 
+    async def remove(self, polled: Polled) -> None:
+        """Forget how they go, also when it is forgotten already."""
+        ...
+
     def all(self) -> AsyncIterator[Polled]:
         """How the polls of all instances and families go, by instance. Raises `FormatError` as `get` does."""
+        ...
+
+
+class TimerStore(Protocol):
+    """Where it stands when the timers and the heartbeat last ran."""
+
+    async def all(self) -> Sequence[Ticked]:
+        """When each last ran. Raises `FormatError` for a row of another version of the bridge."""
+        ...
+
+    async def put(self, ticked: Ticked) -> None:
+        """Write when one last ran, whatever stands there."""
+        ...
+
+
+class Budget(Protocol):
+    """What Customer Insights takes of the bridge."""
+
+    def begin(self) -> float:
+        """Keep room for the calls of a poll until its `end`; or give the seconds after which to ask again."""
+        ...
+
+    def end(self) -> None:
+        """Give up the room of a poll."""
         ...
 
 
@@ -162,6 +192,14 @@ class ReleaseQueue(Protocol):
 
     async def send(self, message: Release, delay: timedelta = timedelta(0)) -> None:
         """Add a message; it shows after the delay."""
+        ...
+
+
+class PollQueue(Protocol):
+    """The queue `polls`."""
+
+    async def send(self, message: Shard | Beat, delay: timedelta = timedelta(0)) -> None:
+        """Add a message; it shows after the delay. Raises `TooLargeError` when no message holds it."""
         ...
 
 

@@ -39,6 +39,19 @@ POLL_FAILURES = Metric(
 POLL_LAG = Metric(
     "bridge.poll.lag", "histogram", "s", "From an occurrence in Customer Insights to its publication.", ("type",)
 )
+POLL_WAIT = Metric(
+    "bridge.poll.wait",
+    "gauge",
+    "s",
+    "When polling begins: for how long the instance that waits longest was not polled.",
+    ("family",),
+)
+SLOTS = Metric(
+    "bridge.poll.slots", "counter", "{slot}", "Runs of polling, by what began them: a timer or the heartbeat.", ("by",)
+)
+INSTANCES_LEFT = Metric(
+    "bridge.instances.left", "gauge", "{instance}", "Instances that were polled, and are not served any more."
+)
 API_DURATION = Metric(
     "bridge.api.duration",
     "histogram",
@@ -86,6 +99,9 @@ METRICS = (
     POLL_DURATION,
     POLL_FAILURES,
     POLL_LAG,
+    POLL_WAIT,
+    SLOTS,
+    INSTANCES_LEFT,
     API_DURATION,
     EVENTS_PUBLISHED,
     ATTEMPT_DURATION,
@@ -147,8 +163,12 @@ LOG_EVENTS = frozenset(
         "events.replayed",
         "health.failed",
         "health.recovered",
+        "heartbeat.failed",
+        "instance.forgotten",
+        "instance.left",
         "logs.purged",
         "message.given_up",
+        "poll.expired",
         "poll.failed",
         "poll.recovered",
         "poll.succeeded",
@@ -165,6 +185,7 @@ LOG_EVENTS = frozenset(
         "subscription.taken",
         "subscription.unchecked",
         "telemetry.failed",
+        "timer.missed",
     }
 )
 

@@ -22,11 +22,13 @@ from shared.domain.deliveries import Delivery, EventKey, New, Stage
 from shared.domain.events import Event
 from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
-from shared.domain.messages import Look, Release, encode_new
+from shared.domain.messages import Beat, Look, Release, encode_new, encode_shard
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.slots import Shard
 from shared.domain.subscriptions import Subscription
+from shared.domain.timers import Ticked
 from shared.errors import (
     CheckpointError,
     ConfigurationError,
@@ -180,19 +182,63 @@ class PollStoreFake:
         if self.failures:
             raise self.failures.pop(0)
         await asyncio.sleep(0)
-        return self.rows.get((instance_id, family))
+        return self.rows.get((ids.key(instance_id), family))
 
     async def put(self, polled: Polled) -> None:
         self.writes += 1
         if self.failures:
             raise self.failures.pop(0)
         await asyncio.sleep(0)
-        self.rows[polled.instance_id, polled.family] = polled
+        self.rows[ids.key(polled.instance_id), polled.family] = polled
+
+    async def remove(self, polled: Polled) -> None:
+        await asyncio.sleep(0)
+        self.rows.pop((ids.key(polled.instance_id), polled.family), None)
 
     async def all(self) -> AsyncIterator[Polled]:
         for _, polled in sorted(self.rows.items()):
             await asyncio.sleep(0)
             yield polled
+
+
+class TimerStoreFake:
+    """When the timers ran; `failures` are raised by the next calls."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Ticked] = {}
+        self.failures: list[Exception] = []
+
+    async def all(self) -> Sequence[Ticked]:
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        return list(self.rows.values())
+
+    async def put(self, ticked: Ticked) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        self.rows[ticked.name] = ticked
+
+
+class BudgetFake:
+    """An API that takes so many polls at once, and no more than `left`; `most` is how many there were at once."""
+
+    def __init__(self, left: int | None = None) -> None:
+        self.left = left
+        self.under_way = self.most = 0
+
+    def begin(self) -> float:
+        if self.left == 0:
+            return 1.0
+        if self.left is not None:
+            self.left -= 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        return 0.0
+
+    def end(self) -> None:
+        self.under_way -= 1
 
 
 class PublisherFake:
@@ -268,7 +314,16 @@ class SubscriptionStoreFake(SubscriptionTable):
         await super().delete(subscription, version)
 
 
-class QueueFake[M: (New | Look, Release)]:
+def _written(message: New | Look | Release | Shard | Beat) -> str:
+    match message:
+        case New():
+            return encode_new(message)
+        case Shard():
+            return encode_shard(message)
+    return message.encode()
+
+
+class QueueFake[M: (New | Look, Release, Shard | Beat)]:
     """A queue on a virtual clock: text in, text out, each message from its time on."""
 
     def __init__(self, clock: ClockFake, fate: Fate | None = None) -> None:
@@ -282,7 +337,7 @@ class QueueFake[M: (New | Look, Release)]:
     async def send(self, message: M, delay: timedelta = timedelta(0)) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        text = encode_new(message) if isinstance(message, New) else message.encode()
+        text = _written(message)
         if len(text.encode()) > self.max_bytes:
             raise TooLargeError("too large for a message")
         at = self._clock() + max(delay, timedelta(0))

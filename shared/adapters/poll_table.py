@@ -7,10 +7,10 @@ from typing import Any
 
 from shared.adapters.storage import Account, key_of
 from shared.adapters.tables import VERSION, Row, Table, known
+from shared.adapters.timer_table import POLLS, TIMERS
+from shared.domain import ids
 from shared.domain.checkpoints import Family
 from shared.domain.polls import Polled
-
-POLLS = "polls"
 
 
 class PollTable:
@@ -22,32 +22,44 @@ class PollTable:
 
     async def get(self, instance_id: str, family: Family) -> Polled | None:
         """How the polls of a family go, or None. Raises `FormatError` for a row of another version of the bridge."""
-        found = await self._table.get(key_of(instance_id), family)
+        found = await self._table.get(_partition(instance_id), family)
         return _read(found[0]) if found is not None else None
 
     async def put(self, polled: Polled) -> None:
         """Write how they go, whatever stands there."""
         await self._table.put(_row(polled))
 
+    async def remove(self, polled: Polled) -> None:
+        """Forget how they go, also when it is forgotten already."""
+        await self._table.delete(_partition(polled.instance_id), polled.family)
+
     async def all(self) -> AsyncIterator[Polled]:
         """How the polls go, by instance. Raises `FormatError` for a row of another version of the bridge."""
-        async with aclosing(self._table.query("PartitionKey ge ''", {})) as rows:
+        async with aclosing(self._table.query("PartitionKey ne @timers ", {"timers": TIMERS})) as rows:
             async for row in rows:
                 yield _read(row)
 
 
+def _partition(instance_id: str) -> str:
+    return key_of(ids.key(instance_id))
+
+
 def _row(polled: Polled) -> Mapping[str, Any]:
     row = {
-        "PartitionKey": key_of(polled.instance_id),
+        "PartitionKey": _partition(polled.instance_id),
         "RowKey": polled.family.value,
         "v": VERSION,
         "instanceId": polled.instance_id,
         "name": polled.name,
         "lastPollAt": polled.last_poll_at.isoformat(),
-        "lastSuccessAt": polled.last_success_at.isoformat() if polled.last_success_at else None,
-        "failingSince": polled.failing_since.isoformat() if polled.failing_since else None,
+        "lastSuccessAt": _text(polled.last_success_at),
+        "failingSince": _text(polled.failing_since),
         "error": polled.error,
         "pendingEvents": polled.pending_events,
+        "changedAt": _text(polled.changed_at),
+        "running": polled.is_running or None,
+        "dueAt": _text(polled.due_at),
+        "leftAt": _text(polled.left_at),
     }
     return {name: value for name, value in row.items() if value is not None}
 
@@ -63,7 +75,15 @@ def _read(row: Row) -> Polled:
         failing_since=_time(row.get("failingSince")),
         error=row.get("error"),
         pending_events=row["pendingEvents"],
+        changed_at=_time(row.get("changedAt")),
+        is_running=row.get("running", False),
+        due_at=_time(row.get("dueAt")),
+        left_at=_time(row.get("leftAt")),
     )
+
+
+def _text(time: datetime | None) -> str | None:
+    return time.isoformat() if time is not None else None
 
 
 def _time(text: str | None) -> datetime | None:

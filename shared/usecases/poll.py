@@ -1,83 +1,133 @@
-"""Poll: which instances are polled, how many at once, and what is told of all of them at the end.
+"""Poll: open a slot. Whose turn is it, who has left, and who does the work?
 
-An instance that fails holds up no other.
+Where they are few, all instances are polled here and now, in every slot. More are shared out over the queue `polls`, in
+shards that are worth something until the slot ends, and idle ones are left out of some slots.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from itertools import batched
 
+from shared.domain import cadence, ids
+from shared.domain.cadence import LEEWAY, Rows, Ticks
 from shared.domain.checkpoints import Family
 from shared.domain.polls import EVERY_INSTANCE
 from shared.domain.resources import Instance
-from shared.ports import Insights
-from shared.telemetry import SILENCE, Telemetry
-from shared.usecases.poll_instance import PollInstance
+from shared.domain.slots import Slot, shards
+from shared.ports import Clock, Insights, PollQueue, PollStore
+from shared.telemetry import POLL_WAIT, SILENCE, Telemetry
+from shared.usecases.leave import Leave
+from shared.usecases.poll_many import PollFailedError, PollMany
 from shared.usecases.poll_outcomes import PollOutcomes
+from shared.usecases.served import Served
 
 # The data sources come first: what their `refreshState` tells, the nodes and jobs that are read after it show as well.
 REFRESHES = (Family.DATA_SOURCES, Family.JOBS)
 THRESHOLDS = (Family.SEGMENTS, Family.MEASURES)
+ROUNDS = (REFRESHES, THRESHOLDS)
 
-INSTANCES_AT_ONCE = 8
-# Azure Monitor cuts a line at 32,768 characters; an id has 36.
-INSTANCES_PER_LINE = 500
+# A slot is no longer than this, however seldom the timer comes: the host ends a function after 10 minutes (host.json).
+LONGEST = timedelta(minutes=5)
+# So many messages are sent at once.
+SENDS_AT_ONCE = 16
 
 log = logging.getLogger("bridge.poll")
 
 
-class PollFailedError(ExceptionGroup[Exception]):
-    """Some families of some instances could not be polled; the others were."""
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Who is served, as far as it could be found out, and how the polls of all went so far."""
+
+    served: Sequence[Instance]
+    rows: Rows
+    failures: Sequence[Exception] = ()
 
 
 class Poll:
-    """Polls instances for changes; `instances` empty means all that the API lists."""
+    """Opens slots."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
         *,
         insights: Insights,
-        poll_instance: PollInstance,
+        served: Served,
+        polls: PollStore,
+        poll_many: PollMany,
+        queue: PollQueue,
+        leave: Leave,
         outcomes: PollOutcomes,
-        instances: Sequence[str] = (),
+        ticks: Mapping[Family, Ticks],
+        inline_max: int,
+        clock: Clock,
         telemetry: Telemetry = SILENCE,
     ) -> None:
         self._insights = insights
-        self._poll_instance = poll_instance
+        self._served = served
+        self._polls = polls
+        self._poll_many = poll_many
+        self._queue = queue
+        self._leave = leave
         self._outcomes = outcomes
-        self._instances = instances
+        self._ticks = ticks
+        self._inline_max = inline_max
+        self._clock = clock
         self._telemetry = telemetry
 
     async def __call__(self, families: Sequence[Family]) -> None:
-        """Poll these families of all instances. Raises `PollFailedError` at the end when some could not be polled."""
-        at_once = asyncio.Semaphore(INSTANCES_AT_ONCE)
+        """Have these families polled. Raises `PollFailedError` at the end when something could not be."""
+        now, ticks = self._clock(), self._ticks[families[0]]
+        slot = Slot(tuple(families), now, min(ticks(now + LEEWAY), now + LONGEST))
+        roll = await self._roll(families)
+        failures = list(roll.failures)
+        if not failures:
+            failures += await self._leave(slot, roll.served, roll.rows)
+        self._measure(slot, roll)
+        turn = cadence.in_turn(slot, roll.served, roll.rows)
+        if len(turn) <= self._inline_max:
+            failures += await self._poll_many(slot, turn)
+        else:
+            await self._share_out(slot, cadence.due(slot, turn, roll.rows, ticks))
+        if failures:
+            raise PollFailedError(f"{len(failures)} failures while polling", failures)
 
-        async def poll(instance: Instance) -> list[Exception]:
-            async with at_once:
-                return await self._poll_instance(instance, families)
-
-        instances = await self._polled(families)
-        failures = await asyncio.gather(*(poll(instance) for instance in instances))
-        self._tell_successes(families, [one.id for one, found in zip(instances, failures, strict=True) if not found])
-        if errors := [error for found in failures for error in found]:
-            raise PollFailedError(f"{len(errors)} failures while polling", errors)
-
-    async def _polled(self, families: Sequence[Family]) -> Sequence[Instance]:
-        if self._instances:
-            return [Instance(instance_id) for instance_id in self._instances]
-        failures: Sequence[Exception] = ()
+    async def _roll(self, families: Sequence[Family]) -> Roll:
+        rows, failures = await self._rows(), list[Exception]()
         try:
-            return await self._insights.instances()
-        except Exception as error:
-            failures = [error]
-            raise
-        finally:
-            for family in families:
-                await self._outcomes.tell(Instance(EVERY_INSTANCE), family, failures)
+            served = await self._served.all(self._insights.instances)
+        except Exception as error:  # noqa: BLE001 - raised at the end: those that are known are polled all the same
+            failures.append(error)
+            served = _remembered(rows)
+        for family in families:
+            await self._outcomes.tell(Instance(EVERY_INSTANCE), family, failures)
+        return Roll(served, rows, failures)
 
-    def _tell_successes(self, families: Sequence[Family], instance_ids: Sequence[str]) -> None:
-        """Say which instances were polled with success: at every tick, so in few lines, and where anybody listens."""
-        if self._telemetry.is_on:
-            for some in batched(instance_ids, INSTANCES_PER_LINE, strict=False):
-                log.info("poll.succeeded families=%s instances=%s", ",".join(families), ",".join(some))
+    async def _rows(self) -> Rows:
+        try:
+            return cadence.by_instance([polled async for polled in self._polls.all()])
+        except Exception:
+            # Events go their way whether or not somebody can see how the polls went.
+            log.exception("poll.unreported instance=%s", EVERY_INSTANCE)
+            return {}
+
+    def _measure(self, slot: Slot, roll: Roll) -> None:
+        """Tell for how long the instance that waits longest was not polled."""
+        known = [roll.rows[key] for one in roll.served if (key := ids.key(one.id)) in roll.rows]
+        for family in slot.families:
+            times = [rows[family].last_poll_at for rows in known if family in rows]
+            wait = (slot.opened_at - min(times)).total_seconds() if times else 0.0
+            self._telemetry.measure(POLL_WAIT, max(0.0, wait), family=family.value)
+
+    async def _share_out(self, slot: Slot, instances: Sequence[Instance]) -> None:
+        for some in batched(shards(slot, instances), SENDS_AT_ONCE, strict=False):
+            await asyncio.gather(*(self._queue.send(shard) for shard in some))
+
+
+def _remembered(rows: Rows) -> list[Instance]:
+    """The instances that were served when they could last be listed."""
+    latest = (
+        max(found.values(), key=lambda it: it.last_poll_at) for key, found in rows.items() if key != EVERY_INSTANCE
+    )
+    return [Instance(polled.instance_id, polled.name) for polled in latest if polled.left_at is None]

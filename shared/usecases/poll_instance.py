@@ -57,6 +57,11 @@ class JobFeed:
         self._top = 0
         self._jobs: Sequence[Job] = ()
 
+    @property
+    def latest(self) -> Sequence[Job]:
+        """The jobs that have been read so far."""
+        return self._jobs
+
     async def read(self, enough: Callable[[Sequence[Job]], bool]) -> Sequence[Job]:
         """The latest jobs, newest first, as many as are `enough`, or all that the API shows."""
         while self._top == 0 or (not enough(self._jobs) and self._top < MAX_JOBS):
@@ -107,6 +112,16 @@ class PollInstance:
             failures += found
         return failures
 
+    async def publish(self, instance: Instance, family: Family) -> list[Exception]:
+        """Publish what earlier polls of a family found, and ask nothing; gives what could not be done."""
+        try:
+            checkpoint, version = await self._checkpoints.load(instance.id, family)
+            if checkpoint.outbox:
+                await self._publish(instance.id, family, checkpoint, version)
+        except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
+            return [error]
+        return []
+
     async def _try_family(self, instance_id: str, family: Family, feed: JobFeed, span: Span) -> Sequence[Exception]:
         try:
             return await self._poll_family(instance_id, family, feed, span)
@@ -123,6 +138,8 @@ class PollInstance:
             failures.append(error)
         else:
             failures += compared.failures
+            has_changed = compared.state is not checkpoint.state
+            self._outcomes.saw(instance_id, family, feed.latest if family is Family.JOBS else (), changed=has_changed)
             if compared.events or compared.state is not checkpoint.state:
                 # The trace is written down with the event: whoever publishes it, it leaves with the same bytes.
                 outbox = [*checkpoint.outbox, *(event.traced(span.traceparent).raw for event in compared.events)]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from shared.domain.checkpoints import Family
-from shared.domain.resources import Instance
+from shared.domain.resources import Instance, Job
 from shared.telemetry import POLL_FAILURES, SILENCE, Telemetry
 from shared.usecases.poll_report import PollReport
 
@@ -22,6 +22,10 @@ class PollOutcomes:
     def pending(self, instance_id: str, family: Family, events: int) -> None:
         """Remember how many events of a family are found and not known to be published."""
         self._report.pending(instance_id, family, events)
+
+    def saw(self, instance_id: str, family: Family, jobs: Sequence[Job], *, changed: bool) -> None:
+        """Remember what goes on in an instance: its jobs, where they were read, and whether anything has changed."""
+        self._report.saw(instance_id, family, jobs, changed=changed)
 
     async def tell(self, instance: Instance, family: Family, failures: Sequence[Exception]) -> None:
         """Tell of one poll, and why it failed, if it did."""

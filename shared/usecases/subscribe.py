@@ -35,6 +35,7 @@ from shared.errors import (
 )
 from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, Insights, SubscriptionStore
 from shared.usecases.backlog import Backlog
+from shared.usecases.served import Served
 
 # A flow that subscribes again without having heard our answer leaves registrations behind; so many can be ended.
 MAX_TOKENS = 16
@@ -55,7 +56,7 @@ class Subscribed:
 
 
 class Subscribe:
-    """Takes subscriptions; `instances` empty means all that the API lists."""
+    """Takes subscriptions of the instances that are served."""
 
     def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
@@ -66,7 +67,7 @@ class Subscribe:
         cipher: Cipher,
         backlog: Backlog,
         clock: Clock,
-        instances: Sequence[str] = (),
+        served: Served,
     ) -> None:
         self._subscriptions = subscriptions
         self._insights = insights
@@ -74,7 +75,7 @@ class Subscribe:
         self._cipher = cipher
         self._backlog = backlog
         self._clock = clock
-        self._instances = instances
+        self._served = served
 
     async def __call__(self, wish: Wish, chosen_id: str | None = None) -> Subscribed:
         """Subscribe; without a chosen id, the same wish finds its subscription again.
@@ -163,7 +164,7 @@ class Subscribe:
 
     async def _known(self, wish: Wish) -> Wish:
         """The wish with its names as the API spells them. Raises `InvalidInputError` for what the API does not know."""
-        instances = self._instances or _ids(await _ask(self._insights.instances()))
+        instances = _ids(await _ask(self._served.all(self._insights.instances)))
         wish = replace(wish, instance_id=_pick("instanceId", wish.instance_id, instances))
         match wish.filters:
             case DataSourceFilters(data_source_id=str(data_source_id)):

@@ -21,7 +21,8 @@ from shared.usecases.bury import Bury
 from shared.usecases.deliver import Deliver, RetryPolicy
 from shared.usecases.dispatch import Dispatch
 from shared.usecases.observe import Observe
-from shared.usecases.poll import REFRESHES, THRESHOLDS, PollFailedError
+from shared.usecases.poll import REFRESHES, THRESHOLDS
+from shared.usecases.poll_many import PollFailedError
 from shared.usecases.subscribe import Unsubscribe
 from tests.fakes import (
     NOON,

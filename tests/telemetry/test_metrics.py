@@ -10,6 +10,7 @@ import responses
 
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
+from shared.domain.polls import EVERY_INSTANCE
 from shared.errors import TransientError
 from shared.insights.metering import meter
 from shared.insights.transport import new_session
@@ -29,7 +30,8 @@ from shared.telemetry import (
     SUBSCRIPTIONS,
 )
 from shared.usecases.observe import Observe
-from shared.usecases.poll import EVERY_INSTANCE, REFRESHES, Poll, PollFailedError
+from shared.usecases.poll import REFRESHES, Poll
+from shared.usecases.poll_many import PollFailedError
 from tests.fakes import NOON, ClockFake, SubscriptionStoreFake
 from tests.telemetry.recorder import Recorder
 from tests.usecases import test_poll

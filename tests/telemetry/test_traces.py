@@ -17,7 +17,7 @@ from shared.domain.events import Event
 from shared.errors import TransientError
 from shared.telemetry import SPANS
 from shared.usecases.dispatch import Dispatch
-from shared.usecases.poll import PollFailedError
+from shared.usecases.poll_many import PollFailedError
 from tests.fakes import EventLogFake
 from tests.telemetry.recorder import Recorder
 from tests.telemetry.test_metrics import Polls

@@ -1,13 +1,103 @@
-"""Polling composed: the use case `Poll` over ports, as `shared.wiring` puts it together."""
+"""Polling composed: its use cases over ports, as `shared.wiring` puts them together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from shared.ports import CheckpointStore, Clock, Insights, PollStore, Publisher, SubscriptionStore
+from shared.domain.messages import Beat
+from shared.domain.slots import Shard
+from shared.ports import (
+    Budget,
+    CheckpointStore,
+    Clock,
+    Insights,
+    PollQueue,
+    PollStore,
+    Publisher,
+    SubscriptionStore,
+    TimerStore,
+)
+from shared.schedules import read_schedule
 from shared.telemetry import SILENCE, Telemetry
-from shared.usecases.poll import Poll
+from shared.usecases.bury import Bury
+from shared.usecases.leave import Leave
+from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll
 from shared.usecases.poll_instance import PollInstance
+from shared.usecases.poll_many import PollMany
+from shared.usecases.poll_message import PollMessage
 from shared.usecases.poll_outcomes import PollOutcomes
 from shared.usecases.poll_report import PollReport
+from shared.usecases.served import Served
+from shared.usecases.timers import Timers
+from tests.fakes import BudgetFake, ClockFake, DeadLetterLogFake, QueueFake, TimerStoreFake
+
+TICKS = dict.fromkeys(REFRESHES, read_schedule("0 * * * * *").after) | dict.fromkeys(
+    THRESHOLDS, read_schedule("30 */5 * * * *").after
+)
+
+
+@dataclass
+class Worker:
+    """What one worker has for polling."""
+
+    poll: Poll
+    message: PollMessage
+    timers: Timers
+
+
+def worker_of(  # noqa: PLR0913 - the ports it needs, by name
+    *,
+    insights: Insights,
+    checkpoints: CheckpointStore,
+    subscriptions: SubscriptionStore,
+    publisher: Publisher,
+    polls: PollStore,
+    clock: Clock,
+    instances: Sequence[str] = (),
+    inline_max: int = 20,
+    queue: PollQueue | None = None,
+    timers: TimerStore | None = None,
+    budget: Budget | None = None,
+    telemetry: Telemetry = SILENCE,
+) -> Worker:
+    """A worker over these ports."""
+    queue = queue or QueueFake[Shard | Beat](ClockFake())
+    report = PollReport(polls=polls, clock=clock)
+    outcomes = PollOutcomes(report=report, telemetry=telemetry)
+    poll_instance = PollInstance(
+        insights=insights,
+        checkpoints=checkpoints,
+        subscriptions=subscriptions,
+        publisher=publisher,
+        outcomes=outcomes,
+        clock=clock,
+        telemetry=telemetry,
+    )
+    poll_many = PollMany(
+        poll_instance=poll_instance,
+        outcomes=outcomes,
+        budget=budget or BudgetFake(),
+        clock=clock,
+        telemetry=telemetry,
+    )
+    poll = Poll(
+        insights=insights,
+        served=Served(instances),
+        polls=polls,
+        poll_many=poll_many,
+        queue=queue,
+        leave=Leave(polls=polls, subscriptions=subscriptions, poll_instance=poll_instance, telemetry=telemetry),
+        outcomes=outcomes,
+        ticks=TICKS,
+        inline_max=inline_max,
+        clock=clock,
+        telemetry=telemetry,
+    )
+    ticking = Timers(
+        poll=poll, timers=timers or TimerStoreFake(), queue=queue, ticks=TICKS, clock=clock, telemetry=telemetry
+    )
+    bury = Bury(letters=DeadLetterLogFake(), clock=clock, telemetry=telemetry)
+    message = PollMessage(polls=polls, poll_many=poll_many, report=report, timers=ticking, bury=bury, clock=clock)
+    return Worker(poll, message, ticking)
 
 
 def poll_of(  # noqa: PLR0913 - the ports it needs, by name
@@ -22,20 +112,13 @@ def poll_of(  # noqa: PLR0913 - the ports it needs, by name
     telemetry: Telemetry = SILENCE,
 ) -> Poll:
     """A poll over these ports."""
-    outcomes = PollOutcomes(report=PollReport(polls=polls, clock=clock), telemetry=telemetry)
-    poll_instance = PollInstance(
+    return worker_of(
         insights=insights,
         checkpoints=checkpoints,
         subscriptions=subscriptions,
         publisher=publisher,
-        outcomes=outcomes,
+        polls=polls,
         clock=clock,
-        telemetry=telemetry,
-    )
-    return Poll(
-        insights=insights,
-        poll_instance=poll_instance,
-        outcomes=outcomes,
         instances=instances,
         telemetry=telemetry,
-    )
+    ).poll

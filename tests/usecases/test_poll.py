@@ -19,7 +19,8 @@ from shared.domain.resources import (
     Task,
 )
 from shared.errors import AccessError, CheckpointError, TransientError
-from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll, PollFailedError
+from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll
+from shared.usecases.poll_many import PollFailedError
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,

@@ -8,7 +8,7 @@ from shared.domain.checkpoints import Family
 from shared.domain.polls import EVERY_INSTANCE, Polled
 from shared.domain.resources import Instance
 from shared.errors import AccessError, TransientError
-from shared.usecases.poll import PollFailedError
+from shared.usecases.poll_many import PollFailedError
 from shared.usecases.poll_report import MAX_ERROR, PollReport
 from tests.fakes import NOON, ClockFake, PollStoreFake
 from tests.usecases.test_poll import ALL, World

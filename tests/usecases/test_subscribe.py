@@ -22,6 +22,7 @@ from shared.errors import (
 )
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
+from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
 from tests.fakes import (
     CallbacksFake,
@@ -72,7 +73,7 @@ class World:
             cipher=self.cipher,
             backlog=Backlog(subscriptions=self.store, deliveries=self.deliveries, agenda=agenda, clock=self.clock),
             clock=self.clock,
-            instances=instances,
+            served=Served(instances),
         )
         self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.deliveries, clock=self.clock)
 

@@ -1,0 +1,106 @@
+"""Timers: open a slot at each tick, and see to it that slots are opened when the ticks stop.
+
+After a deployment Azure's timers may stop for good while all else goes on. So a message goes round in the queue
+`polls`, the heartbeat: each time it shows, it looks when the timers ran, opens the slots of those that have missed two
+ticks, and sends itself on. The first run of a timer puts things back as they were.
+"""
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from shared.domain.cadence import LEEWAY, Ticks
+from shared.domain.checkpoints import Family
+from shared.domain.messages import Beat
+from shared.domain.timers import HEARTBEAT, Ticked
+from shared.ports import Clock, PollQueue, TimerStore
+from shared.telemetry import SILENCE, SLOTS, Telemetry
+from shared.usecases.poll import ROUNDS, Poll
+from shared.usecases.poll_many import PollFailedError
+
+# However seldom the timers tick, it is looked so often whether they do; and no more often than is worth a message.
+LONGEST, SHORTEST = timedelta(hours=1), timedelta(seconds=10)
+# A heartbeat that has missed so many of its own beats is dead.
+DEAD = 3
+
+log = logging.getLogger("bridge.poll")
+
+
+class Timers:
+    """Runs for timers and for the heartbeat."""
+
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
+        self,
+        *,
+        poll: Poll,
+        timers: TimerStore,
+        queue: PollQueue,
+        ticks: Mapping[Family, Ticks],
+        clock: Clock,
+        telemetry: Telemetry = SILENCE,
+    ) -> None:
+        self._poll = poll
+        self._timers = timers
+        self._queue = queue
+        self._ticks = ticks
+        self._clock = clock
+        self._telemetry = telemetry
+
+    async def tick(self, families: Sequence[Family]) -> None:
+        """Run a timer. Raises what `Poll` raises."""
+        try:
+            await self._note(families)
+        except Exception:
+            # Events go their way whether or not somebody would notice that the timers stop.
+            log.exception("heartbeat.failed")
+        self._telemetry.measure(SLOTS, by="timer")
+        await self._poll(families)
+
+    async def beat(self, beat: Beat) -> None:
+        """Look after the timers. Raises `PollFailedError` when a slot was opened and something could not be polled."""
+        found = {ticked.name: ticked for ticked in await self._timers.all()}
+        mine = found.get(HEARTBEAT)
+        if mine is None or mine.token != beat.token:
+            return  # another goes round
+        await self._renew()
+        failures: list[Exception] = []
+        for families in ROUNDS:
+            timer = found.get(families[0])
+            if timer is not None and self._is_missed(families, timer):
+                log.warning("timer.missed families=%s since=%s", ",".join(families), timer.at.isoformat())
+                now = self._clock()
+                await self._timers.put(Ticked(timer.name, timer.at, now))
+                self._telemetry.measure(SLOTS, by="heartbeat")
+                try:
+                    await self._poll(families)
+                except PollFailedError as error:
+                    failures += error.exceptions
+        if failures:
+            raise PollFailedError(f"{len(failures)} failures while polling", failures)
+
+    def _is_missed(self, families: Sequence[Family], timer: Ticked) -> bool:
+        """Whether a timer has missed two ticks, and it is time for a slot of its."""
+        ticks, now = self._ticks[families[0]], self._clock()
+        second = ticks(ticks(timer.at + LEEWAY))
+        return second < now and ticks((timer.opened_at or timer.at) + LEEWAY) <= now + LEEWAY
+
+    async def _note(self, families: Sequence[Family]) -> None:
+        """Write down that a timer runs, and start a heartbeat where there is none."""
+        now = self._clock()
+        beats = [ticked for ticked in await self._timers.all() if ticked.name == HEARTBEAT]
+        await self._timers.put(Ticked(families[0].value, now, now))
+        if not any(beat.at > now - DEAD * self._gap(now) for beat in beats):
+            await self._renew()
+
+    async def _renew(self) -> None:
+        """Send the heartbeat on. Whatever message went round before is one too many from now on."""
+        now, token = self._clock(), secrets.token_hex(8)
+        await self._queue.send(Beat(token), self._gap(now))
+        await self._timers.put(Ticked(HEARTBEAT, now, token=token))
+
+    def _gap(self, now: datetime) -> timedelta:
+        """How long to wait for the next look: an interval of the timer that ticks most often."""
+        ticks = [self._ticks[families[0]] for families in ROUNDS]
+        gap = min(tick(tick(now)) - tick(now) for tick in ticks)
+        return max(SHORTEST, min(gap, LONGEST))
