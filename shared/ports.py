@@ -17,8 +17,8 @@ from shared.domain.messages import Look, Release
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rules import Rule
 from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger
-from shared.domain.thresholds import Rule
 
 
 class Clock(Protocol):

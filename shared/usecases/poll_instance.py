@@ -16,9 +16,10 @@ from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThreshol
 from shared.domain.jobs import JobsState
 from shared.domain.refreshes import DataSourcesState
 from shared.domain.resources import Instance, Job, Measure, Segment
+from shared.domain.rules import Rule
 from shared.domain.sightings import Snapshot
 from shared.domain.subscriptions import TRIGGERS_BY_EVENT_TYPE
-from shared.domain.thresholds import Rule, ValuesState, Watched
+from shared.domain.thresholds import ValuesState, Watched
 from shared.errors import BridgeError, ConfigurationError, LostRaceError, NotFoundError
 from shared.ports import CheckpointStore, Clock, Insights, Publisher, SubscriptionStore
 from shared.telemetry import (
