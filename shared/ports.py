@@ -17,9 +17,9 @@ from shared.domain.messages import Beat, Look, Release
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rules import Rule
 from shared.domain.slots import Shard
 from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger
-from shared.domain.thresholds import Rule
 from shared.domain.timers import Ticked
 
 

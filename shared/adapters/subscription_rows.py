@@ -13,8 +13,8 @@ from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
 from shared.adapters.tables import VERSION, Row, known
 from shared.domain import ids
+from shared.domain.rules import Rule
 from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, Trigger
-from shared.domain.thresholds import Rule
 
 NO_ROW = ""
 # Partitions of subscriptions lie between the first two of these, those of signposts at routes between the others.

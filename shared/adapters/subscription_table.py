@@ -27,8 +27,8 @@ from shared.adapters.subscription_rows import (
 from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
 from shared.domain import ids
+from shared.domain.rules import Rule
 from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger, rules_partition
-from shared.domain.thresholds import Rule
 from shared.errors import BridgeError, FormatError, LostRaceError
 
 TABLE = "subscriptions"

@@ -9,34 +9,22 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed, ThresholdCrossed
 from shared.domain.resources import COMPLETED, COMPLETED_SUCCESS, Measure, Segment
+from shared.domain.rules import EXACT, Rule
 
 type Direction = Literal["above", "below"]
 
-# More digits than Python's own context keeps, and nothing that a rule holds raises.
-EXACT = Context(prec=100, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 # Unused segments and measures are deleted after 45 days; what was not evaluated for so long before the latest
 # evaluation and is listed no more, is forgotten.
 FORGET_AFTER = timedelta(days=45)
 # The API's own default for a segment's history, and a bound on what is asked of it.
 MIN_HISTORY_DAYS, MAX_HISTORY_DAYS = 10, 365
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A subscribed threshold on the resource `name`; `direction` may also be `either`."""
-
-    id: str
-    name: str
-    threshold: Decimal
-    direction: Literal["above", "below", "either"] = "above"
-    rearm_margin: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from shared.domain import ids
+from shared.domain.rules import EXACT
 from shared.domain.subscriptions import Filters, Trigger
-from shared.domain.thresholds import EXACT
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from shared.domain.jobs import JobsState
 from shared.domain.refreshes import DataSourcesState
 from shared.domain.resources import DataSource, Job, Node, Task
 from shared.domain.sightings import Snapshot
-from shared.domain.subscriptions import TRIGGERS, Wish, routes_of, rules_partition
+from shared.domain.subscriptions import TRIGGERS, routes_of, rules_partition
+from shared.domain.wishes import Wish
 from tests.usecases.world import subscription
 
 T0 = datetime(2026, 11, 20, 3, tzinfo=UTC)

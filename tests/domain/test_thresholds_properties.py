@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.resources import Segment, SegmentEvaluation
-from shared.domain.thresholds import Rule, ValuesState, Watched, compare, watch_segment
+from shared.domain.rules import Rule
+from shared.domain.thresholds import ValuesState, Watched, compare, watch_segment
 
 T0 = datetime(2026, 11, 20, 4, tzinfo=UTC)
 small = st.integers(0, 12)

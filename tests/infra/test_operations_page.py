@@ -16,9 +16,9 @@ from shared.domain.deliveries import Delivery, DeliveryRecord, Stage
 from shared.settings import DEFAULTS
 from shared.telemetry import LOG_EVENTS, METRICS
 from shared.usecases.dispatch import read_event
+from shared.usecases.families.feeds import MAX_JOBS
 from shared.usecases.gate import MAX_UNDER_WAY
 from shared.usecases.poll import INSTANCES_AT_ONCE
-from shared.usecases.poll_instance import MAX_JOBS
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, TOPIC, VAULT, Deployment
 from tests.infra.pages import blocks, page, sections
