@@ -14,7 +14,7 @@ TIMERS = "!timers"
 
 
 class TimerTable:
-    """One row for each timer, and one for the heartbeat."""
+    """One row for each timer, and for what the heartbeat does."""
 
     def __init__(self, account: Account) -> None:
         self._table = Table(account, POLLS)
@@ -36,7 +36,6 @@ def _row(ticked: Ticked) -> Mapping[str, object]:
         "RowKey": ticked.name,
         "v": VERSION,
         "at": ticked.at.isoformat(),
-        "openedAt": ticked.opened_at.isoformat() if ticked.opened_at is not None else None,
         "token": ticked.token,
     }
     return {name: value for name, value in row.items() if value is not None}
@@ -44,10 +43,4 @@ def _row(ticked: Ticked) -> Mapping[str, object]:
 
 def _read(row: Row) -> Ticked:
     known(row, "row of timers")
-    opened_at = row.get("openedAt")
-    return Ticked(
-        name=row["RowKey"],
-        at=datetime.fromisoformat(row["at"]),
-        opened_at=datetime.fromisoformat(opened_at) if opened_at is not None else None,
-        token=row.get("token"),
-    )
+    return Ticked(row["RowKey"], datetime.fromisoformat(row["at"]), row.get("token"))

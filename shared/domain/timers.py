@@ -1,21 +1,25 @@
-"""Timers: when each last opened a slot, and the heartbeat that stands in for them."""
+"""Timers: when each last ran, and the heartbeat that stands in for them."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-# The name under which the heartbeat's own row stands.
+# The heartbeat's own name.
 HEARTBEAT: Final = "heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """A timer, by the first family that it has polled: when it last ran, and when its last slot was opened by anybody.
+    """When a timer last ran, by the first family that it polls; or when the heartbeat last beat, or stood in for it.
 
-    Of the heartbeat: when it last beat, and the token of the only message that goes on.
+    `token` is that of the only message which is the heartbeat. Each row is written by one of them alone.
     """
 
     name: str
     at: datetime
-    opened_at: datetime | None = None
     token: str | None = None
+
+
+def standing_in(name: str) -> str:
+    """The name of the heartbeat where it stands in for a timer."""
+    return f"{HEARTBEAT}-{name}"

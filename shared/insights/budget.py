@@ -17,13 +17,17 @@ _WINDOW: Final = 60.0
 CALLS_OF_A_POLL: Final = 5
 # No limit below this is believed: two polls a minute.
 _LEAST: Final = 10.0
-# By how much a refusal lowers the limit, and a call that is taken raises it.
+# By how much a refusal lowers the limit, and a call that is taken raises it: the more, the longer none was refused.
 _LOWERED: Final = 0.9
-_RAISED: Final = 0.05
+_RAISED: Final = 0.02
+_MOST_RAISED: Final = 0.2
+_DOUBLED_AFTER: Final = 300.0
 # Seconds to wait after a refusal that does not say how long, and at most, whatever it says.
 _REST: Final = 5.0
 _LONGEST_REST: Final = 3_600.0
 _SOON: Final = 1.0
+# No wait is shorter, so that it ends after what is waited for.
+_SHORTEST: Final = 0.01
 
 
 class Budget:
@@ -48,8 +52,7 @@ class Budget:
     def begin(self) -> float:
         """Keep room for a poll until its `end`; or give the seconds after which to ask again."""
         with self._lock:
-            # One poll is always worth a try, however low the limit.
-            wait = self._wait(CALLS_OF_A_POLL * (self._polls + 1) if self._polls else 1)
+            wait = self._wait(CALLS_OF_A_POLL * (self._polls + 1))
             if not wait:
                 self._polls += 1
             return wait
@@ -63,7 +66,8 @@ class Budget:
         """Note that the API took a call."""
         with self._lock:
             if self._limit is not None:
-                self._limit += _RAISED
+                quiet = max(0.0, self._clock.monotonic() - self._closed_until)
+                self._limit += min(_MOST_RAISED, _RAISED * (1 + quiet / _DOUBLED_AFTER))
 
     def refused(self, retry_after: float | None) -> None:
         """Note that the API refused a call for its number; `retry_after` is what it said, in seconds."""
@@ -92,7 +96,7 @@ class Budget:
             return wait
         if over > len(self._sent):  # other polls keep the room, and nobody knows when they end
             return max(wait, _SOON)
-        return max(wait, self._sent[over - 1] + _WINDOW - now)
+        return max(wait, self._sent[over - 1] + _WINDOW - now, _SHORTEST)
 
     def _forget(self, now: float) -> None:
         while self._sent and self._sent[0] <= now - _WINDOW:

@@ -28,6 +28,7 @@ from shared.errors import (
     NotFoundError,
     PermanentError,
     RefusedError,
+    ThrottledError,
     TimedOutError,
     TransientError,
 )
@@ -186,7 +187,7 @@ class Transport:
         """Send one request. Nothing else touches requests or sees its exceptions."""
         while wait := self.budget.take():
             if self.clock.monotonic() + wait >= deadline:
-                raise TransientError(
+                raise ThrottledError(
                     f"Customer Insights takes no more calls for now, so {call} was not made; {_AGAIN}.",
                     retry_after=wait,
                 )
@@ -257,7 +258,7 @@ _MEANINGS: Final[Mapping[int, tuple[type[BridgeError], str]]] = {
     404: (NotFoundError, "it does not exist"),
     408: (TimedOutError, _AGAIN),
     409: (ConflictError, "it clashes with what exists"),
-    429: (TransientError, _AGAIN),
+    429: (ThrottledError, _AGAIN),
     504: (TimedOutError, _AGAIN),
 }
 

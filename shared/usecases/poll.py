@@ -31,6 +31,8 @@ ROUNDS = (REFRESHES, THRESHOLDS)
 
 # A slot is no longer than this, however seldom the timer comes: the host ends a function after 10 minutes (host.json).
 LONGEST = timedelta(minutes=5)
+# So long before the next tick nothing is begun any more: a timer whose run is not over loses it.
+PAUSE = timedelta(seconds=3)
 # So many messages are sent at once.
 SENDS_AT_ONCE = 16
 
@@ -79,7 +81,8 @@ class Poll:
     async def __call__(self, families: Sequence[Family]) -> None:
         """Have these families polled. Raises `PollFailedError` at the end when something could not be."""
         now, ticks = self._clock(), self._ticks[families[0]]
-        slot = Slot(tuple(families), now, min(ticks(now + LEEWAY), now + LONGEST))
+        next_tick = ticks(now + LEEWAY)
+        slot = Slot(tuple(families), now, min(next_tick - min(PAUSE, (next_tick - now) / 10), now + LONGEST))
         roll = await self._roll(families)
         failures = list(roll.failures)
         if not failures:

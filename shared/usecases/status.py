@@ -73,7 +73,7 @@ class ReadStatus:
             asyncio.gather(*(queue.count() for queue in self._queues.values())),
         )
         queues = dict(zip(self._queues, map(counted, waiting), strict=True))
-        polled_at = max((one.at for one in ticked if one.name != HEARTBEAT), default=None)
+        polled_at = max((one.at for one in ticked if not one.name.startswith(HEARTBEAT)), default=None)
         heartbeat_at = next((one.at for one in ticked if one.name == HEARTBEAT), None)
         return BridgeStatus(polls, subscriptions, queues, held, counted(letters), polled_at, heartbeat_at)
 

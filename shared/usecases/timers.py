@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from shared.domain.cadence import LEEWAY, Ticks
 from shared.domain.checkpoints import Family
 from shared.domain.messages import Beat
-from shared.domain.timers import HEARTBEAT, Ticked
+from shared.domain.timers import HEARTBEAT, Ticked, standing_in
 from shared.ports import Clock, PollQueue, TimerStore
 from shared.telemetry import SILENCE, SLOTS, Telemetry
 from shared.usecases.poll import ROUNDS, Poll
@@ -66,11 +66,10 @@ class Timers:
         await self._renew()
         failures: list[Exception] = []
         for families in ROUNDS:
-            timer = found.get(families[0])
-            if timer is not None and self._is_missed(families, timer):
+            timer, stood_in = found.get(families[0]), found.get(standing_in(families[0]))
+            if timer is not None and self._is_missed(families, timer, stood_in):
                 log.warning("timer.missed families=%s since=%s", ",".join(families), timer.at.isoformat())
-                now = self._clock()
-                await self._timers.put(Ticked(timer.name, timer.at, now))
+                await self._timers.put(Ticked(standing_in(timer.name), self._clock()))
                 self._telemetry.measure(SLOTS, by="heartbeat")
                 try:
                     await self._poll(families)
@@ -79,17 +78,17 @@ class Timers:
         if failures:
             raise PollFailedError(f"{len(failures)} failures while polling", failures)
 
-    def _is_missed(self, families: Sequence[Family], timer: Ticked) -> bool:
+    def _is_missed(self, families: Sequence[Family], timer: Ticked, stood_in: Ticked | None) -> bool:
         """Whether a timer has missed two ticks, and it is time for a slot of its."""
         ticks, now = self._ticks[families[0]], self._clock()
-        second = ticks(ticks(timer.at + LEEWAY))
-        return second < now and ticks((timer.opened_at or timer.at) + LEEWAY) <= now + LEEWAY
+        latest = max(timer.at, stood_in.at) if stood_in is not None else timer.at
+        return ticks(ticks(timer.at + LEEWAY)) < now and ticks(latest + LEEWAY) <= now + LEEWAY
 
     async def _note(self, families: Sequence[Family]) -> None:
         """Write down that a timer runs, and start a heartbeat where there is none."""
         now = self._clock()
         beats = [ticked for ticked in await self._timers.all() if ticked.name == HEARTBEAT]
-        await self._timers.put(Ticked(families[0].value, now, now))
+        await self._timers.put(Ticked(families[0].value, now))
         if not any(beat.at > now - DEAD * self._gap(now) for beat in beats):
             await self._renew()
 

@@ -11,7 +11,7 @@ from shared.domain.checkpoints import Family
 from shared.domain.messages import Beat
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
 from shared.domain.slots import Shard
-from shared.errors import TimedOutError, TransientError
+from shared.errors import ThrottledError, TimedOutError
 from shared.insights.budget import Budget
 from shared.usecases.poll import REFRESHES
 from shared.usecases.poll_many import PollFailedError
@@ -35,7 +35,8 @@ class CrowdInsights:
     def __init__(self, instances: Iterable[str], *, seconds: float = 0.05, per_minute: int | None = None) -> None:
         self.ids = list(instances)
         self.hanging: set[str] = set()
-        self.jobs_of: defaultdict[str, list[Job]] = defaultdict(list)
+        self.jobs_of = {instance_id: [_ended(instance_id, 0, NOON - timedelta(days=1))] for instance_id in self.ids}
+        self.patience = PATIENCE
         self.polled: defaultdict[str, list[float]] = defaultdict(list)
         self.clock = LoopClock()
         self.budget = Budget(self.clock)
@@ -45,7 +46,7 @@ class CrowdInsights:
         self._minute, self._used = -1, 0
 
     async def _call(self, instance_id: str | None) -> None:
-        while wait := self.budget.take():
+        while wait := self.budget.take():  # noqa: ASYNC110 - as the calls of the bridge wait
             await asyncio.sleep(wait)
         self.calls += 1
         self.at_once += 1
@@ -57,7 +58,7 @@ class CrowdInsights:
 
     async def _answer(self, instance_id: str | None) -> None:
         if instance_id in self.hanging:
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(self.patience)
             raise TimedOutError(f"{instance_id} hangs")
         await asyncio.sleep(self._seconds)
         now = self.clock.monotonic()
@@ -67,14 +68,12 @@ class CrowdInsights:
         if self._per_minute is not None and self._used > self._per_minute:
             self.refused += 1
             self.budget.refused(60 - now % 60)
-            raise TransientError("too many calls", retry_after=60 - now % 60)
+            raise ThrottledError("too many calls", retry_after=60 - now % 60)
         self.budget.taken()
 
     def finish_job(self, instance_id: str, at: datetime) -> None:
         """Have a full refresh end."""
-        number = len(self.jobs_of[instance_id])
-        job = Job(f"{instance_id}-{number}", "successful", "all", "onDemand", "full", at - timedelta(minutes=1), at, [])
-        self.jobs_of[instance_id].insert(0, job)
+        self.jobs_of[instance_id].insert(0, _ended(instance_id, len(self.jobs_of[instance_id]), at))
 
     async def instances(self) -> Sequence[Instance]:
         await self._call(None)
@@ -104,6 +103,11 @@ class CrowdInsights:
 
     async def measure(self, instance_id: str, name: str) -> Measure:
         raise AssertionError(f"nobody watches {name} of {instance_id}")
+
+
+def _ended(instance_id: str, number: int, at: datetime) -> Job:
+    begin = at - timedelta(minutes=1)
+    return Job(f"{instance_id}-{number}", "successful", "all", "onDemand", "full", begin, at, [])
 
 
 class PumpedQueue:
@@ -167,6 +171,10 @@ class Crowd:
         )
         self.queue.worker = self.worker
 
+    def seconds_of(self, at: datetime) -> float:
+        """A time as seconds since the beginning."""
+        return (at - NOON).total_seconds()
+
     async def until_minute(self, minute: float) -> None:
         await asyncio.sleep(max(0.0, minute * 60 - self.clock.monotonic()))
 
@@ -186,7 +194,3 @@ class Crowd:
         while self.clock.monotonic() < end:
             await self.tick()
             await asyncio.sleep(60 - self.clock.monotonic() % 60)
-
-    def published(self) -> dict[str, datetime]:
-        """The instances that events tell of."""
-        return {str(event["source"]).rpartition("/")[2]: NOON for event in self.publisher.events}

@@ -75,6 +75,7 @@ class World:
         self.checkpoints = CheckpointStoreFake(fate)
         self.publisher = PublisherFake(fate)
         self.polls = PollStoreFake()
+        self.subscriptions = SubscriptionStoreFake(*RULES)
         self.clock = ClockFake(at(60 * 24))
         self.instances = instances
         for instance_id in instances or ("i1",):
@@ -85,7 +86,7 @@ class World:
         return poll_of(
             insights=self.insights,
             checkpoints=self.checkpoints,
-            subscriptions=SubscriptionStoreFake(*RULES),
+            subscriptions=self.subscriptions,
             publisher=self.publisher,
             polls=self.polls,
             clock=self.clock,
