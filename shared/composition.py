@@ -5,6 +5,7 @@ and says at each call what is wrong with them.
 """
 
 import asyncio
+import atexit
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from shared.usecases.watched import Watched
 
 HEALTH_TIMEOUT = 10
+CLOSE_TIMEOUT = 5
+
+log = logging.getLogger("bridge")
 
 
 def utc_now() -> datetime:
@@ -87,6 +91,7 @@ class Bridge:
     public_url: str | None
     in_azure: bool
     checks: Sequence[Callable[[], Awaitable[None]]]
+    closers: Sequence[Callable[[], Awaitable[None] | None]]
     _prepared: bool = False
 
     async def tidy(self) -> None:
@@ -98,6 +103,16 @@ class Bridge:
         if not self._prepared:
             await self.check()
             self._prepared = True
+
+    async def close(self) -> None:
+        """Close all connections and sessions, also after one that does not close."""
+        for close in self.closers:
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    if (closing := close()) is not None:
+                        await closing
+            except Exception:
+                log.exception("bridge.unclosed")
 
     async def check(self) -> None:
         """Raise what keeps the storage from being used."""
@@ -125,7 +140,10 @@ def wired() -> Bridge:
     """The bridge for the settings of the environment, once."""
     # At their usual level the SDKs log every request.
     logging.getLogger("azure").setLevel(logging.WARNING)
-    return compose(Settings.load())
+    made = compose(Settings.load())
+    # The worker tells nobody that it stops; its event loop is closed by then, and what is closed now needs none.
+    atexit.register(lambda: asyncio.run(made.close()))
+    return made
 
 
 @functools.cache

@@ -152,6 +152,7 @@ SPANS = (POLL, PUBLISH, DISPATCH, DELIVER)
 # that writes it decides; a name stays what it is, because queries look for it.
 LOG_EVENTS = frozenset(
     {
+        "bridge.unclosed",
         "callback.unreadable",
         "deadletter.recorded",
         "deadletters.redelivered",

@@ -6,6 +6,8 @@ Importing this loads all of Azure's SDKs, so nothing imports it before the bridg
 import logging
 from datetime import timedelta
 
+from azure.core.credentials_async import AsyncTokenCredential
+
 from shared import __version__
 from shared.access import insights_tokens, storage_account, topic_credential
 from shared.adapters.callbacks import CallbackClient
@@ -116,13 +118,21 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     )
     follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
     insights = InsightsClient(calls)
+    publishing = topic_credential(settings)
+    topic = EventGridTopic(settings.topic_endpoint, publishing)
+    files = FileClient(new_session(), settings.insights_endpoint)
+    stores = (
+        *(checkpoints, incoming, queue, releases, shared_out),
+        *(subscriptions, deliveries, due, events, letters, polls),
+    )
+    credentials = [one for one in (account.credential, publishing) if isinstance(one, AsyncTokenCredential)]
     report = PollReport(polls=polls, clock=clock)
     outcomes = PollOutcomes(report=report, telemetry=telemetry)
     poll_instance = PollInstance(
         insights=insights,
         checkpoints=checkpoints,
         subscriptions=subscriptions,
-        publisher=EventGridTopic(settings.topic_endpoint, topic_credential(settings)),
+        publisher=topic,
         outcomes=outcomes,
         clock=clock,
         telemetry=telemetry,
@@ -254,16 +264,16 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         watched=Watched(subscriptions=subscriptions),
         catalog=CatalogClient(waited_for),
         rows=RowsClient(waited_for),
-        partitions=PartitionsClient(waited_for, FileClient(new_session(), settings.insights_endpoint)),
+        partitions=PartitionsClient(waited_for, files),
         actions=ActionsClient(waited_for),
         public_url=settings.public_url,
         in_azure=settings.in_azure,
-        checks=[
-            store.check
-            for store in (
-                *(checkpoints, incoming, queue, releases, shared_out),
-                *(subscriptions, deliveries, due, events, letters, polls),
-            )
+        checks=[store.check for store in stores],
+        closers=[
+            *(store.close for store in stores),
+            *(queue.close for queue in poisoned.values()),
+            *(credential.close for credential in credentials),
+            *(timers.close, topic.close, callbacks.close, files.close, calls.close),
         ],
     )
 

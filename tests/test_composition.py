@@ -1,9 +1,12 @@
 """What is wired: the health check of the whole app, and what becomes of telemetry that cannot be sent."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -47,8 +50,7 @@ async def storage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CountingStor
         _health.cache_clear()
         await bridge().check()
         yield storage
-        for check in bridge().checks:
-            await check.__self__.close()
+        await bridge().close()
         wired.cache_clear()
         _health.cache_clear()
 
@@ -82,3 +84,42 @@ def test_a_reference_instead_of_telemetry_s_address_is_told_and_stops_nothing(
     assert [record.getMessage() for record in caplog.records] == [
         f"telemetry.failed reason={APPLICATION_INSIGHTS} is a reference that Azure has not resolved"
     ]
+
+
+def open_things() -> set[int]:
+    """The sessions and pools of threads that somebody has to close, by their identities."""
+    found = set()
+    for one in gc.get_objects():
+        kind = type(one)
+        if (issubclass(kind, aiohttp.ClientSession) and not one.closed) or (
+            issubclass(kind, ThreadPoolExecutor) and not one._shutdown
+        ):
+            found.add(id(one))
+    return found
+
+
+async def test_a_bridge_that_is_closed_leaves_nothing_open() -> None:
+    storage = CountingStorage()
+    async with serving(storage) as connection_string:
+        before = open_things()
+        made = compose(
+            Settings.load({**REQUIRED, "AzureWebJobsStorage": connection_string, "EVENT_GRID_TOPIC_KEY": "key"})
+        )
+        await made.check()
+        await made.status()
+        assert open_things() - before, "nothing was open, so nothing could be closed"
+        await made.close()
+        assert open_things() - before == set()
+
+
+async def test_what_does_not_close_keeps_no_other_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    made = compose(Settings.load({**REQUIRED, "EVENT_GRID_TOPIC_KEY": "key"}))
+    closed = []
+
+    async def broken() -> None:
+        raise ConnectionError("gone")
+
+    made.closers = [broken, lambda: closed.append("after"), *made.closers]
+    await made.close()
+    assert closed == ["after"]
+    assert "bridge.unclosed" in caplog.messages

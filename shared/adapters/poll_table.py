@@ -35,7 +35,7 @@ class PollTable:
 
     async def all(self) -> AsyncIterator[Polled]:
         """How the polls go, by instance. Raises `FormatError` for a row of another version of the bridge."""
-        async with aclosing(self._table.query("PartitionKey ne @timers ", {"timers": TIMERS})) as rows:
+        async with aclosing(self._table.query("PartitionKey ne @timers", {"timers": TIMERS})) as rows:
             async for row in rows:
                 yield _read(row)
 

@@ -22,7 +22,7 @@ class TimerTable:
 
     async def all(self) -> Sequence[Ticked]:
         """When each last ran. Raises `FormatError` for a row of another version of the bridge."""
-        async with aclosing(self._table.query("PartitionKey eq @timers ", {"timers": TIMERS})) as rows:
+        async with aclosing(self._table.query("PartitionKey eq @timers", {"timers": TIMERS})) as rows:
             return [_read(row) async for row in rows]
 
     async def put(self, ticked: Ticked) -> None:

@@ -30,7 +30,9 @@ HURRIED_PATIENCE: Final = timedelta(seconds=8)
 
 # Calls that hang keep their threads. They must not keep those of the event loop, which storage and name resolution
 # use, and callers who wait must not take those of the polls.
-_THREADS: Final = 64
+# A poll makes up to three calls at once, and 20 polls of instances that answer and 4 of slow ones go on side by side.
+_THREADS: Final = 72
+_HURRIED_THREADS: Final = 32
 
 type Query = Mapping[str, str]
 
@@ -67,6 +69,7 @@ class Calls:
             budget=self.budget,
         )
         self._threads = ThreadPoolExecutor(_THREADS, "insights")
+        self._hurried_threads = ThreadPoolExecutor(_HURRIED_THREADS, "insights-hurried")
         self._paths = LearnedPaths()
         self._omissions = Omissions()
 
@@ -74,11 +77,13 @@ class Calls:
         """Return the same for while a caller waits: one short attempt, over the same connections and learned paths."""
         sibling = copy.copy(self)
         sibling._transport = self._transport.paced(Pace.hurried(patience))  # noqa: SLF001 - of the same class
-        sibling._threads = ThreadPoolExecutor(_THREADS, "insights-hurried")  # noqa: SLF001
+        sibling._threads = self._hurried_threads  # noqa: SLF001
         return sibling
 
     def close(self) -> None:
-        """Close the connections, its siblings' too."""
+        """Close the connections and let go of the threads, its siblings' too. What is not begun yet never is."""
+        for threads in (self._threads, self._hurried_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
     async def run[T](self, call: Callable[[], T]) -> T:

@@ -52,6 +52,10 @@ class FileClient:
         self._api = urlsplit(api)
         self._monotonic = monotonic
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
     def rows(self, file: FileRequest, how: TextFormat) -> Iterator[list[str]]:
         """The rows of a file of delimited text.
 

@@ -39,7 +39,7 @@ from shared.insights.own_words import own_words
 from shared.insights.reading import MalformedAnswerError
 
 # As many calls as are made at once; a ninth would open a connection and close it again.
-_POOL_SIZE: Final = 64
+_POOL_SIZE: Final = 104
 _CHUNK_BYTES: Final = 64 * 1024
 _JSON: Final = {"Content-Type": "application/json"}
 _CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
