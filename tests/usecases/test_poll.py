@@ -74,7 +74,7 @@ class World:
         self.checkpoints = CheckpointStoreFake(fate)
         self.publisher = PublisherFake(fate)
         self.polls = PollStoreFake()
-        self.clock = ClockFake(at(60 * 24))
+        self.clock = ClockFake(at(60 * 48))
         self.instances = instances
         for instance_id in instances or ("i1",):
             self.show(instance_id, 1, (5,), (5,))

@@ -4,7 +4,7 @@ import asyncio
 
 from shared.domain import refreshes
 from shared.domain.checkpoints import Family
-from shared.domain.refreshes import DataSourcesState
+from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.sightings import Snapshot
 from shared.errors import ConfigurationError
 from shared.usecases.families.feeds import Feeds, if_offered, side_by_side
