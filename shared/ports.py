@@ -48,6 +48,10 @@ class Insights(Protocol):
         """The latest `top` jobs with their tasks, newest first."""
         ...
 
+    async def job(self, instance_id: str, job_id: str) -> Job:
+        """One job with its tasks."""
+        ...
+
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         """All segments; with `history_days`, each with its evaluations of so many days."""
         ...

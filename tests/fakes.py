@@ -112,6 +112,13 @@ class InsightsFake:
     async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
         return list(await self._read("jobs", instance_id, top))[:top]
 
+    async def job(self, instance_id: str, job_id: str) -> Job:
+        found: Sequence[Job] = await self._read("jobs", instance_id, job_id)
+        for job in found:
+            if ids.key(job.id) == job_id:
+                return job
+        raise NotFoundError(f"no job {job_id}")
+
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         found: Sequence[Segment] = await self._read("segments", instance_id, history_days)
         if history_days is None:

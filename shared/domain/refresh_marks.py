@@ -112,12 +112,16 @@ class DataSourceMark(BaseModel):
 
 
 class DataSourcesState(BaseModel):
-    """What is remembered of an instance's data sources; `horizon` is the latest time that any feed has shown."""
+    """What is remembered of an instance's data sources; `horizon` is the latest time that any feed has shown.
+
+    `behind` counts the polls in a row that could not read the jobs back to there.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     marks: dict[ids.Key, DataSourceMark] = {}
     horizon: datetime
+    behind: int = 0
 
 
 def _mark_of(text: str) -> dict[str, Any]:

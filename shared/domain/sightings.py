@@ -7,15 +7,13 @@ A sighting is one completion that one feed shows. What sightings mean together i
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.domain import ids, resources
-from shared.domain.jobs import has_ended
+from shared.domain.jobs import SKEW, has_ended
 from shared.domain.refresh_marks import DataSourceMark, Feed, Outcome, short
 from shared.domain.resources import DataSource, Fault, Job, Node, Task
 
-# A completion that lies further in the future has not happened: whoever says so errs, and is not believed until then.
-SKEW = timedelta(minutes=10)
 OUTCOMES: dict[str, Outcome] = {
     resources.SUCCESSFUL: "succeeded",
     resources.FAILED: "failed",
@@ -71,6 +69,7 @@ class Feeds:
     def sightings_of(self, ds: DataSource) -> Sequence[Sequence[Sighting]]:
         """What each feed shows of a data source, oldest first; the feed that knows most comes first."""
         feeds = (self.tasks.get(ids.key(ds.id), ()), _node_sightings(self.node_of(ds)), _own_sighting(ds))
+        # What lies in the future has not happened: whoever says so errs, and is not believed until then.
         return [[s for s in sightings if s.at <= self.now + SKEW] for sightings in feeds]
 
     def name_of(self, ds: DataSource) -> str:

@@ -10,6 +10,7 @@ from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Se
 from shared.insights import paths, wire
 from shared.insights.calls import Calls, Query
 from shared.insights.paths import quoted
+from shared.insights.transport import Call
 
 # The API's own default for the history of one measure.
 _MEASURE_HISTORY_DAYS: Final = 30
@@ -42,6 +43,13 @@ class InsightsClient:
         """The latest `top` jobs with their tasks, in the API's order: newest first."""
         query = {"top": str(top), "includeTasks": "true"}
         return await self._calls.run(lambda: self._calls.all_of_workflow(wire.JOBS, instance_id, "jobs", query))
+
+    async def job(self, instance_id: str, job_id: str) -> Job:
+        """One job with its tasks. Raises `PermanentError` where the job is unreadable."""
+        call = Call("GET", f"jobs/{quoted(job_id)}", {"includeTasks": "true"})
+        return await self._calls.found(
+            f"job {job_id!r}", instance_id, lambda: self._calls.one_of_workflow(wire.JOBS, instance_id, call)
+        )
 
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         """All segments; with `history_days`, each with its evaluations of so many days."""

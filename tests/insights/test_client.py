@@ -270,3 +270,11 @@ async def test_a_hurried_client_does_not_ask_again(api: RequestsMock) -> None:
     with pytest.raises(TransientError, match="GET /instances"):
         await InsightsClient(calls().hurried()).instances()
     assert len(api.calls) == 1
+
+
+async def test_reads_one_job_with_its_tasks(api: RequestsMock) -> None:
+    task = {"taskId": "t1", "operationType": "ingestion", "taskStatus": "running"}
+    body = {"jobId": "j 1", "jobStatus": "running", "tasks": [task]}
+    answers(api, "/instances/i1/workflows/main/jobs/j%201", body, includeTasks="true")
+    found = await client().job("i1", "j 1")
+    assert (found.id, found.status, [one.id for one in found.tasks or ()]) == ("j 1", "running", ["t1"])
