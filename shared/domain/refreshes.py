@@ -65,9 +65,11 @@ class _Refresh:
         if self.told is not None and self.told.at == sighting.at:
             return _TOLD, timedelta(0)
         mine = self.sightings.get(sighting.feed)
-        if mine is not None:
+        if mine is not None and (self.told is None or abs(mine.at - self.told.at) < SAME_REFRESH):
             return (_SEEN, timedelta(0)) if mine.at == sighting.at else None
-        distance = min(abs(s.at - sighting.at) for s in self.sightings.values())
+        # One that only a job has linked gives way to one that is nearer.
+        others = (s.at for feed, s in self.sightings.items() if feed != sighting.feed)
+        distance = min(abs(at - sighting.at) for at in (*others, *((self.told.at,) if self.told else ())))
         if not distance:
             return _EXACT, distance
         if links & sighting.links and not self._contradicts(sighting):
