@@ -60,8 +60,8 @@ class Insights(Protocol):
         """All measures, without history."""
         ...
 
-    async def measure(self, instance_id: str, name: str) -> Measure:
-        """One measure with its history."""
+    async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
+        """One measure; with `history_days`, with its evaluations and outputs of so many days."""
         ...
 
 

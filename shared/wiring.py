@@ -110,6 +110,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
                 checkpoints=checkpoints,
                 subscriptions=subscriptions,
                 publisher=EventGridTopic(settings.topic_endpoint, topic_credential(settings)),
+                bury=bury,
                 outcomes=outcomes,
                 clock=clock,
                 telemetry=telemetry,

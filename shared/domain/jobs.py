@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict
 from shared.domain import ids, resources
 from shared.domain.events import (
     MAX_FAILED_TASKS_BYTES,
-    MAX_TEXT,
     Error,
     Event,
     FailedTask,
@@ -70,17 +69,10 @@ def has_ended(job: Job) -> bool:
 
 
 def error_of(fault: Fault | None) -> Error | None:
-    """A fault as an event tells it, its texts cut to a bounded length."""
+    """A fault as an event tells it."""
     if fault is None:
         return None
-    return Error(
-        code=cut(fault.code), message=cut(fault.message), culprit=cut(fault.culprit), severity=cut(fault.severity)
-    )
-
-
-def cut(text: str | None) -> str | None:
-    """A text of at most MAX_TEXT characters."""
-    return text if text is None or len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return Error(code=fault.code, message=fault.message, culprit=fault.culprit, severity=fault.severity)
 
 
 def enough(state: JobsState | None, jobs: Sequence[Job]) -> bool:
@@ -244,9 +236,7 @@ def _counts(tasks: Sequence[Task]) -> dict[str, int]:
 
 def _failed(tasks: Sequence[Task]) -> list[FailedTask]:
     failed = (
-        FailedTask(
-            operation_type=task.operation_type[:MAX_TEXT], name=cut(task.friendly_name), error=error_of(task.error)
-        )
+        FailedTask(operation_type=task.operation_type, name=task.friendly_name, error=error_of(task.error))
         for task in tasks
         if task.status in (resources.FAILED, resources.TIMED_OUT)
     )

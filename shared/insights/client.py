@@ -4,16 +4,12 @@ Knows which path and query belong to which resource, and nothing of HTTP or of t
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
 from shared.insights import paths, wire
 from shared.insights.calls import Calls, Query
 from shared.insights.paths import quoted
 from shared.insights.transport import Call
-
-# The API's own default for the history of one measure.
-_MEASURE_HISTORY_DAYS: Final = 30
 
 
 class InsightsClient:
@@ -62,9 +58,9 @@ class InsightsClient:
         """All measures, without history."""
         return await self._calls.run(lambda: self._calls.all_of_instance(wire.MEASURES, instance_id, "manage/measures"))
 
-    async def measure(self, instance_id: str, name: str) -> Measure:
-        """One measure with its history of 30 days. Raises `PermanentError` where the measure is unreadable."""
-        path, history = f"manage/measures/{quoted(name)}", _history(_MEASURE_HISTORY_DAYS)
+    async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
+        """One measure, with `history_days` that of so many days. Raises `PermanentError` where it is unreadable."""
+        path, history = f"manage/measures/{quoted(name)}", None if history_days is None else _history(history_days)
         return await self._calls.found(
             f"measure {name!r}",
             instance_id,

@@ -52,9 +52,14 @@ data_sources = st.builds(
     ),
     horizon=times,
 )
+looks = st.tuples(st.none() | names, maybe, maybe)
 values = st.builds(
     ValuesState,
-    marks=st.dictionaries(names, st.builds(ValueMark, value=st.none() | numbers, at=maybe, seen=names), max_size=4),
+    marks=st.dictionaries(
+        names,
+        st.builds(ValueMark, value=st.none() | numbers, at=maybe, seen=looks),
+        max_size=4,
+    ),
     fired=st.dictionaries(names, st.lists(st.sampled_from(["above", "below"]), max_size=2).map(tuple), max_size=3),
 )
 states = {Family.JOBS: jobs, Family.DATA_SOURCES: data_sources, Family.SEGMENTS: values, Family.MEASURES: values}
@@ -124,6 +129,23 @@ def test_data_sources_are_read_as_the_first_version_wrote_them() -> None:
     assert known.jobs == (short("j1"),)
     assert (read.marks["d1"].refresh_state, read.marks["d1"].turn_expected) == ("updated", True)
     assert decode(Family.DATA_SOURCES, encode(Family.DATA_SOURCES, Checkpoint(read))).state == read
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ("completedSuccess 2026-11-20T00:00:00+00:00", ("completedSuccess", T0, None)),
+        ("completed 2026-11-20T00:00:00+00:00 2026-11-20T00:00:00+00:00", ("completed", T0, T0)),
+        ("completed  ", ("completed", None, None)),
+        ("", (None, None, None)),
+    ],
+)
+def test_values_are_read_as_the_first_version_wrote_them(seen: str, expected: tuple[object, ...]) -> None:
+    mark = {"value": "1", "at": "2026-11-20T00:00:00Z", "seen": seen}
+    stored = {"version": 1, "family": "measures", "state": {"marks": {"m": mark}}, "outbox": []}
+    read = decode(Family.MEASURES, json.dumps(stored).encode()).state
+    assert isinstance(read, ValuesState)
+    assert read.marks["m"].seen == expected
 
 
 @pytest.mark.parametrize(

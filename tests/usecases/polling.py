@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from shared.ports import CheckpointStore, Clock, Insights, PollStore, Publisher, SubscriptionStore
+from shared.ports import CheckpointStore, Clock, DeadLetterLog, Insights, PollStore, Publisher, SubscriptionStore
 from shared.telemetry import SILENCE, Telemetry
+from shared.usecases.bury import Bury
 from shared.usecases.poll import Poll
 from shared.usecases.poll_instance import PollInstance
 from shared.usecases.poll_outcomes import PollOutcomes
 from shared.usecases.poll_report import PollReport
+from tests.fakes import DeadLetterLogFake
 
 
 def poll_of(  # noqa: PLR0913 - the ports it needs, by name
@@ -18,6 +20,7 @@ def poll_of(  # noqa: PLR0913 - the ports it needs, by name
     publisher: Publisher,
     polls: PollStore,
     clock: Clock,
+    letters: DeadLetterLog | None = None,
     instances: Sequence[str] = (),
     telemetry: Telemetry = SILENCE,
 ) -> Poll:
@@ -28,6 +31,7 @@ def poll_of(  # noqa: PLR0913 - the ports it needs, by name
         checkpoints=checkpoints,
         subscriptions=subscriptions,
         publisher=publisher,
+        bury=Bury(letters=letters or DeadLetterLogFake(), clock=clock, telemetry=telemetry),
         outcomes=outcomes,
         clock=clock,
         telemetry=telemetry,
