@@ -50,6 +50,10 @@ class Insights(Protocol):
         """The latest `top` jobs with their tasks, newest first."""
         ...
 
+    async def job(self, instance_id: str, job_id: str) -> Job:
+        """One job with its tasks."""
+        ...
+
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         """All segments; with `history_days`, each with its evaluations of so many days."""
         ...
@@ -58,8 +62,8 @@ class Insights(Protocol):
         """All measures, without history."""
         ...
 
-    async def measure(self, instance_id: str, name: str) -> Measure:
-        """One measure with its history."""
+    async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
+        """One measure; with `history_days`, with its evaluations and outputs of so many days."""
         ...
 
 

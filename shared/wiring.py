@@ -133,6 +133,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         checkpoints=checkpoints,
         subscriptions=subscriptions,
         publisher=topic,
+        bury=bury,
         outcomes=outcomes,
         clock=clock,
         telemetry=telemetry,

@@ -35,6 +35,7 @@ from shared.errors import (
     InvalidInputError,
     LostRaceError,
     NotFoundError,
+    PermanentError,
     TooLargeError,
 )
 from tests.tables import TableFake
@@ -77,12 +78,16 @@ class Fate:
 
 
 class InsightsFake:
-    """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked."""
+    """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked.
+
+    `in_any_case` lets a measure be found whatever the case of its name.
+    """
 
     def __init__(self) -> None:
         self.tenant: dict[str, dict[str, Any]] = {}
         self.failures: dict[str, list[Exception]] = {}
         self.calls: list[tuple[object, ...]] = []
+        self.in_any_case = False
 
     def show(self, instance_id: str, **resources: Sequence[object] | None) -> None:
         """What the instance shows from now on; None: the API does not offer that feed."""
@@ -114,6 +119,13 @@ class InsightsFake:
     async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
         return list(await self._read("jobs", instance_id, top))[:top]
 
+    async def job(self, instance_id: str, job_id: str) -> Job:
+        found: Sequence[Job] = await self._read("jobs", instance_id, job_id)
+        for job in found:
+            if ids.key(job.id) == job_id:
+                return job
+        raise NotFoundError(f"no job {job_id}")
+
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         found: Sequence[Segment] = await self._read("segments", instance_id, history_days)
         if history_days is None:
@@ -124,10 +136,10 @@ class InsightsFake:
         found: Sequence[Measure] = await self._read("measures", instance_id)
         return [Measure(m.name, m.display_name, m.scalar, m.latest, m.output) for m in found]
 
-    async def measure(self, instance_id: str, name: str) -> Measure:
-        found: Sequence[Measure] = await self._read("measures", instance_id, name)
+    async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
+        found: Sequence[Measure] = await self._read("measures", instance_id, name, history_days)
         for measure in found:
-            if measure.name == name:
+            if measure.name == name or (self.in_any_case and measure.name.casefold() == name.casefold()):
                 return measure
         raise NotFoundError(f"no measure {name}")
 
@@ -242,16 +254,19 @@ class BudgetFake:
 
 
 class PublisherFake:
-    """A topic; `failures` are raised by the next calls."""
+    """A topic; `failures` are raised by the next calls, and events on `refused` subjects are refused for good."""
 
     def __init__(self, fate: Fate | None = None) -> None:
         self.events: list[Mapping[str, Any]] = []
         self.failures: list[Exception] = []
+        self.refused: set[object] = set()
         self._fate = fate or Fate()
 
     async def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
         if self.failures:
             raise self.failures.pop(0)
+        if self.refused & {event["subject"] for event in events}:
+            raise PermanentError("the topic answers 413")
         await self._fate.step(lambda: self.events.extend(events))
 
 

@@ -48,6 +48,12 @@ async def retry_event(message: func.QueueMessage) -> None:
     await bridge().patience.poisoned("events", _text(message))
 
 
+@blueprint.queue_trigger(arg_name="message", queue_name="polls-poison", connection="AzureWebJobsStorage")
+async def give_up_poll(message: func.QueueMessage) -> None:
+    """Record as a dead letter what was to be polled: its slot is over, and the next has done it."""
+    await bridge().patience.poisoned("polls", _text(message))
+
+
 @blueprint.queue_trigger(arg_name="message", queue_name="deliveries-poison", connection="AzureWebJobsStorage")
 async def retry_delivery(message: func.QueueMessage) -> None:
     """Send a delivery back to its queue, or record it as a dead letter."""

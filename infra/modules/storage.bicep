@@ -11,7 +11,7 @@ param isPrivate bool
 @description('Keep every byte in three zones of the region, not three times in one data centre.')
 param isZoneRedundant bool
 
-var queues = ['events', 'deliveries', 'events-poison', 'deliveries-poison']
+var queues = ['events', 'deliveries', 'events-poison', 'deliveries-poison', 'polls-poison']
 var tables = ['subscriptions', 'deliveries', 'events', 'deadletters']
 var containers = ['checkpoints', 'deployments', 'event-grid-dead-letters']
 

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from shared.domain.jobs import JobsState
-from shared.domain.refreshes import DataSourcesState
+from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.thresholds import ValuesState
 
-VERSION = 1
+# Version 2 writes the marks of data sources as texts; its models read both forms.
+VERSION = 2
 
 State = JobsState | DataSourcesState | ValuesState
 
@@ -85,6 +86,6 @@ def decode(family: Family, stored: bytes) -> Checkpoint:
 def upgrade(content: Any) -> Any:  # noqa: ANN401 - any JSON value may stand there
     """Bring stored content of an earlier version to this one, version by version."""
     version = content.get("version") if isinstance(content, dict) else None
-    if version != VERSION:
-        raise ValueError(f"its version is {version}, and this release reads {VERSION}")
+    if version not in {1, VERSION}:
+        raise ValueError(f"its version is {version}, and this release reads up to {VERSION}")
     return content

@@ -67,6 +67,9 @@ class Patience:
     async def poisoned(self, queue: str, message: str) -> None:
         """Send a message that the host has given up back to its queue, or make a dead letter of an old one."""
         self._telemetry.measure(POISON_MESSAGES, queue=queue)
+        if queue not in self._queues:  # worth nothing any more
+            await self._give_up(queue, message)
+            return
         try:
             since = _began(queue, message)
         except FormatError:

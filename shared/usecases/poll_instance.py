@@ -6,13 +6,14 @@ the next. A family that fails holds up no other.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.resources import Instance
-from shared.errors import BridgeError, LostRaceError
+from shared.errors import BridgeError, LostRaceError, PermanentError
 from shared.ports import CheckpointStore, Clock, Insights, Publisher, SubscriptionStore
 from shared.telemetry import (
     EVENTS_PUBLISHED,
@@ -24,6 +25,7 @@ from shared.telemetry import (
     Span,
     Telemetry,
 )
+from shared.usecases.bury import Bury
 from shared.usecases.families import FAMILIES
 from shared.usecases.families.feeds import Feeds
 from shared.usecases.poll_outcomes import PollOutcomes, text_of
@@ -41,6 +43,7 @@ class PollInstance:
         checkpoints: CheckpointStore,
         subscriptions: SubscriptionStore,
         publisher: Publisher,
+        bury: Bury,
         outcomes: PollOutcomes,
         clock: Clock,
         telemetry: Telemetry = SILENCE,
@@ -49,6 +52,7 @@ class PollInstance:
         self._checkpoints = checkpoints
         self._subscriptions = subscriptions
         self._publisher = publisher
+        self._bury = bury
         self._outcomes = outcomes
         self._clock = clock
         self._telemetry = telemetry
@@ -119,9 +123,9 @@ class PollInstance:
     async def _publish(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> None:
         count = len(checkpoint.outbox)
         with self._telemetry.span(PUBLISH, instance=instance_id, family=family.value, events=count):
-            await self._publisher.publish(checkpoint.outbox)
+            published = await self._publish_all(checkpoint.outbox)
         now = self._clock()
-        for event in checkpoint.outbox:
+        for event in published:
             self._telemetry.measure(EVENTS_PUBLISHED, type=event["type"])
             lag = (now - datetime.fromisoformat(event["time"])).total_seconds()
             self._telemetry.measure(POLL_LAG, max(0.0, lag), type=event["type"])
@@ -132,3 +136,18 @@ class PollInstance:
         except LostRaceError:
             # Another poll has taken the outbox over and publishes it again, under the same ids.
             log.info("poll.superseded instance=%s family=%s", instance_id, family)
+
+    async def _publish_all(self, events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Publish events; gives those that were taken. One that is refused for good is put aside, and the rest go on.
+
+        Which one it is shows when they are sent in ever smaller parts. What was taken may be sent again on the way.
+        """
+        try:
+            await self._publisher.publish(events)
+        except PermanentError as error:
+            if len(events) == 1:
+                await self._bury.event(events[0], str(error))
+                return []
+            middle = len(events) // 2
+            return [*await self._publish_all(events[:middle]), *await self._publish_all(events[middle:])]
+        return events

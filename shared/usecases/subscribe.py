@@ -41,6 +41,7 @@ from shared.usecases.served import Served
 MAX_TOKENS = 16
 MAX_RACES = 8
 UNKNOWN = "is not known to Customer Insights, or not polled by the bridge"
+DIMENSIONS = "has dimensions, and only a measure without any has one value to watch"
 
 log = logging.getLogger("bridge.subscribe")
 
@@ -173,16 +174,25 @@ class Subscribe:
                 return replace(wish, filters=DataSourceFilters(data_source_id=known))
             case SegmentFilters(segment_name=name):
                 segments = await _ask(self._insights.segments(wish.instance_id))
-                if segments is not None and name not in {segment.name for segment in segments}:
-                    raise _unknown("segmentName")
+                known = _spelled("segmentName", name, None if segments is None else [one.name for one in segments])
+                return replace(wish, filters=wish.filters.model_copy(update={"segment_name": known}))
             case MeasureFilters(measure_name=name):
-                try:
-                    await self._insights.measure(wish.instance_id, name)
-                except NotFoundError:
-                    raise _unknown("measureName") from None
-                except BridgeError:
-                    log.warning("subscription.unchecked field=measureName", exc_info=True)
+                known = await self._scalar(wish.instance_id, name)
+                return replace(wish, filters=wish.filters.model_copy(update={"measure_name": known}))
         return wish
+
+    async def _scalar(self, instance_id: str, name: str) -> str:
+        """The name of a scalar measure as the API spells it; as it was asked for where the API could not be asked."""
+        try:
+            measure = await self._insights.measure(instance_id, name)
+        except NotFoundError:
+            raise _unknown("measureName") from None
+        except BridgeError:
+            log.warning("subscription.unchecked field=measureName", exc_info=True)
+            return name
+        if not measure.scalar:
+            raise InvalidInputError({"measureName": DIMENSIONS})
+        return measure.name
 
 
 class Unsubscribe:
@@ -256,6 +266,16 @@ def _pick(field_name: str, wanted: str, known: Sequence[str] | None) -> str:
     if found is None:
         raise _unknown(field_name)
     return found
+
+
+def _spelled(field_name: str, wanted: str, known: Sequence[str] | None) -> str:
+    """The name as the API spells it, whatever its case; as it was asked for where the API could not be asked."""
+    if known is None or wanted in known:
+        return wanted
+    found = [one for one in known if one.casefold() == wanted.casefold()]
+    if len(found) != 1:
+        raise _unknown(field_name)
+    return found[0]
 
 
 def _unknown(field_name: str) -> InvalidInputError:

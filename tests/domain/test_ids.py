@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.domain import ids, jobs, refreshes
 from shared.domain.events import DataSourceRefreshFailed, Event
 from shared.domain.jobs import JobsState
-from shared.domain.refreshes import DataSourcesState
+from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.resources import DataSource, Job, Node, Task
 from shared.domain.sightings import Snapshot
 from shared.domain.subscriptions import TRIGGERS, routes_of, rules_partition

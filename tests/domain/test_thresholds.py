@@ -5,14 +5,13 @@ from decimal import Decimal
 
 import pytest
 
+from shared.domain import thresholds
 from shared.domain.resources import Measure, MeasureEvaluation, MeasureOutput, Segment, SegmentEvaluation
 from shared.domain.thresholds import (
     Crossing,
-    Reading,
     Rule,
     ValuesState,
     Watched,
-    compare,
     event,
     history_days,
     moved,
@@ -34,8 +33,17 @@ def segment(*counts: int | None, status: str = "completedSuccess", name: str = "
 
 
 def watched(*values: str | int, name: str = "Big", first: int = 0) -> Watched:
-    readings = [Reading(at(first + n), Decimal(value)) for n, value in enumerate(values)]
-    return Watched(name, readings, str(readings[-1].at) if readings else "", Segment(name))
+    if not values:
+        return watch_measure(Measure(name, scalar=True))
+    ends = [MeasureEvaluation("completed", at(first + n)) for n in range(len(values))]
+    outputs = [MeasureOutput(at(first + n), Decimal(value)) for n, value in enumerate(values)]
+    return watch_measure(Measure(name, None, True, ends[-1], outputs[-1], ends[:-1], outputs[:-1]))  # noqa: FBT003
+
+
+def compare(
+    state: ValuesState | None, seen: list[Watched], rules: list[Rule], now: datetime = T0 + timedelta(days=9_999)
+) -> tuple[ValuesState, list[Crossing]]:
+    return thresholds.compare(state, seen, rules, now)
 
 
 def rule(
@@ -156,7 +164,7 @@ def test_what_is_first_seen_is_only_remembered() -> None:
 
 
 def test_a_first_value_has_no_previous_one_to_cross_from() -> None:
-    never = Watched("Big", [], "", Segment("Big"))
+    never = watch_measure(Measure("Big", scalar=True))
     assert run([rule(10)], never, watched(20)) == []
     assert told(run([rule(10)], never, watched(20), watched(20, 5, 30))) == [("above", Decimal(30))]
 
@@ -288,9 +296,9 @@ def test_only_what_a_rule_watches_and_has_moved_needs_its_history() -> None:
 
 def test_history_reaches_back_to_the_last_known_value() -> None:
     state, _ = compare(None, [watched(5), watched(5, name="Old", first=-60 * 24 * 40)], [])
-    assert history_days(state, ["Big"], at(1)) == 10
+    assert history_days(state, ["Big"], at(1)) <= 2
     assert history_days(state, ["Big", "Old"], at(1)) >= 41
-    assert history_days(state, ["Unknown"], at(1)) == 10
+    assert history_days(state, ["Unknown"], at(1)) == 1
     assert history_days(state, ["Big"], at(60 * 24 * 5000)) == 365
 
 
@@ -317,3 +325,13 @@ def test_the_event_tells_the_crossing() -> None:
     assert told_measure.id != told_segment.id
     assert event("i1", crossing, Segment("Big", "Renamed")).id == told_segment.id
     assert event("i2", crossing, Segment("Big")).id != told_segment.id
+
+
+def test_an_evaluation_in_the_future_makes_nothing_old() -> None:
+    odd = watch_segment(Segment("Big", None, SegmentEvaluation("completedSuccess", at(60 * 24 * 900), 20)))
+    state, _ = compare(None, [watch_segment(segment(5))], [rule(10)], at(1))
+    state, crossings = compare(state, [odd], [rule(10)], at(2))
+    assert crossings == []
+    later = watch_segment(Segment("Big", None, SegmentEvaluation("completedSuccess", at(5), 30)))
+    _, crossings = compare(state, [later], [rule(10)], at(6))
+    assert told(crossings) == [("above", Decimal(30))]

@@ -14,6 +14,7 @@ from shared.domain.rules import Rule
 from shared.domain.thresholds import ValuesState, Watched, compare, watch_segment
 
 T0 = datetime(2026, 11, 20, 4, tzinfo=UTC)
+LATER = T0 + timedelta(days=9_999)
 small = st.integers(0, 12)
 rules_of_big = st.builds(
     Rule,
@@ -72,9 +73,9 @@ def test_what_is_told_does_not_depend_on_when_polls_fall(
     told: list[tuple[str, int]] = []
     for cut in cuts:
         seen = shown(history, cut, shuffle)
-        state, crossings = compare(state, [seen], [rule])
+        state, crossings = compare(state, [seen], [rule], LATER)
         told += [(c.direction, int((c.reading.at - T0) / timedelta(hours=1))) for c in crossings]
-        again, more = compare(state, [seen], [rule])
+        again, more = compare(state, [seen], [rule], LATER)
         assert again is state
         assert more == []
         assert ValuesState.model_validate_json(state.model_dump_json(exclude_defaults=True)) == state
@@ -90,9 +91,9 @@ def test_ten_thousand_resources_and_rules_take_no_time() -> None:
         return [watch_segment(Segment(name, None, SegmentEvaluation("completedSuccess", at, count))) for name in names]
 
     started = time.process_time()  # what others take from the machine does not count
-    state, _ = compare(None, poll(5, 0), rules)
-    state, crossings = compare(state, poll(20, 1), rules)
+    state, _ = compare(None, poll(5, 0), rules, LATER)
+    state, crossings = compare(state, poll(20, 1), rules, LATER)
     assert len(crossings) == 10_000
-    _, crossings = compare(state, poll(20, 2), rules)
+    _, crossings = compare(state, poll(20, 2), rules, LATER)
     assert crossings == []
     assert time.process_time() - started < 4

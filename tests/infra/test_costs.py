@@ -11,7 +11,8 @@ import pytest
 
 from shared.domain.resources import Job
 from shared.settings import DEFAULTS
-from shared.usecases.poll import INSTANCES_AT_ONCE, REFRESHES, THRESHOLDS
+from shared.usecases.poll import REFRESHES, THRESHOLDS
+from shared.usecases.poll_many import AT_ONCE
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,
@@ -123,7 +124,7 @@ def test_inputs_are_those_of_code_and_templates(plain: Deployment) -> None:
         "refresh_minutes": every_minutes(DEFAULTS["POLL_REFRESHES_SCHEDULE"]),
         "threshold_minutes": every_minutes(DEFAULTS["POLL_THRESHOLDS_SCHEDULE"]),
         "observe_minutes": every_minutes(timers["observe"]["schedule"]),
-        "at_once": INSTANCES_AT_ONCE,
+        "at_once": AT_ONCE,
         "families": len(REFRESHES),
         "polls_per_second": timedelta(seconds=1) / interval,
         "memory_gb": memory / 1024,

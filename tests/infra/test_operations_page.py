@@ -18,7 +18,7 @@ from shared.telemetry import LOG_EVENTS, METRICS
 from shared.usecases.dispatch import read_event
 from shared.usecases.families.feeds import MAX_JOBS
 from shared.usecases.gate import MAX_UNDER_WAY
-from shared.usecases.poll import INSTANCES_AT_ONCE
+from shared.usecases.poll_many import AT_ONCE
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, TOPIC, VAULT, Deployment
 from tests.infra.pages import blocks, page, sections
@@ -276,7 +276,7 @@ def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
         host["extensions"]["queues"]["maxDequeueCount"],
         int(host["functionTimeout"].split(":")[1]),
         MAX_JOBS,
-        INSTANCES_AT_ONCE,
+        AT_ONCE,
         scale["maximumInstanceCount"],
     ]
     assert [number(limit) for _, limit, _ in table("limits", PAGE)] == expected

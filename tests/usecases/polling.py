@@ -9,6 +9,7 @@ from shared.ports import (
     Budget,
     CheckpointStore,
     Clock,
+    DeadLetterLog,
     Insights,
     PollQueue,
     PollStore,
@@ -57,10 +58,12 @@ def worker_of(  # noqa: PLR0913 - the ports it needs, by name
     queue: PollQueue | None = None,
     timers: TimerStore | None = None,
     budget: Budget | None = None,
+    letters: DeadLetterLog | None = None,
     telemetry: Telemetry = SILENCE,
 ) -> Worker:
     """A worker over these ports."""
     queue = queue or QueueFake[Shard | Beat](ClockFake())
+    bury = Bury(letters=letters or DeadLetterLogFake(), clock=clock, telemetry=telemetry)
     report = PollReport(polls=polls, clock=clock)
     outcomes = PollOutcomes(report=report, telemetry=telemetry)
     poll_instance = PollInstance(
@@ -68,6 +71,7 @@ def worker_of(  # noqa: PLR0913 - the ports it needs, by name
         checkpoints=checkpoints,
         subscriptions=subscriptions,
         publisher=publisher,
+        bury=bury,
         outcomes=outcomes,
         clock=clock,
         telemetry=telemetry,
@@ -95,7 +99,6 @@ def worker_of(  # noqa: PLR0913 - the ports it needs, by name
     ticking = Timers(
         poll=poll, timers=timers or TimerStoreFake(), queue=queue, ticks=TICKS, clock=clock, telemetry=telemetry
     )
-    bury = Bury(letters=DeadLetterLogFake(), clock=clock, telemetry=telemetry)
     message = PollMessage(polls=polls, poll_many=poll_many, report=report, timers=ticking, bury=bury, clock=clock)
     return Worker(poll, message, ticking)
 
@@ -108,6 +111,7 @@ def poll_of(  # noqa: PLR0913 - the ports it needs, by name
     publisher: Publisher,
     polls: PollStore,
     clock: Clock,
+    letters: DeadLetterLog | None = None,
     instances: Sequence[str] = (),
     telemetry: Telemetry = SILENCE,
 ) -> Poll:
@@ -118,6 +122,7 @@ def poll_of(  # noqa: PLR0913 - the ports it needs, by name
         subscriptions=subscriptions,
         publisher=publisher,
         polls=polls,
+        letters=letters,
         clock=clock,
         instances=instances,
         telemetry=telemetry,

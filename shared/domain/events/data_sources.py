@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from shared.domain import ids
 from shared.domain.events.data import EventData
 from shared.domain.events.filters import ANY, Asked, Filters, or_any
-from shared.domain.events.wire import Error
+from shared.domain.events.wire import Error, Text
 
 
 class DataSourceFilters(Filters):
@@ -52,12 +52,12 @@ class DataSourceRefreshSucceeded(EventData):
     }
 
     data_source_id: str = Field(description="The data source.")
-    name: str | None = Field(default=None, description="Its name.")
-    friendly_name: str | None = Field(default=None, description="Its name as people see it.")
-    kind: str | None = Field(default=None, description="How it is connected, for example powerQuery.")
+    name: Text | None = Field(default=None, description="Its name.")
+    friendly_name: Text | None = Field(default=None, description="Its name as people see it.")
+    kind: Text | None = Field(default=None, description="How it is connected, for example powerQuery.")
     completed_at: AwareDatetime | None = Field(default=None, description="When the refresh ended (UTC).")
     job_id: str | None = Field(default=None, description="The job that refreshed it, where known.")
-    submission_kind: str | None = Field(default=None, description="scheduled or onDemand, where known.")
+    submission_kind: Text | None = Field(default=None, description="scheduled or onDemand, where known.")
 
     @property
     def subject(self) -> str:

@@ -44,8 +44,8 @@ class RunCompleted(EventData):
 
     job_id: str = Field(description="The job.")
     outcome: Outcome = Field(description="How it ended.")
-    submission_kind: str | None = Field(default=None, description="scheduled or onDemand.")
-    mode: str | None = Field(default=None, description="full or incremental.")
+    submission_kind: Text | None = Field(default=None, description="scheduled or onDemand.")
+    mode: Text | None = Field(default=None, description="full or incremental.")
 
     @property
     def subject(self) -> str:
@@ -56,7 +56,7 @@ class RunCompleted(EventData):
 class FailedTask(Wire):
     """A step of a run that failed."""
 
-    operation_type: str = Field(description="What it does, for example segmentation.")
+    operation_type: Text = Field(description="What it does, for example segmentation.")
     name: Text | None = Field(default=None, description="What it worked on.")
     error: Error | None = Field(default=None, description="What Customer Insights says went wrong.")
 
@@ -100,8 +100,8 @@ class SystemRefreshCompleted(RunCompleted):
 class UnificationStep(Wire):
     """Map, match or merge."""
 
-    operation_type: str = Field(description="map, match or merge.")
-    outcome: str = Field(description="How it ended.")
+    operation_type: Text = Field(description="map, match or merge.")
+    outcome: Text = Field(description="How it ended.")
     completed_at: AwareDatetime | None = Field(default=None, description="When it ended (UTC).")
 
 

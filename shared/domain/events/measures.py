@@ -7,6 +7,7 @@ from pydantic import Field
 
 from shared.domain.events.filters import Asked
 from shared.domain.events.thresholds import ThresholdCrossed, ThresholdFilters
+from shared.domain.events.wire import Text
 from shared.domain.rules import Rule
 
 
@@ -43,7 +44,7 @@ class MeasureThresholdCrossed(ThresholdCrossed):
     }
 
     measure_name: str = Field(description="The measure.")
-    display_name: str | None = Field(default=None, description="Its name as people see it.")
+    display_name: Text | None = Field(default=None, description="Its name as people see it.")
 
     @property
     def subject(self) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 MAX_TEXT = 400
@@ -38,12 +38,18 @@ def in_utc(at: datetime) -> datetime:
         raise ValueError("a time out of range") from None
 
 
+def cut(text: object) -> object:
+    """A text of at most MAX_TEXT characters."""
+    return f"{text[: MAX_TEXT - 1]}…" if isinstance(text, str) and len(text) > MAX_TEXT else text
+
+
 Number = Annotated[
     Decimal,
     PlainSerializer(json_number, when_used="json"),
     WithJsonSchema({"type": "number"}),
 ]
-Text = Annotated[str, Field(max_length=MAX_TEXT)]
+# What people or Customer Insights have written, of any length: cut to what a queue message has room for.
+Text = Annotated[str, BeforeValidator(cut), Field(max_length=MAX_TEXT)]
 Name = Annotated[str, StringConstraints(min_length=1)]
 
 

@@ -4,9 +4,10 @@ import asyncio
 
 from shared.domain import refreshes
 from shared.domain.checkpoints import Family
-from shared.domain.refreshes import DataSourcesState
+from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.sightings import Snapshot
 from shared.errors import ConfigurationError
+from shared.usecases.families.catching_up import caught_up, waiting
 from shared.usecases.families.feeds import Feeds, if_offered, side_by_side
 from shared.usecases.families.room import Compared, Room
 
@@ -22,7 +23,13 @@ async def compare(state: DataSourcesState | None, feeds: Feeds) -> Compared:
             f"Customer Insights shows no data sources of instance {feeds.instance_id}: "
             "check CUSTOMER_INSIGHTS_INSTANCES and CUSTOMER_INSIGHTS_WORKFLOW"
         )
-    return Compared(*await asyncio.to_thread(refreshes.compare, state, snapshot, feeds.instance_id, feeds.now()))
+    if wait := waiting(state, feeds):
+        return wait
+    # In a thread: after a gap there may be much to compare.
+    after, events = await asyncio.to_thread(
+        refreshes.compare, caught_up(state), snapshot, feeds.instance_id, feeds.now()
+    )
+    return Compared(after, events, [feeds.unread] if feeds.unread else [])
 
 
 ROOM = Room[DataSourcesState](Family.DATA_SOURCES, compare)

@@ -11,7 +11,7 @@ from shared.domain.events import EventData
 from shared.domain.resources import DataSource, Job, Node
 from shared.domain.rules import Rule
 from shared.domain.subscriptions import TRIGGERS_BY_EVENT_TYPE
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, TimedOutError
 from shared.ports import Clock, Insights, SubscriptionStore
 
 # How many of the latest jobs are read at first, by how much more each time, and at most.
@@ -27,6 +27,7 @@ class Feeds:
         self.now = clock
         self._subscriptions = subscriptions
         self._kept: dict[str, Any] = {}
+        self.unread: TimedOutError | None = None
         self._top = 0
         self._jobs: Sequence[Job] = ()
 
@@ -41,11 +42,18 @@ class Feeds:
     async def jobs(self, enough: Callable[[Sequence[Job]], bool]) -> Sequence[Job]:
         """The latest jobs, newest first, as many as are `enough`, or all that the API shows.
 
+        Where it shows no more of them in time, `unread` says so.
         Raises `NotFoundError` where the API does not offer them.
         """
-        while self._top == 0 or (not enough(self._jobs) and self._top < MAX_JOBS):
+        while self._top == 0 or (not enough(self._jobs) and self._top < MAX_JOBS and self.unread is None):
             count, top = len(self._jobs), self._top * MORE_JOBS or FIRST_JOBS
-            self._jobs = await self.insights.jobs(self.instance_id, top)
+            try:
+                self._jobs = await self.insights.jobs(self.instance_id, top)
+            except TimedOutError as error:
+                if not self._jobs:
+                    raise
+                self.unread = TimedOutError(f"the jobs before the latest {count} could not be read: {error}")
+                break
             self._top = top
             if len(self._jobs) <= count:
                 break

@@ -1,32 +1,43 @@
 """Measures: the values of scalar ones against the rules that subscribers set."""
 
-from shared.domain import thresholds
+from typing import Final
+
+from shared.domain import evaluations, thresholds
 from shared.domain.checkpoints import Family
 from shared.domain.events import MeasureThresholdCrossed
 from shared.domain.thresholds import ValuesState
 from shared.errors import BridgeError, NotFoundError
 from shared.usecases.families.feeds import Feeds, side_by_side
 from shared.usecases.families.room import Compared, Room
-from shared.usecases.families.values import compared
+from shared.usecases.families.values import compared, with_gaps
+
+# A history costs a call for each measure; what is not read in one poll is read in the next ones.
+MAX_HISTORIES: Final = 50
 
 
 async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
-    """Compare all measures; with its history where a watched one was evaluated again."""
+    """Compare all measures; with its history where evaluations of a watched one can have been missed."""
     rules, measures = await side_by_side(
         feeds.rules(MeasureThresholdCrossed), feeds.insights.measures(feeds.instance_id)
     )
     watched = {measure.name: thresholds.watch_measure(measure) for measure in measures}
     failures: list[BridgeError] = []
-    for moved in thresholds.moved(state, watched.values(), rules):
+    gaps = await with_gaps(state, list(watched.values()), rules, evaluations.MEASURES, feeds)
+    for number, gap in enumerate(gaps):
+        # Without its history, it stays as remembered.
+        del watched[gap.name]
+        if number >= MAX_HISTORIES:
+            continue
+        days = thresholds.history_days(state or ValuesState(), [gap.name], feeds.now())
         try:
-            measure = await feeds.insights.measure(feeds.instance_id, moved.name)
-            watched[moved.name] = thresholds.watch_measure(measure)
+            measure = await feeds.insights.measure(feeds.instance_id, gap.name, days)
         except NotFoundError:
-            del watched[moved.name]  # deleted since it was listed
+            continue  # deleted since it was listed
         except BridgeError as error:
-            del watched[moved.name]  # it stays as remembered, and the next poll catches up
             failures.append(error)
-    return await compared(feeds.instance_id, state, list(watched.values()), rules, failures)
+        else:
+            watched[gap.name] = thresholds.watch_measure(measure)
+    return await compared(state, list(watched.values()), rules, feeds, failures)
 
 
 ROOM = Room[ValuesState](Family.MEASURES, compare)
