@@ -89,6 +89,18 @@ def test_a_run_ends_in_time_however_much_hangs() -> None:
     assert max(run(scenario())) <= 60 + DEADLINE.total_seconds()
 
 
+def test_a_timer_misses_no_tick_for_instances_that_are_known_to_hang() -> None:
+    async def scenario() -> list[float]:
+        crowd = Crowd(CrowdInsights(ids(20)))
+        await crowd.tick()
+        crowd.insights.hanging = set(ids(8))
+        await crowd.run(60)
+        crowd.queue.stop()
+        return crowd.insights.polled[ids(20)[-1]]
+
+    assert len(run(scenario())) >= 59
+
+
 @pytest.mark.parametrize("inline_max", [1_000, 20])
 @pytest.mark.parametrize("count", [30, 100, 300])
 def test_with_too_few_calls_for_all_everybody_gets_a_turn(count: int, inline_max: int) -> None:
