@@ -148,11 +148,18 @@ class PumpedQueue:
 class Crowd:
     """A bridge with one worker, and the API that it polls."""
 
-    def __init__(self, insights: CrowdInsights, *, inline_max: int = 20) -> None:
+    def __init__(
+        self,
+        insights: CrowdInsights,
+        *,
+        inline_max: int = 20,
+        checkpoints: CheckpointStoreFake | None = None,
+        polls: PollStoreFake | None = None,
+    ) -> None:
         self.insights = insights
         self.publisher = PublisherFake()
-        self.checkpoints = CheckpointStoreFake()
-        self.polls = PollStoreFake()
+        self.checkpoints = checkpoints or CheckpointStoreFake()
+        self.polls = polls or PollStoreFake()
         self.timers = TimerStoreFake()
         self.queue = PumpedQueue()
         self.clock = LoopClock()
