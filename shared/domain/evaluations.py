@@ -35,10 +35,17 @@ class Evaluating:
         """Whether the evaluation that ended at `until` is surely the only one after that which ended at `since`."""
         if since is None or until is None or not reaches(self._jobs, since):
             return False
-        running = [job for job in self._mine if job.submitted_at is None or job.submitted_at <= since]
-        covering = sum(job.ended_at is None or job.ended_at >= since for job in running)
-        later = sum(job.submitted_at is not None and since < job.submitted_at <= until for job in self._mine)
-        return max(covering - 1, 0) + later == 1
+        begun = [job for job in self._mine if job.submitted_at is None or job.submitted_at <= since]
+        covering = [job for job in begun if _goes_on(job, since)]
+        later = [job for job in self._mine if job.submitted_at is not None and since < job.submitted_at <= until]
+        if max(len(covering) - 1, 0) + len(later) != 1:
+            return False
+        # Where the one job that is left had ended before, something else has evaluated, and who knows how often.
+        return any(_goes_on(job, until) for job in later or covering)
+
+
+def _goes_on(job: Job, at: datetime) -> bool:
+    return job.ended_at is None or job.ended_at >= at
 
 
 def _can_evaluate(job: Job, operations: frozenset[str]) -> bool:

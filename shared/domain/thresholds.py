@@ -151,10 +151,9 @@ def moved(state: ValuesState | None, watched: Iterable[Watched], rules: Sequence
     """Of the resources that a rule watches, those whose evaluation has moved on since they were last looked at."""
     if state is None:
         return []
-    ruled = {rule.name for rule in rules}
-    return [
-        w for w in watched if w.name in ruled and (mark := state.marks.get(w.name)) is not None and mark.seen != w.seen
-    ]
+    again = [w for w in watched if (mark := state.marks.get(w.name)) is not None and mark.seen != w.seen]
+    ruled = {rule.name for rule in rules} if again else set[str]()
+    return [w for w in again if w.name in ruled]
 
 
 def history_days(state: ValuesState, names: Iterable[str], now: datetime) -> int:
