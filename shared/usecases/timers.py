@@ -54,8 +54,7 @@ class Timers:
         except Exception:
             # Events go their way whether or not somebody would notice that the timers stop.
             log.exception("heartbeat.failed")
-        self._telemetry.measure(SLOTS, by="timer")
-        await self._poll(families)
+        await self._open(families, "timer")
 
     async def beat(self, beat: Beat) -> None:
         """Look after the timers. Raises `PollFailedError` when a slot was opened and something could not be polled."""
@@ -70,13 +69,19 @@ class Timers:
             if timer is not None and self._is_missed(families, timer, stood_in):
                 log.warning("timer.missed families=%s since=%s", ",".join(families), timer.at.isoformat())
                 await self._timers.put(Ticked(standing_in(timer.name), self._clock()))
-                self._telemetry.measure(SLOTS, by="heartbeat")
                 try:
-                    await self._poll(families)
+                    await self._open(families, "heartbeat")
                 except PollFailedError as error:
                     failures += error.exceptions
         if failures:
             raise PollFailedError(f"{len(failures)} failures while polling", failures)
+
+    async def _open(self, families: Sequence[Family], opener: str) -> None:
+        now, ticks = self._clock(), self._ticks[families[0]]
+        # Somebody is told when none was begun for so long, and the schedule is known here alone.
+        third = ticks(ticks(ticks(now + LEEWAY)))
+        self._telemetry.measure(SLOTS, (third - now).total_seconds(), families=",".join(families), opener=opener)
+        await self._poll(families)
 
     def _is_missed(self, families: Sequence[Family], timer: Ticked, stood_in: Ticked | None) -> bool:
         """Whether a timer has missed two ticks, and it is time for a slot of its."""
