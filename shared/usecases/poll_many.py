@@ -98,9 +98,9 @@ class PollMany:
         if (left := (slot.ends_at - self._clock()).total_seconds()) <= 0:
             return False
         try:
-            # One waits at the door and the others behind it: nobody who comes later finds the room that has just opened.
+            # One waits at the door, the others behind it: who comes later does not find the room that has just opened.
             async with asyncio.timeout(left), self._door:
-                while wait := self._budget.begin():
+                while wait := self._budget.begin():  # noqa: ASYNC110 - it is the API that has room again
                     await asyncio.sleep(wait)
         except TimeoutError:
             return False

@@ -10,13 +10,18 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.queues import POLLS
+from shared.domain.cadence import EVERY
 from shared.domain.callbacks import Answer
+from shared.domain.checkpoints import Family
 from shared.domain.resources import Job
+from shared.domain.slots import SHARD
 from shared.settings import DEFAULTS
+from shared.telemetry import HELD, INSTANCES_LEFT, POLL_WAIT, SUBSCRIPTIONS
 from shared.usecases.edit import Edits
 from shared.usecases.observe import STATUSES
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.poll_many import AT_ONCE
+from shared.usecases.timers import RARELY
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,
@@ -134,8 +139,15 @@ def test_inputs_are_those_of_code_and_templates(plain: Deployment) -> None:
         "advance_minutes": every_minutes(timers["advance"]["schedule"]),
         "purge_minutes": every_minutes(timers["purge_logs"]["schedule"]),
         # What polls have given up is looked at by nobody: the next slot makes up for it.
-        "gauges": len(set(plain.all(f"{STORAGE}/queueServices/queues")) - {f"{POLLS}-poison"}) + 2 * len(STATUSES),
+        "gauges": len(set(plain.all(f"{STORAGE}/queueServices/queues")) - {f"{POLLS}-poison"})
+        + len(STATUSES) * len((SUBSCRIPTIONS, HELD))
+        + len(Family) * len((POLL_WAIT,))
+        + len((INSTANCES_LEFT,)),
         "at_once": AT_ONCE,
+        "inline_max": number(DEFAULTS["POLL_INLINE_MAX"]),
+        "every": EVERY,
+        "shard": SHARD,
+        "beat_minutes": RARELY * every_minutes(DEFAULTS["POLL_REFRESHES_SCHEDULE"]),
         "families": len(REFRESHES),
         "polls_per_second": timedelta(seconds=1) / interval,
         "memory_gb": memory / 1024,
