@@ -14,7 +14,9 @@ from typing import Any
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.resources import Instance
 from shared.errors import BridgeError, LostRaceError, PermanentError
-from shared.ports import CheckpointStore, Clock, Insights, Publisher, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.polling import CheckpointStore, Insights, Publisher
+from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import (
     EVENTS_PUBLISHED,
     POLL,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from shared.domain.checkpoints import Family, State
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.errors import BridgeError
 from shared.usecases.families.feeds import Feeds
 
