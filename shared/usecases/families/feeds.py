@@ -61,11 +61,6 @@ class Feeds:
                 break
         return self._jobs
 
-    @property
-    def listed(self) -> Sequence[Job]:
-        """The jobs that have been read so far."""
-        return self._jobs
-
     async def rules(self, data: type[EventData]) -> Sequence[Rule]:
         """The rules that subscriptions to a type of event have watched."""
         return await self._subscriptions.rules(TRIGGERS_BY_EVENT_TYPE[data.event_type], self.instance_id)
