@@ -7,9 +7,9 @@ import pytest
 
 from shared.domain import thresholds
 from shared.domain.resources import Measure, MeasureEvaluation, MeasureOutput, Segment, SegmentEvaluation
+from shared.domain.rules import Rule
 from shared.domain.thresholds import (
     Crossing,
-    Rule,
     ValuesState,
     Watched,
     event,
