@@ -14,7 +14,7 @@ EXAMPLES := 100
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz load connector flows infra snapshot clean
+.PHONY: help setup lock demo up doctor test fuzz load connector flows infra scale snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -56,6 +56,9 @@ flows: setup ## Write a solution with the sample flows, to import into Power Aut
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
 	$(VENV)/bin/pytest tests/infra
+
+scale: setup ## Simulate 10,000 environments on virtual time, and write the figures into docs/scale.md
+	@$(PYTHON) -m tests.scale
 
 snapshot: setup ## Write down anew what the templates in infra/ would deploy
 	$(PYTHON) -m tests.infra.compiler

@@ -6,6 +6,7 @@ the newest come first, that a unification ends with a merge task, and that the f
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from doctor.findings import Finding, fine, listed, unseen, wrong
@@ -97,7 +98,7 @@ def check_feeds(sources: Sequence[DataSource], nodes: Sequence[Node], jobs: Sequ
     """Look whether what tells of the refreshes of a data source can be brought together."""
     if not sources:
         return [unseen("There is no data source.")]
-    feeds = sort(Snapshot(sources, nodes, jobs))
+    feeds = sort(Snapshot(sources, nodes, jobs), {}, datetime.now(UTC))
     with_node = [source for source in sources if feeds.node_of(source)]
     with_task = [source for source in sources if feeds.tasks.get(source.id)]
     text = (

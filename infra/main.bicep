@@ -90,6 +90,7 @@ param customerInsightsInstances string = ''
 param customerInsightsWorkflow string = ''
 param pollRefreshesSchedule string = ''
 param pollThresholdsSchedule string = ''
+param pollInlineMax string = ''
 param callbackAllowedHosts string = ''
 param callbackTimeoutSeconds string = ''
 param deliveryRetrySeconds string = ''
@@ -153,6 +154,7 @@ var settings = {
   CUSTOMER_INSIGHTS_CLIENT_ID: customerInsightsClientId
   POLL_REFRESHES_SCHEDULE: pollRefreshesSchedule
   POLL_THRESHOLDS_SCHEDULE: pollThresholdsSchedule
+  POLL_INLINE_MAX: pollInlineMax
   CALLBACK_ALLOWED_HOSTS: callbackAllowedHosts
   CALLBACK_TIMEOUT_SECONDS: callbackTimeoutSeconds
   DELIVERY_RETRY_SECONDS: deliveryRetrySeconds

@@ -19,20 +19,23 @@ from shared.domain import ids
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
-from shared.domain.messages import Look, Release, encode_new
+from shared.domain.messages import Beat, Look, Release, encode_new, encode_shard
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.slots import Shard
 from shared.domain.subscriptions import Subscription
+from shared.domain.timers import Ticked
 from shared.errors import (
     CheckpointError,
     ConfigurationError,
     InvalidInputError,
     LostRaceError,
     NotFoundError,
+    PermanentError,
     TooLargeError,
 )
 from tests.tables import TableFake
@@ -75,12 +78,16 @@ class Fate:
 
 
 class InsightsFake:
-    """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked."""
+    """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked.
+
+    `in_any_case` lets a measure be found whatever the case of its name.
+    """
 
     def __init__(self) -> None:
         self.tenant: dict[str, dict[str, Any]] = {}
         self.failures: dict[str, list[Exception]] = {}
         self.calls: list[tuple[object, ...]] = []
+        self.in_any_case = False
 
     def show(self, instance_id: str, **resources: Sequence[object] | None) -> None:
         """What the instance shows from now on; None: the API does not offer that feed."""
@@ -112,6 +119,13 @@ class InsightsFake:
     async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
         return list(await self._read("jobs", instance_id, top))[:top]
 
+    async def job(self, instance_id: str, job_id: str) -> Job:
+        found: Sequence[Job] = await self._read("jobs", instance_id, job_id)
+        for job in found:
+            if ids.key(job.id) == job_id:
+                return job
+        raise NotFoundError(f"no job {job_id}")
+
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         found: Sequence[Segment] = await self._read("segments", instance_id, history_days)
         if history_days is None:
@@ -122,10 +136,10 @@ class InsightsFake:
         found: Sequence[Measure] = await self._read("measures", instance_id)
         return [Measure(m.name, m.display_name, m.scalar, m.latest, m.output) for m in found]
 
-    async def measure(self, instance_id: str, name: str) -> Measure:
-        found: Sequence[Measure] = await self._read("measures", instance_id, name)
+    async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
+        found: Sequence[Measure] = await self._read("measures", instance_id, name, history_days)
         for measure in found:
-            if measure.name == name:
+            if measure.name == name or (self.in_any_case and measure.name.casefold() == name.casefold()):
                 return measure
         raise NotFoundError(f"no measure {name}")
 
@@ -180,14 +194,18 @@ class PollStoreFake:
         if self.failures:
             raise self.failures.pop(0)
         await asyncio.sleep(0)
-        return self.rows.get((instance_id, family))
+        return self.rows.get((ids.key(instance_id), family))
 
     async def put(self, polled: Polled) -> None:
         self.writes += 1
         if self.failures:
             raise self.failures.pop(0)
         await asyncio.sleep(0)
-        self.rows[polled.instance_id, polled.family] = polled
+        self.rows[ids.key(polled.instance_id), polled.family] = polled
+
+    async def remove(self, polled: Polled) -> None:
+        await asyncio.sleep(0)
+        self.rows.pop((ids.key(polled.instance_id), polled.family), None)
 
     async def all(self) -> AsyncIterator[Polled]:
         for _, polled in sorted(self.rows.items()):
@@ -195,17 +213,60 @@ class PollStoreFake:
             yield polled
 
 
+class TimerStoreFake:
+    """When the timers ran; `failures` are raised by the next calls."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Ticked] = {}
+        self.failures: list[Exception] = []
+
+    async def all(self) -> Sequence[Ticked]:
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        return list(self.rows.values())
+
+    async def put(self, ticked: Ticked) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        self.rows[ticked.name] = ticked
+
+
+class BudgetFake:
+    """An API that takes so many polls at once, and no more than `left`; `most` is how many there were at once."""
+
+    def __init__(self, left: int | None = None) -> None:
+        self.left = left
+        self.under_way = self.most = 0
+
+    def begin(self) -> float:
+        if self.left == 0:
+            return 1.0
+        if self.left is not None:
+            self.left -= 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        return 0.0
+
+    def end(self) -> None:
+        self.under_way -= 1
+
+
 class PublisherFake:
-    """A topic; `failures` are raised by the next calls."""
+    """A topic; `failures` are raised by the next calls, and events on `refused` subjects are refused for good."""
 
     def __init__(self, fate: Fate | None = None) -> None:
         self.events: list[Mapping[str, Any]] = []
         self.failures: list[Exception] = []
+        self.refused: set[object] = set()
         self._fate = fate or Fate()
 
     async def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
         if self.failures:
             raise self.failures.pop(0)
+        if self.refused & {event["subject"] for event in events}:
+            raise PermanentError("the topic answers 413")
         await self._fate.step(lambda: self.events.extend(events))
 
 
@@ -268,7 +329,16 @@ class SubscriptionStoreFake(SubscriptionTable):
         await super().delete(subscription, version)
 
 
-class QueueFake[M: (New | Look, Release)]:
+def _written(message: New | Look | Release | Shard | Beat) -> str:
+    match message:
+        case New():
+            return encode_new(message)
+        case Shard():
+            return encode_shard(message)
+    return message.encode()
+
+
+class QueueFake[M: (New | Look, Release, Shard | Beat)]:
     """A queue on a virtual clock: text in, text out, each message from its time on; `taken` is by whoever is quick."""
 
     def __init__(self, clock: ClockFake, fate: Fate | None = None) -> None:
@@ -283,7 +353,7 @@ class QueueFake[M: (New | Look, Release)]:
     async def send(self, message: M, delay: timedelta = timedelta(0)) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        text = encode_new(message) if isinstance(message, New) else message.encode()
+        text = _written(message)
         if len(text.encode()) > self.max_bytes:
             raise TooLargeError("too large for a message")
         at = self._clock() + max(delay, timedelta(0))

@@ -5,13 +5,13 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
-from shared.adapters.columns import present, time_in
+from shared.adapters.columns import present, text_of, time_in
 from shared.adapters.storage import Account, key_of
 from shared.adapters.tables import VERSION, Row, Table, known
+from shared.adapters.timer_table import POLLS, TIMERS
+from shared.domain import ids
 from shared.domain.checkpoints import Family
 from shared.domain.polls import Polled
-
-POLLS = "polls"
 
 
 class PollTable:
@@ -23,32 +23,44 @@ class PollTable:
 
     async def get(self, instance_id: str, family: Family) -> Polled | None:
         """How the polls of a family go, or None. Raises `FormatError` for a row of another version of the bridge."""
-        found = await self._table.get(key_of(instance_id), family)
+        found = await self._table.get(_partition(instance_id), family)
         return _read(found[0]) if found is not None else None
 
     async def put(self, polled: Polled) -> None:
         """Write how they go, whatever stands there."""
         await self._table.put(_row(polled))
 
+    async def remove(self, polled: Polled) -> None:
+        """Forget how they go, also when it is forgotten already."""
+        await self._table.delete(_partition(polled.instance_id), polled.family)
+
     async def all(self) -> AsyncIterator[Polled]:
         """How the polls go, by instance. Raises `FormatError` for a row of another version of the bridge."""
-        async with aclosing(self._table.query("PartitionKey ge ''", {})) as rows:
+        async with aclosing(self._table.query("PartitionKey ne @timers", {"timers": TIMERS})) as rows:
             async for row in rows:
                 yield _read(row)
 
 
+def _partition(instance_id: str) -> str:
+    return key_of(ids.key(instance_id))
+
+
 def _row(polled: Polled) -> Mapping[str, Any]:
     row = {
-        "PartitionKey": key_of(polled.instance_id),
+        "PartitionKey": _partition(polled.instance_id),
         "RowKey": polled.family.value,
         "v": VERSION,
         "instanceId": polled.instance_id,
         "name": polled.name,
         "lastPollAt": polled.last_poll_at.isoformat(),
-        "lastSuccessAt": polled.last_success_at.isoformat() if polled.last_success_at else None,
-        "failingSince": polled.failing_since.isoformat() if polled.failing_since else None,
+        "lastSuccessAt": text_of(polled.last_success_at),
+        "failingSince": text_of(polled.failing_since),
         "error": polled.error,
         "pendingEvents": polled.pending_events,
+        "changedAt": text_of(polled.changed_at),
+        "running": polled.is_running or None,
+        "dueAt": text_of(polled.due_at),
+        "leftAt": text_of(polled.left_at),
     }
     return present(row)
 
@@ -64,4 +76,8 @@ def _read(row: Row) -> Polled:
         failing_since=time_in(row, "failingSince"),
         error=row.get("error"),
         pending_events=row["pendingEvents"],
+        changed_at=time_in(row, "changedAt"),
+        is_running=row.get("running", False),
+        due_at=time_in(row, "dueAt"),
+        left_at=time_in(row, "leftAt"),
     )

@@ -15,8 +15,9 @@ from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
 from shared.adapters.tables import VERSION, Row, known
 from shared.domain import ids
-from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, Trigger
-from shared.domain.thresholds import Rule
+from shared.domain.rules import Rule
+from shared.domain.subscriptions import Standing, Subscription
+from shared.domain.triggers import TRIGGERS, Trigger
 from shared.errors import FormatError
 
 NO_ROW = ""

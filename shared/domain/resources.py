@@ -16,6 +16,8 @@ ABORTED = "aborted"
 SKIPPED = "skipped"
 DELETED = "deleted"
 
+SCHEDULED = "scheduled"
+
 INGESTION = "ingestion"
 MAP = "map"
 MATCH = "match"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Literal, Self
 from urllib.parse import quote, urlencode
 
 import requests
@@ -25,10 +25,13 @@ from shared.errors import (
     NotFoundError,
     PermanentError,
     RefusedError,
+    ThrottledError,
     TimedOutError,
     TransientError,
 )
 from shared.insights.auth import TokenSource
+from shared.insights.budget import Budget
+from shared.insights.clock import Clock
 from shared.insights.own_words import own_words
 from shared.insights.reading import MalformedAnswerError
 from shared.insights.sessions import pieces
@@ -48,18 +51,6 @@ _LONGEST_WAIT: Final = 86_400.0
 # Seconds before the second attempt; doubled before each further one, and spread so that callers do not march in step.
 _FIRST_WAIT: Final = 0.5
 _SPREAD: Final = (0.75, 1.25)
-
-
-class Clock(Protocol):
-    """Time as the standard module `time` tells it, in seconds."""
-
-    def monotonic(self) -> float:
-        """Return a time that never goes back."""
-        ...
-
-    def sleep(self, seconds: float, /) -> None:
-        """Let the time pass."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +115,7 @@ class Transport:
     session: requests.Session
     pace: Pace
     clock: Clock
+    budget: Budget
 
     def paced(self, pace: Pace) -> Self:
         """Return a transport over the same connections with another pace."""
@@ -175,13 +167,26 @@ class Transport:
 
     def _request(self, call: Call, token: str, deadline: float) -> Answer:
         """Send one request. Nothing else touches requests or sees its exceptions."""
+        while wait := self.budget.take():
+            if self.clock.monotonic() + wait >= deadline:
+                raise ThrottledError(
+                    f"Customer Insights takes no more calls for now, so {call} was not made; {_AGAIN}.",
+                    retry_after=wait,
+                )
+            self.clock.sleep(wait)
         left = deadline - self.clock.monotonic()
         if left <= 0:
             raise _late(call)
         try:
-            return self._sent(call, token, deadline, left)
+            answer = self._sent(call, token, deadline, left)
         except requests.RequestException as error:
             failure = _failure(call, error)
+        else:
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                self.budget.refused(_retry_after(answer.headers))
+            else:
+                self.budget.taken()
+            return answer
         # Out here: what is raised while an exception is handled carries it along, and requests' own quote the address.
         raise failure
 
@@ -235,7 +240,7 @@ _MEANINGS: Final[Mapping[int, tuple[type[BridgeError], str]]] = {
     404: (NotFoundError, "it does not exist"),
     408: (TimedOutError, _AGAIN),
     409: (ConflictError, "it clashes with what exists"),
-    429: (TransientError, _AGAIN),
+    429: (ThrottledError, _AGAIN),
     504: (TimedOutError, _AGAIN),
 }
 

@@ -13,16 +13,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.domain import ids
+from shared.domain.events.data_sources import DataSourceFilters
+from shared.domain.events.measures import MeasureFilters
+from shared.domain.events.segments import SegmentFilters
 from shared.domain.resources import DataSource, Instance
 from shared.domain.signatures import SECRET_BYTES, context, written
-from shared.domain.subscriptions import (
-    DataSourceFilters,
-    MeasureFilters,
-    SegmentFilters,
-    Subscription,
-    Trigger,
-    derived_id,
-)
+from shared.domain.subscriptions import Subscription, derived_id
+from shared.domain.triggers import Trigger
 from shared.domain.wishes import Wish
 from shared.errors import (
     BridgeError,
@@ -33,13 +30,18 @@ from shared.errors import (
     NotFoundError,
     TransientError,
 )
-from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, Insights, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.polling import Insights
+from shared.ports.subscriptions import Callbacks, Cipher, SubscriptionStore
 from shared.usecases.backlog import Backlog
+from shared.usecases.served import Served
 
 # A flow that subscribes again without having heard our answer leaves registrations behind; so many can be ended.
 MAX_TOKENS = 16
 MAX_RACES = 8
 UNKNOWN = "is not known to Customer Insights, or not polled by the bridge"
+DIMENSIONS = "has dimensions, and only a measure without any has one value to watch"
 
 log = logging.getLogger("bridge.subscribe")
 
@@ -55,7 +57,7 @@ class Subscribed:
 
 
 class Subscribe:
-    """Takes subscriptions; `instances` empty means all that the API lists."""
+    """Takes subscriptions of the instances that are served."""
 
     def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
@@ -66,7 +68,7 @@ class Subscribe:
         cipher: Cipher,
         backlog: Backlog,
         clock: Clock,
-        instances: Sequence[str] = (),
+        served: Served,
     ) -> None:
         self._subscriptions = subscriptions
         self._insights = insights
@@ -74,7 +76,7 @@ class Subscribe:
         self._cipher = cipher
         self._backlog = backlog
         self._clock = clock
-        self._instances = instances
+        self._served = served
 
     async def __call__(self, wish: Wish, chosen_id: str | None = None) -> Subscribed:
         """Subscribe; without a chosen id, the same wish finds its subscription again.
@@ -163,7 +165,7 @@ class Subscribe:
 
     async def _known(self, wish: Wish) -> Wish:
         """The wish with its names as the API spells them. Raises `InvalidInputError` for what the API does not know."""
-        instances = self._instances or _ids(await _ask(self._insights.instances()))
+        instances = _ids(await _ask(self._served.all(self._insights.instances)))
         wish = replace(wish, instance_id=_pick("instanceId", wish.instance_id, instances))
         match wish.filters:
             case DataSourceFilters(data_source_id=str(data_source_id)):
@@ -172,16 +174,25 @@ class Subscribe:
                 return replace(wish, filters=DataSourceFilters(data_source_id=known))
             case SegmentFilters(segment_name=name):
                 segments = await _ask(self._insights.segments(wish.instance_id))
-                if segments is not None and name not in {segment.name for segment in segments}:
-                    raise _unknown("segmentName")
+                known = _spelled("segmentName", name, None if segments is None else [one.name for one in segments])
+                return replace(wish, filters=wish.filters.model_copy(update={"segment_name": known}))
             case MeasureFilters(measure_name=name):
-                try:
-                    await self._insights.measure(wish.instance_id, name)
-                except NotFoundError:
-                    raise _unknown("measureName") from None
-                except BridgeError:
-                    log.warning("subscription.unchecked field=measureName", exc_info=True)
+                known = await self._scalar(wish.instance_id, name)
+                return replace(wish, filters=wish.filters.model_copy(update={"measure_name": known}))
         return wish
+
+    async def _scalar(self, instance_id: str, name: str) -> str:
+        """The name of a scalar measure as the API spells it; as it was asked for where the API could not be asked."""
+        try:
+            measure = await self._insights.measure(instance_id, name)
+        except NotFoundError:
+            raise _unknown("measureName") from None
+        except BridgeError:
+            log.warning("subscription.unchecked field=measureName", exc_info=True)
+            return name
+        if not measure.scalar:
+            raise InvalidInputError({"measureName": DIMENSIONS})
+        return measure.name
 
 
 class Unsubscribe:
@@ -255,6 +266,16 @@ def _pick(field_name: str, wanted: str, known: Sequence[str] | None) -> str:
     if found is None:
         raise _unknown(field_name)
     return found
+
+
+def _spelled(field_name: str, wanted: str, known: Sequence[str] | None) -> str:
+    """The name as the API spells it, whatever its case; as it was asked for where the API could not be asked."""
+    if known is None or wanted in known:
+        return wanted
+    found = [one for one in known if one.casefold() == wanted.casefold()]
+    if len(found) != 1:
+        raise _unknown(field_name)
+    return found[0]
 
 
 def _unknown(field_name: str) -> InvalidInputError:

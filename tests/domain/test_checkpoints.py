@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from shared.domain.checkpoints import VERSION, Checkpoint, Family, State, decode, encode
 from shared.domain.jobs import JobMark, JobsState
-from shared.domain.refreshes import DataSourceMark, DataSourcesState, KnownRefresh
+from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, KnownRefresh, short
 from shared.domain.thresholds import ValueMark, ValuesState
 
 T0 = datetime(2026, 11, 20, tzinfo=UTC)
 times = st.timedeltas(timedelta(-9000), timedelta(9000)).map(lambda gap: T0 + gap)
 maybe = st.none() | times
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+hashes = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 numbers = st.decimals(allow_nan=False, allow_infinity=False)
 jobs = st.builds(
     JobsState,
@@ -32,8 +33,10 @@ data_sources = st.builds(
             recent=st.lists(
                 st.builds(
                     KnownRefresh,
-                    times=st.dictionaries(st.sampled_from(["task", "node", "own"]), times),
-                    jobs=st.lists(names, max_size=2).map(tuple),
+                    times=st.dictionaries(st.sampled_from(["task", "node", "own"]), times, min_size=1),
+                    at=times,
+                    outcome=st.sampled_from(["succeeded", "failed", None]),
+                    jobs=st.lists(hashes, max_size=2).map(tuple),
                 ),
                 max_size=2,
             ).map(tuple),
@@ -41,14 +44,22 @@ data_sources = st.builds(
             refresh_state=st.none() | names,
             turn_expected=st.booleans(),
             untimed_at=maybe,
+            name=st.none() | st.just("") | hashes,
+            named_at=maybe,
+            gone_at=maybe,
         ),
         max_size=4,
     ),
     horizon=times,
 )
+looks = st.tuples(st.none() | names, maybe, maybe)
 values = st.builds(
     ValuesState,
-    marks=st.dictionaries(names, st.builds(ValueMark, value=st.none() | numbers, at=maybe, seen=names), max_size=4),
+    marks=st.dictionaries(
+        names,
+        st.builds(ValueMark, value=st.none() | numbers, at=maybe, seen=looks),
+        max_size=4,
+    ),
     fired=st.dictionaries(names, st.lists(st.sampled_from(["above", "below"]), max_size=2).map(tuple), max_size=3),
 )
 states = {Family.JOBS: jobs, Family.DATA_SOURCES: data_sources, Family.SEGMENTS: values, Family.MEASURES: values}
@@ -104,3 +115,43 @@ def test_what_is_wrong_is_said_without_what_stands_there() -> None:
     with pytest.raises(ValueError, match="known") as error:
         decode(Family.JOBS, json.dumps(broken).encode())
     assert "S3CRET" not in str(error.value)
+
+
+def test_data_sources_are_read_as_the_first_version_wrote_them() -> None:
+    refresh = {"times": {"node": "2026-11-20T03:00:05Z", "task": "2026-11-20T03:00:00Z"}, "jobs": ["j1"]}
+    mark = {"recent": [refresh], "since": "2026-11-19T03:00:00Z", "refresh_state": "updated", "turn_expected": True}
+    state = {"marks": {"d1": mark}, "horizon": "2026-11-20T03:01:00Z"}
+    stored = {"version": 1, "family": "data-sources", "state": state, "outbox": []}
+    read = decode(Family.DATA_SOURCES, json.dumps(stored).encode()).state
+    assert isinstance(read, DataSourcesState)
+    (known,) = read.marks["d1"].recent
+    assert known.at == known.times["task"] == datetime(2026, 11, 20, 3, tzinfo=UTC)
+    assert known.jobs == (short("j1"),)
+    assert (read.marks["d1"].refresh_state, read.marks["d1"].turn_expected) == ("updated", True)
+    assert decode(Family.DATA_SOURCES, encode(Family.DATA_SOURCES, Checkpoint(read))).state == read
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ("completedSuccess 2026-11-20T00:00:00+00:00", ("completedSuccess", T0, None)),
+        ("completed 2026-11-20T00:00:00+00:00 2026-11-20T00:00:00+00:00", ("completed", T0, T0)),
+        ("completed  ", ("completed", None, None)),
+        ("", (None, None, None)),
+    ],
+)
+def test_values_are_read_as_the_first_version_wrote_them(seen: str, expected: tuple[object, ...]) -> None:
+    mark = {"value": "1", "at": "2026-11-20T00:00:00Z", "seen": seen}
+    stored = {"version": 1, "family": "measures", "state": {"marks": {"m": mark}}, "outbox": []}
+    read = decode(Family.MEASURES, json.dumps(stored).encode()).state
+    assert isinstance(read, ValuesState)
+    assert read.marks["m"].seen == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b,c,d,e,f,g,h", ";x", ";=", ",,!", ",,zzzzzzzzzzzzzzzz", ";1STzzzzzzzzzzzzzzzzz", "=é;1S"]
+)
+def test_a_mark_that_nobody_wrote_is_a_value_error(text: str) -> None:
+    stored = {"version": VERSION, "family": "data-sources", "state": {"marks": {"d1": text}}, "outbox": []}
+    with pytest.raises(ValueError):  # noqa: PT011 - any text will do
+        decode(Family.DATA_SOURCES, json.dumps(stored).encode())

@@ -21,10 +21,11 @@ from shared.telemetry import LOG_EVENTS, METRICS
 from shared.usecases import agenda, crowd, dispatch
 from shared.usecases.attempt import TOO_OLD
 from shared.usecases.edit import DISCARDED, PAUSED
+from shared.usecases.families.feeds import MAX_JOBS
 from shared.usecases.gate import MAX_UNDER_WAY
 from shared.usecases.observe import MOST_HELD
 from shared.usecases.patience import KEPT_FAILING
-from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
+from shared.usecases.poll_many import AT_ONCE
 from shared.usecases.release import HELD_TOO_LONG
 from tests.fakes import NOON
 from tests.infra.compiler import PROJECT
@@ -304,7 +305,7 @@ def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
         float(host["extensions"]["queues"]["visibilityTimeout"].rpartition(":")[2]),
         int(host["functionTimeout"].split(":")[1]),
         MAX_JOBS,
-        INSTANCES_AT_ONCE,
+        AT_ONCE,
         scale["maximumInstanceCount"],
     ]
     assert [number(limit) for _, limit, _ in table("limits", PAGE)] == expected

@@ -38,6 +38,13 @@ async def test_an_environment_that_leaves_the_list_is_seen_to_be_polled_no_more(
     assert rows["i1", REFRESHES] == pytest.approx(0, abs=0.1)
 
 
+async def test_what_begins_to_poll_is_shown_with_its_last_time() -> None:
+    operation = await started(30)
+    rows = {(row["Families"], row["Opener"]): row for row in tile(operation, "slots")}
+    assert {key: row["Slots"] for key, row in rows.items()} == {(REFRESHES, "timer"): 30, (THRESHOLDS, "timer"): 6}
+    assert rows[REFRESHES, "timer"]["MinutesAgo"] == pytest.approx(0, abs=0.1)
+
+
 async def test_the_age_of_each_queue_is_shown_now_and_at_most() -> None:
     operation = await started(20)
     operation.is_delivering = False
@@ -174,6 +181,7 @@ def test_each_question_has_one_tile_and_those_about_now_have_a_time_range_of_the
         "held",
         "releases",
         "polls",
+        "slots",
         "failing",
         "queues",
         "poison",

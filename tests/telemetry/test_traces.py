@@ -13,13 +13,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import New
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import decode_delivery, encode_new
 from shared.errors import TransientError
 from shared.telemetry import SPANS
 from shared.usecases.dispatch import Dispatch
 from shared.usecases.edit import Edits
-from shared.usecases.poll import PollFailedError
+from shared.usecases.poll_many import PollFailedError
 from tests.telemetry.recorder import Recorder
 from tests.telemetry.test_metrics import Polls
 from tests.usecases import test_poll

@@ -8,7 +8,7 @@ from shared.domain.checkpoints import Family
 from shared.domain.polls import EVERY_INSTANCE, Polled
 from shared.domain.resources import Instance
 from shared.errors import AccessError, TransientError
-from shared.usecases.poll import PollFailedError
+from shared.usecases.poll_many import PollFailedError
 from shared.usecases.poll_report import MAX_ERROR, PollReport
 from tests.fakes import NOON, ClockFake, PollStoreFake
 from tests.usecases.test_poll import ALL, World
@@ -152,8 +152,9 @@ async def test_events_that_the_topic_does_not_take_are_pending() -> None:
 async def test_that_instances_cannot_be_listed_is_reported_for_all() -> None:
     world = World()
     world.insights.failures["instances"] = [AccessError("no access")]
-    with pytest.raises(AccessError):
+    with pytest.raises(PollFailedError, match="1 failure") as failed:
         await world.poll(ALL)
+    assert [type(error) for error in failed.value.exceptions] == [AccessError]
     assert {(instance, row.error) for (instance, _), row in world.polls.rows.items()} == {("*", "no access")}
 
 

@@ -18,6 +18,7 @@ from tests.fakes import (
     DeliveryStoreFake,
     PollStoreFake,
     SubscriptionStoreFake,
+    TimerStoreFake,
     WaitingFake,
 )
 from tests.usecases.world import event_of, subscription
@@ -29,12 +30,14 @@ class World:
         self.subscriptions = SubscriptionStoreFake()
         self.deliveries = DeliveryStoreFake()
         self.letters = DeadLetterLogFake()
+        self.timers = TimerStoreFake()
         self.queues = {"events": WaitingFake(), "deliveries": WaitingFake()}
         self.status = ReadStatus(
             polls=self.polls,
             subscriptions=self.subscriptions,
             deliveries=self.deliveries,
             letters=self.letters,
+            timers=self.timers,
             queues=self.queues,
         )
 

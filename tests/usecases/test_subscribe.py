@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.deliveries import New
+from shared.domain.events.data_sources import DataSourceFilters
 from shared.domain.messages import Look, Release
 from shared.domain.resources import DataSource, Measure, Segment
-from shared.domain.subscriptions import TRIGGERS, DataSourceFilters
+from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from shared.errors import (
     AccessError,
@@ -22,6 +23,7 @@ from shared.errors import (
 )
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
+from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
 from tests.fakes import (
     CallbacksFake,
@@ -58,7 +60,9 @@ class World:
         self.insights = InsightsFake()
         self.callbacks = CallbacksFake()
         self.cipher = CipherFake()
-        self.insights.show("i1", data_sources=[DataSource("D1")], segments=[Segment("Big")], measures=[Measure("Sum")])
+        self.insights.show(
+            "i1", data_sources=[DataSource("D1")], segments=[Segment("Big")], measures=[Measure("Sum", scalar=True)]
+        )
         agenda = Agenda(
             deliveries=QueueFake[New | Look](self.clock),
             releases=self.releases,
@@ -72,7 +76,7 @@ class World:
             cipher=self.cipher,
             backlog=Backlog(subscriptions=self.store, deliveries=self.deliveries, agenda=agenda, clock=self.clock),
             clock=self.clock,
-            instances=instances,
+            served=Served(instances),
         )
         self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.deliveries, clock=self.clock)
 
@@ -288,3 +292,33 @@ async def test_a_rule_stays_the_same_however_its_instance_is_spelled() -> None:
     first = await world.subscribe(big(instance="{I1}"), "mine")
     again = await world.subscribe(big(instance="i1"), "mine")
     assert first.subscription.rule_id == again.subscription.rule_id
+
+
+@pytest.mark.parametrize("name", ["Sum", "SUM", "sum"])
+async def test_a_measure_with_dimensions_is_refused_whatever_its_spelling(name: str) -> None:
+    world = World()
+    world.insights.show("i1", measures=[Measure("Sum", scalar=False)])
+    world.insights.in_any_case = True
+    with pytest.raises(InvalidInputError) as refused:
+        await world.subscribe(wish(MEASURE, measureName=name, threshold=Decimal(1)))
+    assert set(refused.value.fields) == {"measureName"}
+    assert world.store.rows == {}
+
+
+@pytest.mark.parametrize("name", ["Big", "BIG", "bIg"])
+async def test_names_are_taken_as_the_api_spells_them(name: str) -> None:
+    world = World()
+    world.insights.show("i1", segments=[Segment("Big")], measures=[Measure("Big", scalar=True)])
+    world.insights.in_any_case = True
+    for slug, key in ((SEGMENT, "segmentName"), (MEASURE, "measureName")):
+        done = await world.subscribe(wish(slug, threshold=Decimal(1), **{key: name}))
+        assert done.subscription.filters.asked()[key] == "Big"
+        assert done.subscription.rule is not None
+        assert done.subscription.rule.name == "Big"
+
+
+async def test_a_name_that_two_segments_have_in_other_cases_is_none() -> None:
+    world = World()
+    world.insights.show("i1", segments=[Segment("big"), Segment("BIG")])
+    with pytest.raises(InvalidInputError):
+        await world.subscribe(big())

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from shared.domain.deliveries import Delivery, New, Stage
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from shared.errors import TransientError
+from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe
 from tests.fakes import NOON, Death, InsightsFake
 from tests.usecases import world as deliveries
@@ -71,7 +72,7 @@ async def test_subscribing_again_lets_out_what_was_held_oldest_first(status: str
         cipher=world.cipher,
         backlog=world.backlog,
         clock=world.clock,
-        instances=["i1"],
+        served=Served(["i1"]),
     )
     taken = await subscribe(asked, None if url == deliveries.URL else "s1")
     assert (taken.subscription.id, taken.created, taken.subscription.status) == ("s1", False, "active")

@@ -1,0 +1,20 @@
+"""The typed events, one file a family: each type's name, data, title, description, sample and filters stand there once.
+
+Everything that shows an event type (catalog, connector, docs) is made from these models.
+"""
+
+from shared.domain.events.data import EventData
+from shared.domain.events.data_sources import DataSourceRefreshFailed, DataSourceRefreshSucceeded
+from shared.domain.events.jobs import SystemRefreshCompleted, UnificationRefreshCompleted
+from shared.domain.events.measures import MeasureThresholdCrossed
+from shared.domain.events.segments import SegmentThresholdCrossed
+
+# All types, in the order in which they are shown.
+EVENT_TYPES: tuple[type[EventData], ...] = (
+    DataSourceRefreshFailed,
+    DataSourceRefreshSucceeded,
+    SegmentThresholdCrossed,
+    MeasureThresholdCrossed,
+    SystemRefreshCompleted,
+    UnificationRefreshCompleted,
+)

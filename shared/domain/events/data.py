@@ -1,0 +1,31 @@
+"""What every type of event has: what it is called, a sample, and how a flow subscribes to it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from shared.domain.events.filters import Filters
+from shared.domain.events.wire import Wire
+
+
+class EventData(Wire):
+    """The data of one event; subclasses say which type it is, and what a subscriber may ask for.
+
+    `slug` names the type's trigger in routes.
+    """
+
+    event_type: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str]
+    sample: ClassVar[Mapping[str, Any]]
+    slug: ClassVar[str]
+    filters: ClassVar[type[Filters]]
+
+    instance_id: str = Field(title="Environment id", description="The id of the Customer Insights environment.")
+    test: Literal[True] | None = Field(default=None, description="Set on a sample event only.")
+
+    @property
+    def subject(self) -> str:
+        """What the event is about, within its instance."""
+        raise NotImplementedError

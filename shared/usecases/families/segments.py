@@ -1,0 +1,25 @@
+"""Segments: their member counts against the rules that subscribers set."""
+
+from shared.domain import evaluations, thresholds
+from shared.domain.checkpoints import Family
+from shared.domain.events.segments import SegmentThresholdCrossed
+from shared.domain.thresholds import ValuesState
+from shared.usecases.families.feeds import Feeds, side_by_side
+from shared.usecases.families.room import Compared, Room
+from shared.usecases.families.values import compared, with_gaps
+
+
+async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
+    """Compare all segments; with their history where evaluations of a watched one can have been missed."""
+    rules, segments = await side_by_side(
+        feeds.rules(SegmentThresholdCrossed), feeds.insights.segments(feeds.instance_id)
+    )
+    changed = thresholds.changed(state, segments, thresholds.seen_segment)
+    if gaps := await with_gaps(state, changed, rules, evaluations.SEGMENTS, feeds):
+        days = thresholds.history_days(state or ValuesState(), [w.name for w in gaps], feeds.now())
+        segments = await feeds.insights.segments(feeds.instance_id, days)
+        changed = thresholds.changed(state, segments, thresholds.seen_segment)
+    return await compared(state, changed, segments, rules, feeds)
+
+
+ROOM = Room[ValuesState](Family.SEGMENTS, compare)

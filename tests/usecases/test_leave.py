@@ -1,0 +1,136 @@
+"""An instance that leaves: what was found there goes out, somebody is told, and the others are polled."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.checkpoints import Family
+from shared.errors import TransientError
+from shared.usecases.leave import TOLD
+from shared.usecases.poll import REFRESHES
+from shared.usecases.poll_many import PollFailedError
+from tests.fakes import ClockFake, InsightsFake
+from tests.usecases.test_poll import World
+
+LEFT = "Customer Insights lists this environment no longer"
+
+
+async def found_and_not_published() -> World:
+    world = World()
+    await world.poll(REFRESHES)
+    world.show("i1", 2, (5,), (5,))
+    world.publisher.failures = [TransientError("the topic is down")] * 2
+    with pytest.raises(PollFailedError):
+        await world.poll(REFRESHES)
+    assert world.publisher.events == []
+    return world
+
+
+def leave(insights: InsightsFake) -> None:
+    insights.tenant.pop("i1")
+    insights.show("other", jobs=[], data_sources=[], nodes=[])
+
+
+NEWS = ["DataSource.RefreshSucceeded", "System.RefreshCompleted"]
+
+
+async def test_what_was_found_in_an_instance_that_leaves_is_published() -> None:
+    world = await found_and_not_published()
+    leave(world.insights)
+    for _ in range(3):
+        await world.poll(REFRESHES)
+    assert world.told() == NEWS
+    assert {row.pending_events for row in world.polls.rows.values()} == {0}
+
+
+async def test_so_it_is_by_a_worker_that_has_just_begun_and_while_the_topic_is_still_down() -> None:
+    world = await found_and_not_published()
+    leave(world.insights)
+    world.poll = world.worker()
+    world.publisher.failures = [TransientError("the topic is down")] * 2
+    with pytest.raises(PollFailedError):
+        await world.poll(REFRESHES)
+    await world.poll(REFRESHES)
+    assert world.told() == NEWS
+
+
+async def test_while_the_list_is_down_the_instances_that_are_known_are_polled() -> None:
+    world = await found_and_not_published()
+    world.show("i1", 3, (5,), (5,))
+    world.insights.failures["instances"] = [TransientError("503")]
+    with pytest.raises(PollFailedError, match="1 failure"):
+        await world.poll(REFRESHES)
+    assert world.told() == sorted(NEWS * 2)
+
+
+async def test_while_the_list_is_down_nobody_has_left() -> None:
+    world = World()
+    await world.poll(REFRESHES)
+    leave(world.insights)
+    await world.poll(REFRESHES)
+    world.insights.failures["instances"] = [TransientError("503")]
+    world.insights.calls.clear()
+    with pytest.raises(PollFailedError, match="1 failure"):
+        await world.poll(REFRESHES)
+    assert {call[1] for call in world.insights.calls if len(call) > 1} == {"other"}
+
+
+async def test_that_an_instance_has_left_is_told_once_and_stands_in_the_status(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    await world.poll(REFRESHES)
+    polled_at = world.clock()
+    leave(world.insights)
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=1))
+        await world.poll(REFRESHES)
+    rows = [row for (instance_id, _), row in world.polls.rows.items() if instance_id == "i1"]
+    assert len(rows) == len(REFRESHES)
+    for row in rows:
+        assert row.error is not None
+        assert row.error.startswith(LEFT)
+        assert (row.last_poll_at, row.left_at) == (polled_at, polled_at + timedelta(minutes=1))
+    told = [message for message in caplog.messages if message.startswith("instance.left instance=i1 subscribed=true")]
+    assert len(told) == 1
+
+
+async def test_one_that_comes_back_goes_on_from_where_it_was() -> None:
+    world = World()
+    await world.poll(REFRESHES)
+    shown = world.insights.tenant["i1"]
+    leave(world.insights)
+    await world.poll(REFRESHES)
+    world.insights.tenant["i1"] = shown
+    world.show("i1", 2, (5,), (5,))
+    world.clock.advance(timedelta(minutes=1))
+    await world.poll(REFRESHES)
+    assert world.told() == NEWS
+    assert {(row.left_at, row.error) for row in world.polls.rows.values()} == {(None, None)}
+
+
+@pytest.mark.parametrize("subscribed", [True, False])
+async def test_one_that_no_flow_wants_is_forgotten_after_a_week(*, subscribed: bool) -> None:
+    world = World()
+    for id_ in () if subscribed else ("s", "m"):
+        del world.subscriptions.rows[id_]
+    await world.poll(REFRESHES)
+    leave(world.insights)
+    await world.poll(REFRESHES)
+    for at, is_told in ((TOLD - timedelta(hours=1), True), (timedelta(hours=1), subscribed)):
+        world.clock.advance(at)
+        await world.poll(REFRESHES)
+        assert (("i1", Family.JOBS) in world.polls.rows) == is_told
+    assert ("i1", Family.JOBS) in world.checkpoints.stored
+
+
+async def test_ids_that_differ_in_spelling_are_of_one_instance() -> None:
+    world = World("{I1}")
+    await world.poll(REFRESHES)
+    world.instances = ()
+    world.poll = world.worker()
+    world.insights.tenant = {"i1": world.insights.tenant["{I1}"]}
+    await world.poll(REFRESHES)
+    assert {row.left_at for row in world.polls.rows.values()} == {None}
+    assert len(world.polls.rows) == len(REFRESHES)
+    assert isinstance(world.clock, ClockFake)
