@@ -161,6 +161,7 @@ LOG_EVENTS = frozenset(
         "deadletter.recorded",
         "deadletters.redelivered",
         "delivery.delivered",
+        "delivery.interrupted",
         "delivery.superseded",
         "delivery.unwanted",
         "event.dispatched",

@@ -1,8 +1,9 @@
 """The budget: how many calls the API takes of the bridge, learned from what it takes and refuses.
 
 Microsoft publishes no limit for this API (its connector is allowed 100 calls a minute), so none is presumed. Once the
-API refuses a call (429), all calls wait for as long as it says, and from then on no more are made in a minute than it
-took before; each call that it takes raises that a little. The limit is the tenant's key's: it is shared by all calls.
+API refuses a call (429), all polls wait for as long as it says, and from then on no more calls are made in a minute than
+it took before; each call that it takes raises that a little. The limit is the tenant's key's: what callers ask for who
+wait for the answer is made at once, and counts.
 """
 
 import threading
@@ -31,7 +32,10 @@ _SHORTEST: Final = 0.01
 
 
 class Budget:
-    """What may be asked now; safe for threads. `take` is for each call, `begin` and `end` are for each poll."""
+    """What may be asked now; safe for threads.
+
+    `take` is for each call of a poll, `begin` and `end` are for the poll, `count` is for any other call.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -48,6 +52,11 @@ class Budget:
             if not wait:
                 self._sent.append(self._clock.monotonic())
             return wait
+
+    def count(self) -> None:
+        """Count a call that is made now, whatever there is room for."""
+        with self._lock:
+            self._sent.append(self._clock.monotonic())
 
     def begin(self) -> float:
         """Keep room for a poll until its `end`; or give the seconds after which to ask again."""

@@ -55,22 +55,26 @@ _SPREAD: Final = (0.75, 1.25)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a call may take with all its attempts, and how many those may be; timeouts of one attempt in seconds."""
+    """How long a call may take with all its attempts, and how many those may be; timeouts of one attempt in seconds.
+
+    One that `takes_turns` is made when the budget has room for it, any other at once.
+    """
 
     patience: timedelta
     attempts: int
     connect_timeout: float
     read_timeout: float
+    takes_turns: bool
 
     @classmethod
     def patient(cls, patience: timedelta) -> Self:
         """For polls: nobody waits, and an answer may be large."""
-        return cls(patience, attempts=3, connect_timeout=5, read_timeout=30)
+        return cls(patience, attempts=3, connect_timeout=5, read_timeout=30, takes_turns=True)
 
     @classmethod
     def hurried(cls, patience: timedelta) -> Self:
-        """For a caller who waits: one attempt."""
-        return cls(patience, attempts=1, connect_timeout=3, read_timeout=30)
+        """For a caller who waits: one attempt, of which the API says itself whether it takes it."""
+        return cls(patience, attempts=1, connect_timeout=3, read_timeout=30, takes_turns=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +171,10 @@ class Transport:
 
     def _request(self, call: Call, token: str, deadline: float) -> Answer:
         """Send one request. Nothing else touches requests or sees its exceptions."""
-        while wait := self.budget.take():
-            if self.clock.monotonic() + wait >= deadline:
-                raise ThrottledError(
-                    f"Customer Insights takes no more calls for now, so {call} was not made; {_AGAIN}.",
-                    retry_after=wait,
-                )
-            self.clock.sleep(wait)
+        if self.pace.takes_turns:
+            self._wait_for_room(call, deadline)
+        else:
+            self.budget.count()
         left = deadline - self.clock.monotonic()
         if left <= 0:
             raise _late(call)
@@ -189,6 +190,15 @@ class Transport:
             return answer
         # Out here: what is raised while an exception is handled carries it along, and requests' own quote the address.
         raise failure
+
+    def _wait_for_room(self, call: Call, deadline: float) -> None:
+        while wait := self.budget.take():
+            if self.clock.monotonic() + wait >= deadline:
+                raise ThrottledError(
+                    f"Customer Insights takes no more calls for now, so {call} was not made; {_AGAIN}.",
+                    retry_after=wait,
+                )
+            self.clock.sleep(wait)
 
     def _sent(self, call: Call, token: str, deadline: float, left: float) -> Answer:
         with self.session.request(

@@ -94,23 +94,37 @@ def test_no_more_polls_are_begun_than_there_is_room_for(taken: int, wanted: int)
     assert budget.begin() == 0
 
 
-async def test_what_one_call_is_told_holds_for_all() -> None:
+async def test_what_one_call_is_told_holds_for_all_polls() -> None:
     clock = FakeClock()
     with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
         api.get(INSTANCES, status=429, headers={"Retry-After": "20"})
         api.get(INSTANCES, json=[])
-        shared = calls(clock, patience=timedelta(seconds=10))
+        shared = calls(clock, patience=timedelta(seconds=16))
         with pytest.raises(TransientError) as refused:
-            await InsightsClient(shared).instances()
+            await InsightsClient(shared.hurried()).instances()
         assert (refused.value.retry_after, len(api.calls)) == (20, 1)
-        clock.now += 5
-        for impatient in (InsightsClient(shared), InsightsClient(shared.hurried(timedelta(seconds=14)))):
-            with pytest.raises(TransientError, match="takes no more calls") as left_out:
-                await impatient.instances()
-            assert (left_out.value.retry_after, len(api.calls)) == (15, 1)
+        clock.now += 3
+        with pytest.raises(TransientError, match="takes no more calls") as left_out:
+            await InsightsClient(shared).instances()
+        assert (left_out.value.retry_after, len(api.calls)) == (17, 1)
+        clock.now += 2
         before = clock.now
-        await InsightsClient(shared.hurried(timedelta(seconds=16))).instances()
+        await InsightsClient(shared).instances()
         assert (clock.now - before, len(api.calls)) == (15, 2)
+
+
+async def test_who_waits_for_an_answer_does_not_wait_for_the_polls_turn() -> None:
+    clock = FakeClock()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
+        api.get(INSTANCES, status=429, headers={"Retry-After": "20"})
+        api.get(INSTANCES, json=[])
+        shared = calls(clock)
+        with pytest.raises(TransientError):
+            await InsightsClient(shared.hurried()).instances()
+        before = clock.now
+        await InsightsClient(shared.hurried()).instances()
+        assert (clock.now, len(api.calls)) == (before, 2)
+        assert shared.budget.begin() > 0
 
 
 def test_whoever_waits_beside_polls_that_go_on_asks_again_soon() -> None:
