@@ -162,6 +162,10 @@ class SubscriptionStore(Protocol):
         """Every subscription, or those of an instance, a trigger, a status."""
         ...
 
+    def noticeable(self, now: datetime) -> AsyncIterator[Subscription]:
+        """Those with notices that somebody has to see to by now."""
+        ...
+
     def standings(self) -> AsyncIterator[Standing]:
         """How every subscription stands, read without the rest of it."""
         ...

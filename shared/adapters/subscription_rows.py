@@ -13,6 +13,8 @@ from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
 from shared.adapters.tables import VERSION, Row, known
 from shared.domain import ids
+from shared.domain.events import json_text
+from shared.domain.notices import notice_at
 from shared.domain.rules import Rule
 from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, Trigger
 
@@ -107,6 +109,9 @@ def subscription_row(subscription: Subscription) -> Row:
         "previousUntil": _text(subscription.previous_until),
         "environmentHint": subscription.environment_hint,
         "flowHint": subscription.flow_hint,
+        "owed": json_text(subscription.owed) if subscription.owed else None,
+        "warnedSince": _text(subscription.warned_since),
+        "noticeAt": _text(notice_at(subscription)),
     }
     return {name: value for name, value in row.items() if value is not None}
 
@@ -144,6 +149,8 @@ def subscription_of(row: Row) -> Subscription:
         previous_until=_time(row, "previousUntil"),
         environment_hint=row.get("environmentHint"),
         flow_hint=row.get("flowHint"),
+        owed=tuple(json.loads(row.get("owed", "[]"))),
+        warned_since=_time(row, "warnedSince"),
     )
 
 

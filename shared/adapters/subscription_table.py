@@ -6,9 +6,10 @@ lead nowhere, which the sweep clears away, and never a subscription to which non
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
+from shared.adapters.ordering import readable
 from shared.adapters.storage import Account, key_of
 from shared.adapters.subscription_rows import (
     STANDING,
@@ -78,15 +79,24 @@ class SubscriptionTable:
 
         One that another version of the bridge has written is left out: it must not hide the others.
         """
-        first, last = SUBSCRIPTIONS
         wanted = {
             "instanceKey": instance_id and ids.key(instance_id),
             "trigger": trigger and trigger.slug,
             "status": status,
         }
         values = {name: value for name, value in wanted.items() if value is not None}
-        condition = ["PartitionKey ge @first", "PartitionKey lt @last", *(f"{name} eq @{name}" for name in values)]
-        async for row in self._table.query(" and ".join(condition), {"first": first, "last": last, **values}):
+        async for subscription in self._where([f"{name} eq @{name}" for name in values], values):
+            yield subscription
+
+    async def noticeable(self, now: datetime) -> AsyncIterator[Subscription]:
+        """Those with notices that somebody has to see to; one of another version of the bridge is left out."""
+        async for subscription in self._where(["noticeAt le @now"], {"now": readable(now)}):
+            yield subscription
+
+    async def _where(self, conditions: Sequence[str], values: Mapping[str, str]) -> AsyncIterator[Subscription]:
+        first, last = SUBSCRIPTIONS
+        condition = " and ".join(["PartitionKey ge @first", "PartitionKey lt @last", *conditions])
+        async for row in self._table.query(condition, {"first": first, "last": last, **values}):
             try:
                 subscription = subscription_of(row)
             except FormatError:

@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from shared.domain.checkpoints import Family
-
-# Stands for all instances where they could not even be listed.
-EVERY_INSTANCE: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)

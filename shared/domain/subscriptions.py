@@ -1,10 +1,10 @@
 """Subscriptions: what a flow asks for, how it fares, and which events are for it."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from shared.domain import ids
 from shared.domain.events import Event
@@ -27,6 +27,7 @@ __all__ = [
     "JsonNumber",
     "Margin",
     "MeasureFilters",
+    "Notice",
     "Route",
     "SegmentFilters",
     "Standing",
@@ -39,6 +40,8 @@ __all__ = [
     "rules_partition",
 ]
 
+# An event about a subscription, as JSON.
+type Notice = Mapping[str, Any]
 Status = Literal["active", "failing", "paused", "suspended"]
 # After so many failures in a row a subscription is failing.
 MAX_FAILURES = 5
@@ -66,7 +69,8 @@ class Subscription:
     the capabilities that end them, the latest last. `failures` counts those in a row, the first of them at
     `failing_since`. While it has a backlog, `release_at` says for when the next look at it is arranged, and
     `leased_until` how long at most somebody is letting it out. `secret`, sealed, signs its deliveries, and the one
-    before it does so until `previous_until`. The hints are what its subscribe request said of its flow.
+    before it does so until `previous_until`. The hints are what its subscribe request said of its flow. `owed` are
+    notices about it that the topic is not known to have; that it is failing since `warned_since` was warned of.
     """
 
     id: str
@@ -93,6 +97,8 @@ class Subscription:
     previous_until: datetime | None = None
     environment_hint: str | None = None
     flow_hint: str | None = None
+    owed: Sequence[Notice] = field(default=(), repr=False)
+    warned_since: datetime | None = None
 
     def failed(self, now: datetime) -> Self:
         """It after a delivery that failed and may yet succeed; too many in a row, and it is failing."""

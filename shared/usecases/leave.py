@@ -12,7 +12,8 @@ from datetime import timedelta
 
 from shared.domain import ids
 from shared.domain.cadence import Rows
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.ids import EVERY_INSTANCE
+from shared.domain.polls import Polled
 from shared.domain.resources import Instance
 from shared.domain.slots import Slot
 from shared.ports import PollStore, SubscriptionStore

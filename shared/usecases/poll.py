@@ -14,7 +14,7 @@ from itertools import batched
 from shared.domain import cadence, ids
 from shared.domain.cadence import LEEWAY, Rows, Ticks
 from shared.domain.checkpoints import Family
-from shared.domain.polls import EVERY_INSTANCE
+from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.resources import Instance
 from shared.domain.slots import Slot, shards
 from shared.ports import Clock, Insights, PollQueue, PollStore

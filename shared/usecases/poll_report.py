@@ -10,7 +10,8 @@ from datetime import datetime
 
 from shared.domain import cadence, ids
 from shared.domain.checkpoints import Family
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.ids import EVERY_INSTANCE
+from shared.domain.polls import Polled
 from shared.domain.resources import Instance, Job
 from shared.errors import BridgeError, ThrottledError
 from shared.ports import Clock, PollStore

@@ -35,6 +35,7 @@ from shared.errors import (
 )
 from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, Insights, SubscriptionStore
 from shared.usecases.backlog import Backlog
+from shared.usecases.notify import Notify
 from shared.usecases.served import Served
 
 # A flow that subscribes again without having heard our answer leaves registrations behind; so many can be ended.
@@ -67,6 +68,7 @@ class Subscribe:
         callbacks: Callbacks,
         cipher: Cipher,
         backlog: Backlog,
+        notify: Notify,
         clock: Clock,
         served: Served,
     ) -> None:
@@ -75,6 +77,7 @@ class Subscribe:
         self._callbacks = callbacks
         self._cipher = cipher
         self._backlog = backlog
+        self._notify = notify
         self._clock = clock
         self._served = served
 
@@ -98,6 +101,7 @@ class Subscribe:
         else:
             stands = await self._renew(*found, fresh)
         log.info("subscription.taken id=%s trigger=%s", stands.id, stands.trigger.slug)
+        await self._notify(stands)
         shown = secret if stands.secret is not None and stands.secret == fresh.secret else None
         return Subscribed(stands, created=found is None, token=f"{subscription_id}.{token}", secret=shown)
 
@@ -150,6 +154,7 @@ class Subscribe:
             secret=secret or fresh.secret,
             previous_secret=old.previous_secret if secret else None,
             previous_until=old.previous_until if secret else None,
+            owed=old.owed,
         )
 
     def _sealed_again(self, old: Subscription) -> bytes | None:
@@ -165,8 +170,7 @@ class Subscribe:
 
     async def _known(self, wish: Wish) -> Wish:
         """The wish with its names as the API spells them. Raises `InvalidInputError` for what the API does not know."""
-        instances = _ids(await _ask(self._served.all(self._insights.instances)))
-        wish = replace(wish, instance_id=_pick("instanceId", wish.instance_id, instances))
+        wish = replace(wish, instance_id=await self._instance(wish))
         match wish.filters:
             case DataSourceFilters(data_source_id=str(data_source_id)):
                 found = _ids(await _ask(self._insights.data_sources(wish.instance_id)))
@@ -180,6 +184,14 @@ class Subscribe:
                 known = await self._scalar(wish.instance_id, name)
                 return replace(wish, filters=wish.filters.model_copy(update={"measure_name": known}))
         return wish
+
+    async def _instance(self, wish: Wish) -> str:
+        """The id of the instance as the API spells it, or that of all where the trigger may be for all."""
+        if wish.instance_id == ids.EVERY_INSTANCE:
+            if wish.trigger.filters.any_instance:
+                return wish.instance_id
+            raise InvalidInputError({"instanceId": f"{wish.trigger.slug} is for one environment"})
+        return _pick("instanceId", wish.instance_id, _ids(await _ask(self._served.all(self._insights.instances))))
 
     async def _scalar(self, instance_id: str, name: str) -> str:
         """The name of a scalar measure as the API spells it; as it was asked for where the API could not be asked."""
@@ -198,9 +210,12 @@ class Subscribe:
 class Unsubscribe:
     """Ends subscriptions; ending what is not there is no error."""
 
-    def __init__(self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore, clock: Clock) -> None:
+    def __init__(
+        self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore, notify: Notify, clock: Clock
+    ) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
+        self._notify = notify
         self._clock = clock
 
     async def by_token(self, token: str) -> None:
@@ -225,6 +240,7 @@ class Unsubscribe:
             subscription, version = found
             left = left_of(subscription)
             if left is None:
+                await self._notify.before_the_end(subscription)
                 await self._subscriptions.delete(subscription, version)
                 await self._deliveries.drop(subscription_id, now)
                 log.info("subscription.ended id=%s trigger=%s", subscription_id, subscription.trigger.slug)

@@ -6,7 +6,8 @@ import pytest
 
 from shared.adapters.poll_table import POLLS, PollTable
 from shared.domain.checkpoints import Family
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.ids import EVERY_INSTANCE
+from shared.domain.polls import Polled
 from shared.errors import FormatError
 from shared.ports import PollStore
 from tests.adapters.conftest import NOW, Opened, Storage

@@ -10,7 +10,7 @@ import responses
 
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
-from shared.domain.polls import EVERY_INSTANCE
+from shared.domain.ids import EVERY_INSTANCE
 from shared.errors import TransientError
 from shared.insights.metering import meter
 from shared.insights.transport import new_session

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.checkpoints import Family
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.ids import EVERY_INSTANCE
+from shared.domain.polls import Polled
 from shared.domain.resources import Instance
 from shared.errors import AccessError, TransientError
 from shared.usecases.poll_many import PollFailedError

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import Delivery, New
+from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.letters import DeadLetter, letter_id
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.polls import Polled
 from shared.usecases.status import MOST, Count, ReadStatus, counted
 from tests.fakes import (
     NOON,

@@ -16,7 +16,14 @@ from shared.domain.events.jobs import (
     UnificationStep,
 )
 from shared.domain.events.measures import MeasureThresholdCrossed
+from shared.domain.events.polling import EventsMissed, PollingFailed, PollingRecovered
 from shared.domain.events.segments import SegmentThresholdCrossed
+from shared.domain.events.subscriptions import (
+    SubscriptionFailing,
+    SubscriptionNotice,
+    SubscriptionResumed,
+    SubscriptionSuspended,
+)
 from shared.domain.events.thresholds import ThresholdCrossed
 from shared.domain.events.wire import (
     MAX_TEXT,
@@ -39,6 +46,12 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     MeasureThresholdCrossed,
     SystemRefreshCompleted,
     UnificationRefreshCompleted,
+    PollingFailed,
+    PollingRecovered,
+    EventsMissed,
+    SubscriptionFailing,
+    SubscriptionSuspended,
+    SubscriptionResumed,
 )
 
 __all__ = [
@@ -53,13 +66,20 @@ __all__ = [
     "Error",
     "Event",
     "EventData",
+    "EventsMissed",
     "FailedTask",
     "MeasureThresholdCrossed",
     "Name",
     "Number",
     "Outcome",
+    "PollingFailed",
+    "PollingRecovered",
     "RunCompleted",
     "SegmentThresholdCrossed",
+    "SubscriptionFailing",
+    "SubscriptionNotice",
+    "SubscriptionResumed",
+    "SubscriptionSuspended",
     "SystemRefreshCompleted",
     "Text",
     "ThresholdCrossed",

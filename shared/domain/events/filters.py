@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -15,7 +15,9 @@ Asked = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class Filters(BaseModel):
-    """What a subscriber of one trigger may ask for."""
+    """What a subscriber of one trigger may ask for; `any_instance` says that it may be of all instances at once."""
+
+    any_instance: ClassVar[bool] = False
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic.alias_generators import to_camel
 
 MAX_TEXT = 400
+MAX_SUMMARY = 200
 # The largest number up to which every whole number is a JSON number that all readers take exactly.
 MAX_WHOLE = 2**53
 
@@ -41,6 +42,16 @@ def in_utc(at: datetime) -> datetime:
 def cut(text: object) -> object:
     """A text of at most MAX_TEXT characters."""
     return f"{text[: MAX_TEXT - 1]}…" if isinstance(text, str) and len(text) > MAX_TEXT else text
+
+
+def clock(at: datetime) -> str:
+    """A time as people read it."""
+    return f"{in_utc(at):%Y-%m-%d %H:%M} UTC"
+
+
+def sentence(text: str) -> str:
+    """A text as a summary, which has at most MAX_SUMMARY characters."""
+    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1]}…"
 
 
 Number = Annotated[
