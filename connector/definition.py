@@ -43,6 +43,12 @@ HINTS = {
     "measure-threshold-crossed": "To try it, pick a threshold near the measure's value and refresh the measure.",
     "system-refresh-completed": "To try it, run a full refresh in Customer Insights and wait for its end.",
     "unification-refresh-completed": "To try it, run the unification in Customer Insights and wait for its end.",
+    "polling-failed": "To try it, give the bridge a wrong subscription key for a quarter of an hour.",
+    "polling-recovered": "To try it, make polling fail for a quarter of an hour, and mend it.",
+    "events-missed": "It happens after a long standstill only; to try it, call its subscription's test route.",
+    "subscription-failing": "To try it, have a flow's trigger answer 500, and refresh a data source five times.",
+    "subscription-suspended": "To try it, switch off another flow that has subscribed, and wait for its next event.",
+    "subscription-resumed": "To try it, switch a flow on again that was suspended.",
 }
 
 # What a flow sees of the envelope (CloudEvents 1.0); the rest arrives as well.

@@ -85,12 +85,18 @@ class CheckpointStore(Protocol):
 class PollStore(Protocol):
     """Where it stands how the polls go."""
 
-    async def get(self, instance_id: str, family: Family) -> Polled | None:
-        """How the polls of a family go, or None. Raises `FormatError` for a row of another version of the bridge."""
+    async def get(self, instance_id: str, family: Family) -> tuple[Polled, str] | None:
+        """How the polls of a family go, and its version, or None.
+
+        Raises `FormatError` for a row of another version of the bridge.
+        """
         ...
 
-    async def put(self, polled: Polled) -> None:
-        """Write how they go, whatever stands there."""
+    async def put(self, polled: Polled, version: str | None) -> str:
+        """Write how they go, new (None) or in place of that version; gives the new version.
+
+        Raises `LostRaceError` when there is a row already, or it has been changed.
+        """
         ...
 
     async def remove(self, polled: Polled) -> None:

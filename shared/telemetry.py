@@ -169,6 +169,7 @@ LOG_EVENTS = frozenset(
         "instance.left",
         "logs.purged",
         "message.given_up",
+        "notice.left",
         "poll.expired",
         "poll.failed",
         "poll.recovered",

@@ -184,28 +184,39 @@ class CheckpointStoreFake:
 class PollStoreFake:
     """How polls go; `writes` counts, `failures` are raised by the next calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, fate: Fate | None = None) -> None:
         self.rows: dict[tuple[str, Family], Polled] = {}
         self.failures: list[Exception] = []
         self.writes = self.reads = 0
+        self._fate = fate or Fate()
+        self._numbers = itertools.count(1)
+        self._versions: dict[tuple[str, Family], str] = {}
 
-    async def get(self, instance_id: str, family: Family) -> Polled | None:
+    async def get(self, instance_id: str, family: Family) -> tuple[Polled, str] | None:
         self.reads += 1
         if self.failures:
             raise self.failures.pop(0)
         await asyncio.sleep(0)
-        return self.rows.get((ids.key(instance_id), family))
+        key = ids.key(instance_id), family
+        return (self.rows[key], self._versions[key]) if key in self.rows else None
 
-    async def put(self, polled: Polled) -> None:
+    async def put(self, polled: Polled, version: str | None) -> str:
         self.writes += 1
         if self.failures:
             raise self.failures.pop(0)
-        await asyncio.sleep(0)
-        self.rows[ids.key(polled.instance_id), polled.family] = polled
+        key = ids.key(polled.instance_id), polled.family
+
+        def write() -> str:
+            if self._versions.get(key) != version:
+                raise LostRaceError("the row was written by another")
+            self.rows[key], self._versions[key] = polled, f"v{next(self._numbers)}"
+            return self._versions[key]
+
+        return await self._fate.step(write)
 
     async def remove(self, polled: Polled) -> None:
-        await asyncio.sleep(0)
-        self.rows.pop((ids.key(polled.instance_id), polled.family), None)
+        key = ids.key(polled.instance_id), polled.family
+        await self._fate.step(lambda: (self.rows.pop(key, None), self._versions.pop(key, None)))
 
     async def all(self) -> AsyncIterator[Polled]:
         for _, polled in sorted(self.rows.items()):

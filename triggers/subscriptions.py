@@ -52,6 +52,8 @@ class SubscriptionView(Wire):
     )
     outcome: str | None = Field(default=None, description="How the run must have ended.")
     submission_kind: str | None = Field(default=None, description="How the run must have been started.")
+    family: str | None = Field(default=None, description="The kind of resource; any when absent.")
+    subscription_id: str | None = Field(default=None, description="The subscription; any when absent.")
     label: str | None = Field(default=None, description="A name for people to recognise it by.")
     status: Status = Field(
         description="active: events go to the flow; failing: one is tried now and then; paused, suspended: none is. "

@@ -84,7 +84,7 @@ class SubscriptionTable:
             "trigger": trigger and trigger.slug,
             "status": status,
         }
-        values = {name: value for name, value in wanted.items() if value is not None}
+        values = {name: str(value) for name, value in wanted.items() if value is not None}
         async for subscription in self._where([f"{name} eq @{name}" for name in values], values):
             yield subscription
 

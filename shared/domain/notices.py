@@ -12,12 +12,13 @@ from typing import Any, Final, Literal
 from shared.domain.events import (
     Event,
     EventData,
+    Notice,
     SubscriptionFailing,
     SubscriptionNotice,
     SubscriptionResumed,
     SubscriptionSuspended,
 )
-from shared.domain.subscriptions import Notice, Subscription
+from shared.domain.subscriptions import Subscription
 
 # Power Automate switches a flow off that has failed for so long.
 # https://learn.microsoft.com/power-automate/limits-and-config

@@ -1,13 +1,13 @@
 """Subscriptions: what a flow asks for, how it fares, and which events are for it."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from shared.domain import ids
-from shared.domain.events import Event
+from shared.domain.events import Event, Notice
 from shared.domain.events.data_sources import DataSourceFilters
 from shared.domain.events.filters import ANY, Filters
 from shared.domain.events.measures import MeasureFilters
@@ -27,7 +27,6 @@ __all__ = [
     "JsonNumber",
     "Margin",
     "MeasureFilters",
-    "Notice",
     "Route",
     "SegmentFilters",
     "Standing",
@@ -40,8 +39,6 @@ __all__ = [
     "rules_partition",
 ]
 
-# An event about a subscription, as JSON.
-type Notice = Mapping[str, Any]
 Status = Literal["active", "failing", "paused", "suspended"]
 # After so many failures in a row a subscription is failing.
 MAX_FAILURES = 5

@@ -116,8 +116,9 @@ class Attempt:
             answer = await self._call(delivery, subscription, span.traceparent or delivery.traceparent)
             self._measure(span, event, answer, (self._clock() - began).total_seconds())
             stands = await self._settle(claimed, subscription, answer, span, is_probe=is_probe)
-        # Last: whatever the topic makes of it, nothing waits for that.
-        await self._notify(stands)
+        if stands is not subscription:
+            # Last: whatever the topic makes of it, nothing waits for that.
+            await self._notify(stands)
         return stands.status if stands is not None else None
 
     async def _call(self, delivery: Delivery, subscription: Subscription, traceparent: str | None) -> Answer:
@@ -216,9 +217,8 @@ class Attempt:
             return
         why = f"HTTP {delivery.status}, until DELIVERY_MAX_AGE_HOURS"
         await self.conclude(delivery.hold(now, why), stored)
-        await self._notify(
-            await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
-        )
+        stands = await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
+        await self._notify(stands)
 
     async def bury_again(self, stored: Stored) -> None:
         """Finish what a process that died has left of a dead delivery: its letter, and its place in the line."""

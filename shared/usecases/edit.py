@@ -41,7 +41,7 @@ class Edits:
 class Edit:
     """Changes subscriptions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
         *,
         subscriptions: SubscriptionStore,

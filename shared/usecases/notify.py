@@ -8,7 +8,7 @@ import logging
 from datetime import datetime
 
 from shared.domain.notices import warned, without
-from shared.domain.subscriptions import Notice, Subscription
+from shared.domain.subscriptions import Subscription
 from shared.errors import BridgeError
 from shared.ports import Clock, SubscriptionStore
 from shared.usecases.bury import Bury
@@ -66,6 +66,6 @@ class Notify:
             await self._tell(stands)
 
     async def _tell(self, subscription: Subscription) -> None:
-        told: list[Notice] = list(subscription.owed)
+        told = subscription.owed
         await self._publish(told)
         await change(self._subscriptions, subscription.id, lambda it: without(it, told))

@@ -85,7 +85,8 @@ class Poll:
         slot = Slot(tuple(families), now, min(next_tick - min(PAUSE, (next_tick - now) / 10), now + LONGEST))
         roll = await self._roll(families)
         failures = list(roll.failures)
-        if not failures:
+        await self._outcomes.tell_left(polled for found in roll.rows.values() for polled in found.values())
+        if not roll.failures:
             failures += await self._leave(slot, roll.served, roll.rows)
         self._measure(slot, roll)
         turn = cadence.in_turn(slot, roll.served, roll.rows)

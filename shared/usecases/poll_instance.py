@@ -17,6 +17,7 @@ from shared.telemetry import POLL, POLL_DURATION, PUBLISH, SILENCE, Span, Teleme
 from shared.usecases.families import FAMILIES
 from shared.usecases.families.feeds import Feeds
 from shared.usecases.poll_outcomes import PollOutcomes, text_of
+from shared.usecases.poll_report import Seen
 from shared.usecases.publish import Publish
 
 log = logging.getLogger("bridge.poll")
@@ -89,8 +90,9 @@ class PollInstance:
         else:
             failures += compared.failures
             has_changed = compared.state is not checkpoint.state
-            self._outcomes.saw(instance_id, family, feeds.listed if family is Family.JOBS else (), changed=has_changed)
-            if compared.events or compared.state is not checkpoint.state:
+            jobs, found = feeds.listed if family is Family.JOBS else (), len(checkpoint.outbox) + len(compared.events)
+            self._outcomes.saw(instance_id, family, Seen(jobs, found, has_changed))
+            if compared.events or has_changed:
                 # The trace is written down with the event: whoever publishes it, it leaves with the same bytes.
                 outbox = [*checkpoint.outbox, *(event.traced(span.traceparent).raw for event in compared.events)]
                 span.note(events=len(compared.events))

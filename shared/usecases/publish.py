@@ -33,13 +33,11 @@ class Publish:
             log.info("event.published type=%s id=%s subject=%s", event["type"], event["id"], event.get("subject"))
 
     async def _all(self, events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        """Publish events; gives those that were taken.
-
-        Which one is refused shows when they are sent in ever smaller parts. What was taken may be sent again on the way.
-        """
+        """Publish events; gives those that were taken. What was taken may be sent again on the way."""
         try:
             await self._publisher.publish(events)
         except PermanentError as error:
+            # Which one it is shows when they are sent in ever smaller parts.
             if len(events) == 1:
                 await self._bury.event(events[0], str(error))
                 return []

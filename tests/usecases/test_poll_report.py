@@ -9,9 +9,12 @@ from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.polls import Polled
 from shared.domain.resources import Instance
 from shared.errors import AccessError, TransientError
+from shared.usecases.bury import Bury
 from shared.usecases.poll_many import PollFailedError
 from shared.usecases.poll_report import MAX_ERROR, PollReport
-from tests.fakes import NOON, ClockFake, PollStoreFake
+from shared.usecases.publish import Publish
+from tests.fakes import NOON, ClockFake, DeadLetterLogFake, PollStoreFake, PublisherFake
+from tests.usecases.polling import FAILED_AFTER
 from tests.usecases.test_poll import ALL, World
 
 JOBS, CONTOSO = Family.JOBS, Instance("i1", "Contoso")
@@ -21,11 +24,14 @@ DOWN = TransientError("the API answers 503")
 class Reporting:
     def __init__(self) -> None:
         self.polls = PollStoreFake()
+        self.publisher = PublisherFake()
         self.clock = ClockFake()
         self.report = self.worker()
 
     def worker(self) -> PollReport:
-        return PollReport(polls=self.polls, clock=self.clock)
+        bury = Bury(letters=DeadLetterLogFake(), clock=self.clock)
+        publish = Publish(publisher=self.publisher, bury=bury, clock=self.clock)
+        return PollReport(polls=self.polls, publish=publish, clock=self.clock, failed_after=FAILED_AFTER)
 
     async def poll(self, *failures: Exception, after: float = 0, instance: Instance = CONTOSO) -> Polled:
         self.clock.advance(timedelta(seconds=after))

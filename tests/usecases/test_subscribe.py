@@ -22,16 +22,21 @@ from shared.errors import (
 )
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
+from shared.usecases.bury import Bury
+from shared.usecases.notify import Notify
+from shared.usecases.publish import Publish
 from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
 from tests.fakes import (
     CallbacksFake,
     CipherFake,
     ClockFake,
+    DeadLetterLogFake,
     DeliveryStoreFake,
     DueStoreFake,
     Fate,
     InsightsFake,
+    PublisherFake,
     QueueFake,
     SubscriptionStoreFake,
 )
@@ -68,16 +73,22 @@ class World:
             due=DueStoreFake(),
             clock=self.clock,
         )
+        bury = Bury(letters=DeadLetterLogFake(), clock=self.clock)
+        publish = Publish(publisher=PublisherFake(), bury=bury, clock=self.clock)
+        notify = Notify(subscriptions=self.store, publish=publish, bury=bury, clock=self.clock)
         self.subscribe = Subscribe(
             subscriptions=self.store,
             insights=self.insights,
             callbacks=self.callbacks,
             cipher=self.cipher,
             backlog=Backlog(subscriptions=self.store, deliveries=self.deliveries, agenda=agenda, clock=self.clock),
+            notify=notify,
             clock=self.clock,
             served=Served(instances),
         )
-        self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.deliveries, clock=self.clock)
+        self.unsubscribe = Unsubscribe(
+            subscriptions=self.store, deliveries=self.deliveries, notify=notify, clock=self.clock
+        )
 
     def ids(self) -> set[str]:
         return set(self.store.rows)

@@ -5,7 +5,7 @@ Everything that shows an event type (catalog, connector, docs) is made from thes
 
 from shared.domain.events.data import EventData
 from shared.domain.events.data_sources import DataSourceRefreshFailed, DataSourceRefreshSucceeded
-from shared.domain.events.envelope import NAMESPACE, SOURCE_PREFIX, Event, trace_context
+from shared.domain.events.envelope import NAMESPACE, SOURCE_PREFIX, Event, Notice, trace_context
 from shared.domain.events.jobs import (
     MAX_FAILED_TASKS_BYTES,
     FailedTask,
@@ -16,7 +16,7 @@ from shared.domain.events.jobs import (
     UnificationStep,
 )
 from shared.domain.events.measures import MeasureThresholdCrossed
-from shared.domain.events.polling import EventsMissed, PollingFailed, PollingRecovered
+from shared.domain.events.polling import EventsMissed, PollingError, PollingFailed, PollingRecovered
 from shared.domain.events.segments import SegmentThresholdCrossed
 from shared.domain.events.subscriptions import (
     SubscriptionFailing,
@@ -70,8 +70,10 @@ __all__ = [
     "FailedTask",
     "MeasureThresholdCrossed",
     "Name",
+    "Notice",
     "Number",
     "Outcome",
+    "PollingError",
     "PollingFailed",
     "PollingRecovered",
     "RunCompleted",

@@ -82,7 +82,7 @@ class PollingFailed(PollingNotice):
     }
 
     failing_since: AwareDatetime = Field(description="When the first of the polls failed (UTC).")
-    error: PollingError = Field(description="Why.")
+    error: PollingError = Field(description="Why it fails, and whether somebody must act.")
 
     @property
     def summary(self) -> str:

@@ -16,7 +16,7 @@ class SubscriptionFilters(Filters):
     any_instance = True
 
     subscription_id: Asked | None = Field(
-        default=None, title="Subscription", description="The one subscription to hear of; any when left out."
+        default=None, title="Subscription", description="The one subscription to hear of, as List subscriptions gives it; any when left out."
     )
 
     def route(self) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ class SubscriptionNotice(EventData):
     subscription_id: str = Field(description="The subscription.")
     trigger: str = Field(description="The trigger that it is for.")
     label: Text | None = Field(default=None, description="Its name, as people recognise it.")
-    reason: Text | None = Field(default=None, description="Why.")
+    reason: Text | None = Field(default=None, description="Why it is so, where that is known.")
 
     @property
     def subject(self) -> str:
