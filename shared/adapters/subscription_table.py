@@ -8,10 +8,13 @@ lead nowhere, which the sweep clears away, and never a subscription to which non
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from shared.adapters.columns import present
 from shared.adapters.ordering import readable
 from shared.adapters.storage import Account, key_of
 from shared.adapters.subscription_rows import (
+    BETWEEN,
     STANDING,
     SUBSCRIPTIONS,
     Key,
@@ -24,13 +27,14 @@ from shared.adapters.subscription_rows import (
     subscription_key,
     subscription_of,
     subscription_row,
+    those_known,
 )
 from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
 from shared.domain import ids
 from shared.domain.rules import Rule
 from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger, rules_partition
-from shared.errors import BridgeError, FormatError, LostRaceError
+from shared.errors import BridgeError, LostRaceError
 
 TABLE = "subscriptions"
 
@@ -72,47 +76,32 @@ class SubscriptionTable:
         await self._table.delete(*subscription_key(subscription.id), version)
         await self._remove(stale)
 
-    async def all(
+    def all(
         self, instance_id: str | None = None, trigger: Trigger | None = None, status: Status | None = None
     ) -> AsyncIterator[Subscription]:
         """Every subscription, or those of an instance, a trigger, a status.
 
-        One that another version of the bridge has written is left out: it must not hide the others.
+        One that another version of the bridge has written is left out.
         """
         wanted = {
             "instanceKey": instance_id and ids.key(instance_id),
             "trigger": trigger and trigger.slug,
             "status": status,
         }
-        values = {name: str(value) for name, value in wanted.items() if value is not None}
-        async for subscription in self._where([f"{name} eq @{name}" for name in values], values):
-            yield subscription
+        values = present(wanted)
+        return self._those([f"{name} eq @{name}" for name in values], values)
 
-    async def noticeable(self, now: datetime) -> AsyncIterator[Subscription]:
+    def noticeable(self, now: datetime) -> AsyncIterator[Subscription]:
         """Those with notices that somebody has to see to; one of another version of the bridge is left out."""
-        async for subscription in self._where(["noticeAt le @now"], {"now": readable(now)}):
-            yield subscription
+        return self._those(["noticeAt le @now"], {"now": readable(now)})
 
-    async def _where(self, conditions: Sequence[str], values: Mapping[str, str]) -> AsyncIterator[Subscription]:
-        first, last = SUBSCRIPTIONS
-        condition = " and ".join(["PartitionKey ge @first", "PartitionKey lt @last", *conditions])
-        async for row in self._table.query(condition, {"first": first, "last": last, **values}):
-            try:
-                subscription = subscription_of(row)
-            except FormatError:
-                log.exception("subscription.unreadable key=%s", row["PartitionKey"])
-                continue
-            yield subscription
+    def _those(self, conditions: Sequence[str], values: Mapping[str, Any]) -> AsyncIterator[Subscription]:
+        condition = " and ".join([BETWEEN, *conditions])
+        return those_known(self._table.query(condition, {**SUBSCRIPTIONS, **values}), subscription_of)
 
-    async def standings(self) -> AsyncIterator[Standing]:
+    def standings(self) -> AsyncIterator[Standing]:
         """How every subscription stands; one that another version of the bridge has written is left out."""
-        first, last = SUBSCRIPTIONS
-        condition, values = "PartitionKey ge @first and PartitionKey lt @last", {"first": first, "last": last}
-        async for row in self._table.query(condition, values, STANDING):
-            try:
-                yield standing_of(row)
-            except FormatError:
-                log.exception("subscription.unreadable key=%s", row["PartitionKey"])
+        return those_known(self._table.query(BETWEEN, SUBSCRIPTIONS, STANDING), standing_of)
 
     async def id_of(self, fingerprint: str) -> str | None:
         """The id of the subscription that has this fingerprint, if a caller chose the id."""

@@ -7,6 +7,7 @@ where it is.
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -155,11 +156,19 @@ def parse(message: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
     try:
         if not text.startswith("{"):
             text = base64.b64decode(text, validate=True).decode()
-        return json.loads(text)
+        # What is no number in JSON could not be sent on as one.
+        return json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("neither JSON nor base64 of JSON") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number without end, or none")
+    return number
 
 
 def _text(message: Mapping[str, object]) -> str:

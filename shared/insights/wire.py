@@ -26,7 +26,7 @@ from shared.domain.resources import (
 )
 from shared.insights.reading import Reader
 from shared.insights.spelling import spelled
-from shared.insights.values import CIResult, Count, Name, Time, Wire, fault, only_number, utc
+from shared.insights.values import CIResult, Count, Id, Name, Time, Wire, fault, only_number, utc
 
 # What stands for a job's or task's status or operation where the API leaves it out. It is no value of the API's own, so
 # it is neither an end nor an outcome.
@@ -36,7 +36,7 @@ UNKNOWN: Final = "unknown"
 class InstanceInfo(Wire):
     """An environment."""
 
-    instance_id: Name
+    instance_id: Id
     name: str | None = None
 
     def resource(self) -> Instance:
@@ -52,7 +52,7 @@ def metadata(name: str) -> AliasChoices:
 class DataSourceInfo(Wire):
     """A data source."""
 
-    data_source_id: Name = Field(validation_alias=metadata("dataSourceId"))
+    data_source_id: Id = Field(validation_alias=metadata("dataSourceId"))
     name: str | None = Field(None, validation_alias=metadata("name"))
     friendly_name: str | None = Field(None, validation_alias=metadata("friendlyName"))
     kind: str | None = Field(None, validation_alias=metadata("kind"))
@@ -99,7 +99,7 @@ class GraphTaskInfo(Wire):
 class GraphJobInfo(Wire):
     """A job."""
 
-    job_id: Name
+    job_id: Id
     job_status: str | None = None
     operation_type: str | None = None
     job_submission_kind: str | None = None
@@ -139,7 +139,7 @@ class GraphNodeInfo(Wire):
     def resource(self) -> Node | None:
         """Return the node, or None where it names no object: not every node has one."""
         operation_type = spelled(self.operation_type)
-        if not operation_type or not self.identifier:
+        if not operation_type or not self.identifier or not ids.key(self.identifier):
             return None
         return Node(
             operation_type=operation_type,

@@ -27,8 +27,10 @@ from shared.usecases.bury import Bury
 from shared.usecases.change import change
 from shared.usecases.notify import Notify
 
-# How much longer than its time limit an attempt is taken to be under way: its own two writes are in it.
-CLAIM_MARGIN = timedelta(seconds=10)
+# An attempt is taken to be under way for as long as its time limit and the writes before and after it take. Nobody goes
+# on with what a process that died has claimed before that, so it is no longer than it has to be.
+CLAIMING = timedelta(seconds=1)
+SETTLING = timedelta(seconds=5)  # with all retries of the storage SDK
 
 TOO_OLD = "older than DELIVERY_MAX_AGE_HOURS"
 
@@ -87,16 +89,17 @@ class Attempt:
 
         Raises `LostRaceError` when others were quicker.
         """
+        claiming = CLAIMING
         while True:
             now = self._clock()
-            until = now + self._timeout + CLAIM_MARGIN
+            until = now + claiming + self._timeout + SETTLING
             was, version = (stored.delivery, stored.version) if stored is not None else (None, None)
             delivery = begin(now, until)
             stored = Stored(delivery, await self._deliveries.put(delivery, version, was))
-            if self._clock() + self._timeout < until:
+            if self._clock() < now + claiming:
                 return stored
             # The write took so long that the attempt could outlast the claim.
-            begin = delivery.attempt
+            begin, claiming = delivery.attempt, 2 * claiming
 
     async def __call__(self, claimed: Stored, subscription: Subscription, *, is_probe: bool = False) -> Status | None:
         """Call the flow, and settle what comes of it; gives the subscription's status then (None: it is gone)."""
@@ -218,6 +221,8 @@ class Attempt:
         why = f"HTTP {delivery.status}, until DELIVERY_MAX_AGE_HOURS"
         await self.conclude(delivery.hold(now, why), stored)
         stands = await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
+        if stands is not None:
+            log.warning("subscription.suspended id=%s trigger=%s: %s", stands.id, stands.trigger.slug, why)
         await self._notify(stands)
 
     async def bury_again(self, stored: Stored) -> None:

@@ -17,6 +17,7 @@ SAMPLE = {
     "id": "m",
     "trigger": "measure-threshold-crossed",
     "instanceId": "instance",
+    "instanceKey": "instance",
     "filters": '{"threshold": "0.1", "direction": "above", "rearmMargin": "0", "measureName": "Revenue"}',
     "callback": b"\x00sealed\xff",
     "callbackHost": "prod-1.logic.azure.com",
@@ -38,6 +39,7 @@ SAMPLE = {
     "previousUntil": "2026-11-21T03:12:45.123456+00:00",
     "environmentHint": "Default-1",
     "flowHint": "2",
+    "noticeAt": "2026-12-01T03:12:47.123456+00:00",
 }
 SIGNPOSTS = [
     {

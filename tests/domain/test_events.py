@@ -87,7 +87,7 @@ def test_half_a_character_stays_half_a_character() -> None:
     assert Event.parse(json.loads(sent)) == event
 
 
-def test_the_six_types_are_those_of_the_triggers() -> None:
+def test_the_types_are_those_of_the_triggers() -> None:
     assert {slug: trigger.event_type.removeprefix("CustomerInsights.") for slug, trigger in TRIGGERS.items()} == {
         "data-source-refresh-failed": "DataSource.RefreshFailed",
         "data-source-refresh-succeeded": "DataSource.RefreshSucceeded",
@@ -95,6 +95,12 @@ def test_the_six_types_are_those_of_the_triggers() -> None:
         "measure-threshold-crossed": "Measure.ThresholdCrossed",
         "system-refresh-completed": "System.RefreshCompleted",
         "unification-refresh-completed": "Unification.RefreshCompleted",
+        "polling-failed": "Bridge.PollingFailed",
+        "polling-recovered": "Bridge.PollingRecovered",
+        "events-missed": "Bridge.EventsMissed",
+        "subscription-failing": "Bridge.SubscriptionFailing",
+        "subscription-suspended": "Bridge.SubscriptionSuspended",
+        "subscription-resumed": "Bridge.SubscriptionResumed",
     }
 
 

@@ -16,7 +16,9 @@ class SubscriptionFilters(Filters):
     any_instance = True
 
     subscription_id: Asked | None = Field(
-        default=None, title="Subscription", description="The one subscription to hear of, as List subscriptions gives it; any when left out."
+        default=None,
+        title="Subscription",
+        description="The one to hear of, by its id, as List subscriptions gives it; any when left out.",
     )
 
     def route(self) -> tuple[str, ...]:
