@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.domain import refreshes
+from shared.domain import gaps, refreshes
 from shared.domain.checkpoints import Family
 from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.sightings import Snapshot
@@ -29,7 +29,11 @@ async def compare(state: DataSourcesState | None, feeds: Feeds) -> Compared:
     after, events = await asyncio.to_thread(
         refreshes.compare, caught_up(state), snapshot, feeds.instance_id, feeds.now()
     )
-    return Compared(after, events, [feeds.unread] if feeds.unread else [])
+    if not feeds.unread or state is None:
+        return Compared(after, events)
+    until = gaps.oldest(snapshot.jobs or (), feeds.now())
+    news = gaps.missed(feeds.instance_id, Family.DATA_SOURCES, state.horizon, until, gaps.NOT_IN_TIME)
+    return Compared(after, [news, *events], [feeds.unread])
 
 
 ROOM = Room[DataSourcesState](Family.DATA_SOURCES, compare)

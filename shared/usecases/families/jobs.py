@@ -1,7 +1,8 @@
 """Jobs: the full refreshes and unifications of an instance."""
 
-from shared.domain import jobs
+from shared.domain import gaps, jobs
 from shared.domain.checkpoints import Family
+from shared.domain.events import Event
 from shared.domain.jobs import JobsState
 from shared.errors import NotFoundError
 from shared.usecases.families.catching_up import caught_up, waiting
@@ -14,6 +15,11 @@ async def compare(state: JobsState | None, feeds: Feeds) -> Compared:
     listed = [*await feeds.jobs(lambda found: jobs.enough(state, found))]
     if wait := waiting(state, feeds):
         return wait
+    news = list[Event]()
+    if (feeds.unread and state) or gaps.is_cut_off(state, listed):
+        reason = gaps.NOT_IN_TIME if feeds.unread else gaps.NOT_LISTED
+        since, until = gaps.known_until(state), gaps.oldest(listed, feeds.now())
+        news.append(gaps.missed(feeds.instance_id, Family.JOBS, since, until, reason))
     gone = list[str]()
     for job_id in jobs.to_ask(state, listed, feeds.now()):
         try:
@@ -21,7 +27,7 @@ async def compare(state: JobsState | None, feeds: Feeds) -> Compared:
         except NotFoundError:
             gone.append(job_id)
     after, events = jobs.compare(caught_up(state), listed, feeds.instance_id, feeds.now(), gone)
-    return Compared(after, events, [feeds.unread] if feeds.unread else [])
+    return Compared(after, [*news, *events], [feeds.unread] if feeds.unread else [])
 
 
 ROOM = Room[JobsState](Family.JOBS, compare)

@@ -5,11 +5,11 @@ from typing import Final
 from shared.domain import evaluations, thresholds
 from shared.domain.checkpoints import Family
 from shared.domain.events import MeasureThresholdCrossed
-from shared.domain.thresholds import ValuesState
+from shared.domain.thresholds import ValuesState, Watched
 from shared.errors import BridgeError, NotFoundError
 from shared.usecases.families.feeds import Feeds, side_by_side
 from shared.usecases.families.room import Compared, Room
-from shared.usecases.families.values import compared, with_gaps
+from shared.usecases.families.values import compared, missed, with_gaps
 
 # A history costs a call for each measure; what is not read in one poll is read in the next ones.
 MAX_HISTORIES: Final = 50
@@ -21,7 +21,7 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
         feeds.rules(MeasureThresholdCrossed), feeds.insights.measures(feeds.instance_id)
     )
     watched = {measure.name: thresholds.watch_measure(measure) for measure in measures}
-    failures: list[BridgeError] = []
+    failures, read_again = list[BridgeError](), list[Watched]()
     gaps = await with_gaps(state, list(watched.values()), rules, evaluations.MEASURES, feeds)
     for number, gap in enumerate(gaps):
         # Without its history, it stays as remembered.
@@ -37,7 +37,10 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
             failures.append(error)
         else:
             watched[gap.name] = thresholds.watch_measure(measure)
-    return await compared(state, list(watched.values()), rules, feeds, failures)
+            read_again.append(watched[gap.name])
+    unseen = missed(Family.MEASURES, state, read_again, feeds)
+    found = await compared(state, list(watched.values()), rules, feeds, failures)
+    return found.with_news(unseen)
 
 
 ROOM = Room[ValuesState](Family.MEASURES, compare)

@@ -1,10 +1,12 @@
 """Values: what segments and measures, which have values to compare with rules, have in common."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from shared.domain import thresholds
+from shared.domain import gaps, thresholds
+from shared.domain.checkpoints import Family
 from shared.domain.evaluations import Evaluating, reaches
+from shared.domain.events import Event
 from shared.domain.rules import Rule
 from shared.domain.thresholds import ValuesState, Watched
 from shared.errors import BridgeError
@@ -48,3 +50,13 @@ async def compared(
     resources = {w.name: w.resource for w in watched} if crossings else {}
     events = [thresholds.event(feeds.instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
     return Compared(after, events, failures)
+
+
+def missed(family: Family, state: ValuesState | None, read_again: Iterable[Watched], feeds: Feeds) -> list[Event]:
+    """That evaluations of resources which were read with their histories were missed, if some were."""
+    unseen = gaps.unseen(state, read_again)
+    if not unseen:
+        return []
+    since, until = (times for times in zip(*unseen.values(), strict=True))
+    reason = gaps.TOO_SHORT + ", ".join(sorted(unseen))
+    return [gaps.missed(feeds.instance_id, family, min(since), max(until), reason)]
