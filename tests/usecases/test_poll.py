@@ -77,7 +77,7 @@ class World:
         self.insights = InsightsFake()
         self.checkpoints = CheckpointStoreFake(fate)
         self.publisher = PublisherFake(fate)
-        self.polls = PollStoreFake()
+        self.polls = PollStoreFake(fate)
         self.letters = DeadLetterLogFake()
         self.subscriptions = SubscriptionStoreFake(*rules)
         self.clock = ClockFake(at(60 * 48))
