@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from local.demo.flows import CALLBACK_TIMEOUT, DemoFlow
+from local.demo.flows import CALLBACK_TIMEOUT, RESUMED, SUSPENDED, DemoFlow
 from local.flows import Call, Picky, Slow, Throttled
 from local.tenant.life import Ended, Evaluated, Occurrence, Step
 
@@ -75,6 +75,9 @@ def expect(steps: Sequence[Step], flows: Sequence[DemoFlow]) -> Expected:
     off = {flow.name: _while_off(flow, steps) for flow in flows if flow.is_disabled}
     held = {name: Counter(wanted[name][:count]) for name, count in off.items() if count}
     gone = {flow.name for flow in flows if flow.is_disabled and flow.on_in is None}
+    # The bridge tells of each flow that is off when it should run, and of those that are turned on again.
+    published += Counter(Key(SUSPENDED, name) for name in held)
+    published += Counter(Key(RESUMED, name) for name in held.keys() - gone)
     dead = {flow.name: Counter(wanted[flow.name][: _rejections(flow)]) for flow in flows if _rejections(flow)}
     return Expected(
         occurrences=len(occurrences),
@@ -140,6 +143,8 @@ def was_accepted(call: Call) -> bool:
 def key_of(event: Mapping[str, Any]) -> Key:
     """Tell an event as it was published or delivered."""
     event_type, subject, data = str(event.get("type")), str(event.get("subject")), event.get("data") or {}
+    if event_type in {SUSPENDED, RESUMED}:
+        return Key(event_type, str(data.get("label")))
     if "threshold" in data:
         numbers = [_number(data.get(name)) for name in ("threshold", "previousValue", "value")]
         return Key(event_type, subject, (str(data.get("direction")), *numbers))

@@ -12,12 +12,17 @@ from local.flows import Behaviour, Disabled, Healthy, Picky, Slow, Throttled
 from local.tenant.life import EVENING, Contoso, Ended, Evaluated, Occurrence, retailer
 from local.tenant.life.occurrences import (
     MEASURE_CROSSED,
+    POLLING_FAILED,
+    POLLING_RECOVERED,
     REFRESH_FAILED,
     REFRESH_SUCCEEDED,
     SEGMENT_CROSSED,
     SYSTEM_REFRESHED,
     UNIFIED,
 )
+
+SUSPENDED = "CustomerInsights.Bridge.SubscriptionSuspended"
+RESUMED = "CustomerInsights.Bridge.SubscriptionResumed"
 
 CALLBACK_TIMEOUT = 3  # seconds that the bridge waits for a flow
 THROTTLED = Throttled(times=2, retry_after=2)
@@ -30,6 +35,8 @@ SLUGS = {
     MEASURE_CROSSED: "measure-threshold-crossed",
     SYSTEM_REFRESHED: "system-refresh-completed",
     UNIFIED: "unification-refresh-completed",
+    POLLING_FAILED: "polling-failed",
+    POLLING_RECOVERED: "polling-recovered",
 }
 NAMES = {SEGMENT_CROSSED: "segmentName", MEASURE_CROSSED: "measureName"}
 
@@ -125,6 +132,8 @@ def demo_flows(tenant: Contoso) -> Sequence[DemoFlow]:
         DemoFlow("refresh-dashboards", SYSTEM_REFRESHED),
         DemoFlow("forgotten-flow", SYSTEM_REFRESHED, outcome="failed", behaviour=Disabled()),
         DemoFlow("export-profiles", UNIFIED, behaviour=SLOW),
+        DemoFlow("wake-the-operators", POLLING_FAILED),
+        DemoFlow("let-them-sleep", POLLING_RECOVERED),
         DemoFlow("nightly-profiles", UNIFIED, outcome="succeeded", submission_kind="scheduled"),
     )
 

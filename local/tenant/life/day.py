@@ -21,6 +21,7 @@ from local.tenant.life.occurrences import (
     segment_evaluated,
     unified,
 )
+from local.tenant.life.outage import outage
 from local.tenant.model import Instance
 from local.tenant.records import MEASURES, Failure
 from local.tenant.runs import Plan, run_full_refresh, run_unification
@@ -85,10 +86,16 @@ def a_day(tenant: retailer.Contoso) -> list[Step]:
     instance = tenant.instance
     scalars = {name: instance.value(name) for name, measure in instance.measures.items() if measure.scalar}
     script = _Script(instance, {name: instance.count(name) for name in instance.segments}, scalars)
+    faults = tenant.tenant.faults
+
+    def _outage(script: _Script) -> None:
+        for sentence, action, makes in outage(faults):
+            script.step(sentence, action, *makes)
+
     parts = {
         "night": (_night, _full_refresh),
         "morning": (_morning, _healing),
-        "day": (_partial_refresh, _trouble, _oddities),
+        "day": (_partial_refresh, _trouble, _oddities, _outage),
         EVENING: (_evening,),
     }
     for script.part, written in parts.items():

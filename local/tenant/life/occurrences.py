@@ -14,6 +14,8 @@ SEGMENT_CROSSED = "CustomerInsights.Segment.ThresholdCrossed"
 MEASURE_CROSSED = "CustomerInsights.Measure.ThresholdCrossed"
 SYSTEM_REFRESHED = "CustomerInsights.System.RefreshCompleted"
 UNIFIED = "CustomerInsights.Unification.RefreshCompleted"
+POLLING_FAILED = "CustomerInsights.Bridge.PollingFailed"
+POLLING_RECOVERED = "CustomerInsights.Bridge.PollingRecovered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,16 @@ def system_refreshed(job_id: str, outcome: str, kind: str) -> Ended:
 def unified(job_id: str, outcome: str, kind: str) -> Ended:
     """Tell of the end of a job's unification part."""
     return Ended(UNIFIED, f"jobs/{job_id}", outcome, kind)
+
+
+def polling_failed(family: str) -> Ended:
+    """Tell that a family cannot be polled."""
+    return Ended(POLLING_FAILED, f"polling/{family}", "failed")
+
+
+def polling_recovered(family: str) -> Ended:
+    """Tell that a family can be polled again."""
+    return Ended(POLLING_RECOVERED, f"polling/{family}", "succeeded")
 
 
 def segment_evaluated(name: str, previous: int, value: int) -> Evaluated:
