@@ -21,9 +21,10 @@ from local.tenant.life import a_day, contoso
 from shared.domain.actions import Refresh
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import TRANSITIONS
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.rows import MAX_ROWS
-from shared.domain.subscriptions import MAX_FAILURES, TRIGGERS, Body
+from shared.domain.subscriptions import MAX_FAILURES
+from shared.domain.triggers import TRIGGERS, Body
 from shared.domain.verdicts import MAX_RETRY_AFTER, Verdict, judge
 from shared.errors import SettingsError
 from shared.settings import DEFAULTS, PLATFORM, Settings, schedule

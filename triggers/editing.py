@@ -9,8 +9,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from shared.composition import bridge
-from shared.domain.events import Number, Wire
-from shared.domain.subscriptions import JsonNumber, Margin
+from shared.domain.events.thresholds import JsonNumber, Margin
+from shared.domain.events.wire import Number, Wire
 from shared.errors import NotFoundError
 from shared.usecases.edit import Edits
 from triggers.deliveries import FINDING

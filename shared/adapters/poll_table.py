@@ -12,7 +12,7 @@ from shared.adapters.tables import VERSION, Row, Table, known
 from shared.adapters.timer_table import POLLS, TIMERS
 from shared.domain import ids
 from shared.domain.checkpoints import Family
-from shared.domain.events import json_text
+from shared.domain.events.wire import json_text
 from shared.domain.polls import Polled
 
 

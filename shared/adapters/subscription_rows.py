@@ -15,10 +15,11 @@ from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
 from shared.adapters.tables import VERSION, Row, known
 from shared.domain import ids
-from shared.domain.events import json_text
+from shared.domain.events.wire import json_text
 from shared.domain.notices import notice_at
 from shared.domain.rules import Rule
-from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, Trigger
+from shared.domain.subscriptions import Standing, Subscription
+from shared.domain.triggers import TRIGGERS, Trigger
 from shared.errors import FormatError
 
 NO_ROW = ""

@@ -32,8 +32,10 @@ from shared.adapters.subscription_rows import (
 from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
 from shared.domain import ids
+from shared.domain.routes import Route, rules_partition
 from shared.domain.rules import Rule
-from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger, rules_partition
+from shared.domain.subscriptions import Standing, Status, Subscription
+from shared.domain.triggers import Trigger
 from shared.errors import BridgeError, LostRaceError
 
 TABLE = "subscriptions"

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from shared.domain import jobs as listing
 from shared.domain.checkpoints import Family
-from shared.domain.events import Event, EventsMissed
+from shared.domain.events.envelope import Event
+from shared.domain.events.polling import EventsMissed
 from shared.domain.jobs import JobsState
 from shared.domain.resources import Job, Segment
 from shared.domain.thresholds import ValuesState, Watched

@@ -11,16 +11,16 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from shared.domain import ids, resources
-from shared.domain.events import (
+from shared.domain.events.envelope import Event
+from shared.domain.events.jobs import (
     MAX_FAILED_TASKS_BYTES,
-    Error,
-    Event,
     FailedTask,
     Outcome,
     SystemRefreshCompleted,
     UnificationRefreshCompleted,
     UnificationStep,
 )
+from shared.domain.events.wire import Error
 from shared.domain.resources import Fault, Job, Task
 
 OUTCOMES: dict[str, Outcome] = {

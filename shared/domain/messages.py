@@ -15,7 +15,8 @@ from typing import Any, Self
 
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import EventKey, New
-from shared.domain.events import Event, in_utc, json_text, trace_context
+from shared.domain.events.envelope import Event, trace_context
+from shared.domain.events.wire import in_utc, json_text
 from shared.domain.resources import Instance
 from shared.domain.slots import Shard, Slot
 from shared.errors import FormatError

@@ -9,10 +9,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from shared.domain.events import (
-    Event,
-    EventData,
-    Notice,
+from shared.domain.events.data import EventData
+from shared.domain.events.envelope import Event, Notice
+from shared.domain.events.subscriptions import (
     SubscriptionFailing,
     SubscriptionNotice,
     SubscriptionResumed,

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from shared.domain.checkpoints import Family
-from shared.domain.events import Event, EventData, Notice, PollingError, PollingFailed, PollingRecovered
+from shared.domain.events.data import EventData
+from shared.domain.events.envelope import Event, Notice
+from shared.domain.events.polling import PollingError, PollingFailed, PollingRecovered
 
 # It takes so many polls in a row to tell that they fail, however long that takes.
 MIN_FAILURES = 3

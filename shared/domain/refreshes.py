@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain import ids, resources
-from shared.domain.events import DataSourceRefreshFailed, DataSourceRefreshSucceeded, Event
+from shared.domain.events.data_sources import DataSourceRefreshFailed, DataSourceRefreshSucceeded
+from shared.domain.events.envelope import Event
 from shared.domain.jobs import error_of, has_ended
 from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, Feed, KnownRefresh
 from shared.domain.resources import DataSource, Job

@@ -6,22 +6,27 @@ with a rearm margin the directions in which it has fired and not yet been armed 
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 
-from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed, ThresholdCrossed
+from shared.domain.events.envelope import Event
+from shared.domain.events.measures import MeasureThresholdCrossed
+from shared.domain.events.segments import SegmentThresholdCrossed
+from shared.domain.events.wire import in_utc
 from shared.domain.jobs import SKEW
 from shared.domain.resources import COMPLETED, COMPLETED_SUCCESS, Measure, Segment
 from shared.domain.rules import EXACT, Rule
 
 type Direction = Literal["above", "below"]
+# Times are compared in a twentieth of the time where their zones are the same object.
+type _Time = Annotated[datetime, AfterValidator(in_utc)]
 # What an evaluation looks like: its status, when it ended, and when it began, where that is told.
-type Seen = tuple[str | None, datetime | None, datetime | None]
+type Seen = tuple[str | None, _Time | None, _Time | None]
 
 NEVER: Final[Seen] = (None, None, None)
 
@@ -96,19 +101,30 @@ class Watched(NamedTuple):
         return _readings(self.resource) if self.resource.scalar else []
 
 
-def watch_segment(segment: Segment) -> Watched:
-    """A segment as comparing sees it."""
+def seen_segment(segment: Segment) -> Seen:
+    """What a segment's latest evaluation looks like."""
     latest = segment.latest
-    return Watched(segment.name, (latest.status, latest.at, None) if latest else NEVER, segment)
+    return (latest.status, latest.at, None) if latest else NEVER
 
 
-def watch_measure(measure: Measure) -> Watched:
-    """A measure as comparing sees it. Only scalar ones have readings."""
+def seen_measure(measure: Measure) -> Seen:
+    """What a measure's latest evaluation looks like."""
     latest, output = measure.latest, measure.output
     started_at = output.started_at if output else None
-    return Watched(
-        measure.name, (latest.state, latest.ended_at, started_at) if latest else (None, None, started_at), measure
-    )
+    return (latest.state, latest.ended_at, started_at) if latest else (None, None, started_at)
+
+
+def changed[R: (Segment, Measure)](
+    state: ValuesState | None, listed: Iterable[R], seen_of: Callable[[R], Seen]
+) -> list[Watched]:
+    """Those whose latest evaluation does not look as it is remembered, or of which nothing is remembered."""
+    marks = state.marks if state is not None else {}
+    found = []
+    for resource in listed:
+        mark, seen = marks.get(resource.name), seen_of(resource)
+        if mark is None or mark.seen != seen:
+            found.append(Watched(resource.name, seen, resource))
+    return found
 
 
 def _counts(segment: Segment) -> list[Reading]:
@@ -147,13 +163,11 @@ def _readings(measure: Measure) -> list[Reading]:
     return [found[at] for at in sorted(found)]
 
 
-def moved(state: ValuesState | None, watched: Iterable[Watched], rules: Sequence[Rule]) -> list[Watched]:
-    """Of the resources that a rule watches, those whose evaluation has moved on since they were last looked at."""
-    if state is None:
-        return []
-    again = [w for w in watched if (mark := state.marks.get(w.name)) is not None and mark.seen != w.seen]
-    ruled = {rule.name for rule in rules} if again else set[str]()
-    return [w for w in again if w.name in ruled]
+def moved(state: ValuesState, changed: Iterable[Watched], rules: Iterable[Rule]) -> list[Watched]:
+    """Of what has changed, what a rule watches and something is remembered of: it has been evaluated again."""
+    again = {w.name: w for w in changed if w.name in state.marks}
+    ruled = {rule.name for rule in rules if rule.name in again} if again else set[str]()
+    return [w for w in again.values() if w.name in ruled]
 
 
 def history_days(state: ValuesState, names: Iterable[str], now: datetime) -> int:
@@ -165,23 +179,25 @@ def history_days(state: ValuesState, names: Iterable[str], now: datetime) -> int
 
 
 def compare(
-    state: ValuesState | None, watched: Sequence[Watched], rules: Sequence[Rule], now: datetime
+    state: ValuesState | None,
+    changed: Sequence[Watched],
+    listed: Iterable[Segment | Measure],
+    rules: Sequence[Rule],
+    now: datetime,
 ) -> tuple[ValuesState, list[Crossing]]:
-    """Compare what a poll saw with what is remembered; gives what to remember, and the crossings in time order.
+    """Compare what has changed with what is remembered; gives what to remember, and the crossings in time order.
 
-    The very state comes back where nothing changed. A resource that was not seen is remembered as it was. A reading
-    that lies in the future is none.
+    `listed` is all that the poll saw. The very state comes back where nothing changed. A resource that was not seen is
+    remembered as it was. A reading that lies in the future is none.
     """
     old = state or ValuesState()
     fired = _known_only(old.fired, rules)
-    changed = [w for w in watched if (mark := old.marks.get(w.name)) is None or mark.seen != w.seen]
     if state is not None and not changed and fired == old.fired:
         return state, []
     names = {w.name for w in changed}
     by_name: dict[str, list[Rule]] = {}
-    for rule in rules:
-        if rule.name in names:
-            by_name.setdefault(rule.name, []).append(rule)
+    for rule in [rule for rule in rules if rule.name in names]:
+        by_name.setdefault(rule.name, []).append(rule)
     marks: dict[str, ValueMark] = {}
     crossings: list[Crossing] = []
     for w in changed:
@@ -194,7 +210,7 @@ def compare(
             if disarmed:
                 fired[rule.id] = disarmed
     crossings.sort(key=lambda c: (c.reading.at, c.rule.id))
-    return ValuesState(marks=_kept({**old.marks, **marks}, watched), fired=fired), crossings
+    return ValuesState(marks=_kept(old.marks | marks, {one.name for one in listed}), fired=fired), crossings
 
 
 def _known_only(fired: Mapping[str, tuple[Direction, ...]], rules: Sequence[Rule]) -> dict[str, tuple[Direction, ...]]:
@@ -211,11 +227,12 @@ def _next_mark(mark: ValueMark | None, watched: Watched, readings: Sequence[Read
     return ValueMark(value=last.value, at=last.at, seen=watched.seen)
 
 
-def _kept(marks: dict[str, ValueMark], watched: Sequence[Watched]) -> dict[str, ValueMark]:
+def _kept(marks: dict[str, ValueMark], listed: set[str]) -> dict[str, ValueMark]:
+    if marks.keys() <= listed:
+        return marks
     newest = max((mark.at for mark in marks.values() if mark.at is not None), default=None)
     if newest is None:
         return marks
-    listed = {w.name for w in watched}
     return {
         name: mark
         for name, mark in marks.items()
@@ -263,7 +280,7 @@ def event(instance_id: str, crossing: Crossing, resource: Segment | Measure) -> 
         "evaluated_at": reading.at,
         "rule_id": rule.id,
     }
-    data: ThresholdCrossed
+    data: SegmentThresholdCrossed | MeasureThresholdCrossed
     if isinstance(resource, Segment):
         data = SegmentThresholdCrossed(segment_name=resource.name, friendly_name=resource.friendly_name, **told)
     else:

@@ -13,13 +13,15 @@ from datetime import datetime, timedelta
 from shared.domain import signatures
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, RetryPolicy, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import Look
 from shared.domain.settling import Settled, Terms, settle
 from shared.domain.subscriptions import Status, Subscription
 from shared.domain.verdicts import DENIED_STATUSES, Verdict, judge
 from shared.errors import BridgeError, ConfigurationError, LostRaceError
-from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import Callbacks, Cipher, SubscriptionStore
 from shared.telemetry import ATTEMPT_DURATION, DELIVER, DELIVERIES, DELIVERY_LATENCY, SILENCE, Span, Telemetry
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog

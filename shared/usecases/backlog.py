@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from shared.domain.deliveries import Delivery
 from shared.domain.messages import Release
 from shared.domain.subscriptions import Subscription
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.change import change
 from shared.usecases.shared_reads import SharedReads

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from shared.domain.notices import owing
 from shared.domain.subscriptions import Subscription
 from shared.errors import LostRaceError, TransientError
-from shared.ports import SubscriptionStore
+from shared.ports.subscriptions import SubscriptionStore
 
 MAX_RACES = 16
 

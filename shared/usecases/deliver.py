@@ -8,7 +8,9 @@ from shared.domain.deliveries import Delivery, New, Stage
 from shared.domain.messages import Look, decode_delivery
 from shared.domain.subscriptions import Subscription
 from shared.errors import LostRaceError
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.attempt import TOO_OLD, Attempt, Begin, Stored
 from shared.usecases.backlog import Backlog

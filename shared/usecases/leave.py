@@ -12,13 +12,14 @@ from datetime import timedelta
 
 from shared.domain import ids
 from shared.domain.cadence import Rows
-from shared.domain.events import PollingFailed
+from shared.domain.events.polling import PollingFailed
 from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.polls import Polled
 from shared.domain.resources import Instance
 from shared.domain.slots import Slot
-from shared.domain.subscriptions import TRIGGERS
-from shared.ports import PollStore, SubscriptionStore
+from shared.domain.triggers import TRIGGERS
+from shared.ports.polling import PollStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import INSTANCES_LEFT, SILENCE, Telemetry
 from shared.usecases.poll_instance import PollInstance
 from shared.usecases.poll_report import PollReport

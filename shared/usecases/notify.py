@@ -10,7 +10,8 @@ from datetime import datetime
 from shared.domain.notices import warned, without
 from shared.domain.subscriptions import Subscription
 from shared.errors import BridgeError
-from shared.ports import Clock, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.bury import Bury
 from shared.usecases.change import change
 from shared.usecases.publish import Publish

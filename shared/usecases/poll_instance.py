@@ -12,7 +12,9 @@ from dataclasses import replace
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.resources import Instance
 from shared.errors import BridgeError, LostRaceError
-from shared.ports import CheckpointStore, Clock, Insights, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.polling import CheckpointStore, Insights
+from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import POLL, POLL_DURATION, PUBLISH, SILENCE, Span, Telemetry
 from shared.usecases.families import FAMILIES
 from shared.usecases.families.feeds import Feeds
@@ -90,8 +92,8 @@ class PollInstance:
         else:
             failures += compared.failures
             has_changed = compared.state is not checkpoint.state
-            jobs, found = feeds.listed if family is Family.JOBS else (), len(checkpoint.outbox) + len(compared.events)
-            self._outcomes.saw(instance_id, family, Seen(jobs, found, has_changed))
+            found = len(checkpoint.outbox) + len(compared.events)
+            self._outcomes.saw(instance_id, family, Seen(compared.going_on, found, has_changed))
             if compared.events or has_changed:
                 # The trace is written down with the event: whoever publishes it, it leaves with the same bytes.
                 outbox = [*checkpoint.outbox, *(event.traced(span.traceparent).raw for event in compared.events)]

@@ -14,7 +14,8 @@ from shared.domain import ids
 from shared.domain.resources import Instance
 from shared.domain.slots import Slot
 from shared.errors import TimedOutError
-from shared.ports import Budget, Clock
+from shared.ports.clock import Clock
+from shared.ports.polling import Budget
 from shared.telemetry import SILENCE, Telemetry
 from shared.usecases.poll_instance import PollInstance
 from shared.usecases.poll_outcomes import PollOutcomes

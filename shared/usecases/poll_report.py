@@ -19,7 +19,8 @@ from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.polls import Kind, Polled
 from shared.domain.resources import Instance, Job
 from shared.errors import BridgeError, LostRaceError, ThrottledError, TransientError
-from shared.ports import Clock, PollStore
+from shared.ports.clock import Clock
+from shared.ports.polling import PollStore
 from shared.usecases.publish import Publish
 
 MAX_ERROR = 400

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import PermanentError
-from shared.ports import Clock, Publisher
+from shared.ports.clock import Clock
+from shared.ports.polling import Publisher
 from shared.telemetry import EVENTS_PUBLISHED, POLL_LAG, SILENCE, Telemetry
 from shared.usecases.bury import Bury
 

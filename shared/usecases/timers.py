@@ -14,7 +14,9 @@ from shared.domain.cadence import LEEWAY, Ticks
 from shared.domain.checkpoints import Family
 from shared.domain.messages import Beat
 from shared.domain.timers import HEARTBEAT, Ticked, standing_in
-from shared.ports import Clock, PollQueue, TimerStore
+from shared.ports.clock import Clock
+from shared.ports.polling import TimerStore
+from shared.ports.queues import PollQueue
 from shared.telemetry import SILENCE, SLOTS, Telemetry
 from shared.usecases.poll import ROUNDS, Poll
 from shared.usecases.poll_many import PollFailedError

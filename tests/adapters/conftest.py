@@ -17,7 +17,8 @@ from shared.adapters.storage import API_VERSION, Account
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.adapters.tables import Table
 from shared.domain.deliveries import New
-from shared.domain.events import DataSourceRefreshFailed, Event
+from shared.domain.events.data_sources import DataSourceRefreshFailed
+from shared.domain.events.envelope import Event
 from tests.fakes import ClockFake, SubscriptionStoreFake
 
 type Opened[T] = Callable[[T], T]  # has an adapter closed at the end of the test

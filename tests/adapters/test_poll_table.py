@@ -9,7 +9,7 @@ from shared.domain.checkpoints import Family
 from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.polls import Polled
 from shared.errors import FormatError
-from shared.ports import PollStore
+from shared.ports.polling import PollStore
 from tests.adapters.conftest import NOW, Opened, Storage
 from tests.fakes import PollStoreFake
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import EventKey, New
-from shared.domain.events import DataSourceRefreshSucceeded, Event
+from shared.domain.events.data_sources import DataSourceRefreshSucceeded
+from shared.domain.events.envelope import Event
 from shared.domain.messages import (
     Beat,
     Look,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.checkpoints import Family
-from shared.domain.events import Notice
+from shared.domain.events.envelope import Notice
 from shared.domain.polls import MIN_FAILURES, MOST_OWED, Polled
 from tests.fakes import NOON
 

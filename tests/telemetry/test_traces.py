@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import New
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import decode_delivery, encode_new
 from shared.errors import TransientError
 from shared.telemetry import SPANS

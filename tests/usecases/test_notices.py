@@ -9,7 +9,9 @@ import pytest
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Stage
-from shared.domain.events import EVENT_TYPES, Event, SubscriptionNotice
+from shared.domain.events import EVENT_TYPES
+from shared.domain.events.envelope import Event
+from shared.domain.events.subscriptions import SubscriptionNotice
 from shared.domain.notices import MOST_OWED
 from shared.domain.subscriptions import Subscription
 from shared.domain.wishes import Wish

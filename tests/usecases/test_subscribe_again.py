@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.deliveries import Delivery, New, Stage
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from shared.errors import TransientError
 from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe

@@ -1,10 +1,11 @@
 """Measures: the values of scalar ones against the rules that subscribers set."""
 
+from dataclasses import replace
 from typing import Final
 
 from shared.domain import evaluations, thresholds
 from shared.domain.checkpoints import Family
-from shared.domain.events import MeasureThresholdCrossed
+from shared.domain.events.measures import MeasureThresholdCrossed
 from shared.domain.thresholds import ValuesState, Watched
 from shared.errors import BridgeError, NotFoundError
 from shared.usecases.families.feeds import Feeds, side_by_side
@@ -20,12 +21,12 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     rules, measures = await side_by_side(
         feeds.rules(MeasureThresholdCrossed), feeds.insights.measures(feeds.instance_id)
     )
-    watched = {measure.name: thresholds.watch_measure(measure) for measure in measures}
+    changed = {w.name: w for w in thresholds.changed(state, measures, thresholds.seen_measure)}
     failures, read_again = list[BridgeError](), list[Watched]()
-    gaps = await with_gaps(state, list(watched.values()), rules, evaluations.MEASURES, feeds)
+    gaps = await with_gaps(state, list(changed.values()), rules, evaluations.MEASURES, feeds)
     for number, gap in enumerate(gaps):
         # Without its history, it stays as remembered.
-        del watched[gap.name]
+        del changed[gap.name]
         if number >= MAX_HISTORIES:
             continue
         days = thresholds.history_days(state or ValuesState(), [gap.name], feeds.now())
@@ -36,11 +37,10 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
         except BridgeError as error:
             failures.append(error)
         else:
-            watched[gap.name] = thresholds.watch_measure(measure)
-            read_again.append(watched[gap.name])
-    unseen = missed(Family.MEASURES, state, read_again, feeds)
-    found = await compared(state, list(watched.values()), rules, feeds, failures)
-    return found.with_news(unseen)
+            read_again += thresholds.changed(state, [measure], thresholds.seen_measure)
+    changed |= {w.name: w for w in read_again}
+    found = await compared(state, list(changed.values()), measures, rules, feeds)
+    return replace(found.with_news(missed(Family.MEASURES, state, read_again, feeds)), failures=failures)
 
 
 ROOM = Room[ValuesState](Family.MEASURES, compare)

@@ -2,7 +2,8 @@
 
 from shared.domain import evaluations, thresholds
 from shared.domain.checkpoints import Family
-from shared.domain.events import Event, SegmentThresholdCrossed
+from shared.domain.events.envelope import Event
+from shared.domain.events.segments import SegmentThresholdCrossed
 from shared.domain.thresholds import ValuesState
 from shared.usecases.families.feeds import Feeds, side_by_side
 from shared.usecases.families.room import Compared, Room
@@ -14,13 +15,13 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     rules, segments = await side_by_side(
         feeds.rules(SegmentThresholdCrossed), feeds.insights.segments(feeds.instance_id)
     )
-    watched, unseen = [thresholds.watch_segment(segment) for segment in segments], list[Event]()
-    if gaps := await with_gaps(state, watched, rules, evaluations.SEGMENTS, feeds):
+    changed, unseen = thresholds.changed(state, segments, thresholds.seen_segment), list[Event]()
+    if gaps := await with_gaps(state, changed, rules, evaluations.SEGMENTS, feeds):
         days = thresholds.history_days(state or ValuesState(), [w.name for w in gaps], feeds.now())
         segments = await feeds.insights.segments(feeds.instance_id, days)
-        watched, names = [thresholds.watch_segment(segment) for segment in segments], {w.name for w in gaps}
-        unseen = missed(Family.SEGMENTS, state, (w for w in watched if w.name in names), feeds)
-    return (await compared(state, watched, rules, feeds)).with_news(unseen)
+        changed, names = thresholds.changed(state, segments, thresholds.seen_segment), {w.name for w in gaps}
+        unseen = missed(Family.SEGMENTS, state, (w for w in changed if w.name in names), feeds)
+    return (await compared(state, changed, segments, rules, feeds)).with_news(unseen)
 
 
 ROOM = Room[ValuesState](Family.SEGMENTS, compare)

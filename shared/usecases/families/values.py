@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from shared.domain import gaps, thresholds
 from shared.domain.checkpoints import Family
 from shared.domain.evaluations import Evaluating, reaches
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
+from shared.domain.resources import Measure, Segment
 from shared.domain.rules import Rule
 from shared.domain.thresholds import ValuesState, Watched
 from shared.errors import BridgeError
@@ -16,16 +17,16 @@ from shared.usecases.families.room import Compared
 
 async def with_gaps(
     state: ValuesState | None,
-    watched: Sequence[Watched],
+    changed: Sequence[Watched],
     rules: Sequence[Rule],
     operations: frozenset[str],
     feeds: Feeds,
 ) -> Sequence[Watched]:
-    """Those that a rule watches and of which more than one evaluation can have been missed, the longest unseen first.
+    """What a rule watches and has been evaluated, maybe more than once, since it was last seen: longest unseen first.
 
     The jobs are read only where anything has been evaluated again, and as far back as that asks.
     """
-    if state is None or not (moved := thresholds.moved(state, watched, rules)):
+    if state is None or not (moved := thresholds.moved(state, changed, rules)):
         return []
     last = {w.name: state.marks[w.name].seen[1] for w in moved}
     oldest = min((at for at in last.values() if at is not None), default=feeds.now())
@@ -40,16 +41,16 @@ async def with_gaps(
 
 async def compared(
     state: ValuesState | None,
-    watched: Sequence[Watched],
+    changed: Sequence[Watched],
+    listed: Sequence[Segment] | Sequence[Measure],
     rules: Sequence[Rule],
     feeds: Feeds,
-    failures: Sequence[BridgeError] = (),
 ) -> Compared:
     """What comparing them gives: in a thread, for there may be many."""
-    after, crossings = await asyncio.to_thread(thresholds.compare, state, watched, rules, feeds.now())
-    resources = {w.name: w.resource for w in watched} if crossings else {}
+    after, crossings = await asyncio.to_thread(thresholds.compare, state, changed, listed, rules, feeds.now())
+    resources = {w.name: w.resource for w in changed} if crossings else {}
     events = [thresholds.event(feeds.instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
-    return Compared(after, events, failures)
+    return Compared(after, events)
 
 
 def missed(family: Family, state: ValuesState | None, read_again: Iterable[Watched], feeds: Feeds) -> list[Event]:
