@@ -17,7 +17,8 @@ from shared.domain.messages import Beat, Look, Release
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
-from shared.domain.rules import Rule
+from shared.domain.rows import Row
+from shared.domain.rules import AnyRule, Combination
 from shared.domain.slots import Shard
 from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger
 from shared.domain.timers import Ticked
@@ -64,6 +65,14 @@ class Insights(Protocol):
 
     async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
         """One measure; with `history_days`, with its evaluations and outputs of so many days."""
+        ...
+
+    async def rows_of_measure(self, instance_id: str, name: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        """The rows of a measure's own table for these combinations; none for what the API does not know or take."""
+        ...
+
+    def told_time(self, instance_id: str) -> datetime | None:
+        """What time it was by the tenant's own clock when it last answered about an instance, where it told."""
         ...
 
 
@@ -174,8 +183,8 @@ class SubscriptionStore(Protocol):
         """The ids of the subscriptions that stand at a route, whatever their status."""
         ...
 
-    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        """The rules of all subscriptions of a threshold trigger, whatever their status."""
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        """The rules of all subscriptions of a trigger that has the poll watch something, whatever their status."""
         ...
 
     async def tidy(self, now: datetime) -> int:

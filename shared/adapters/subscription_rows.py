@@ -12,8 +12,8 @@ from decimal import Decimal
 from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
 from shared.adapters.tables import VERSION, Row, known
-from shared.domain import ids
-from shared.domain.rules import Rule
+from shared.domain import exact_json, ids
+from shared.domain.rules import AnyRule
 from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, Trigger
 
 NO_ROW = ""
@@ -69,7 +69,7 @@ def signposts(subscription: Subscription) -> list[Row]:
     return [at_route, at_fingerprint]
 
 
-def rule_of(trigger: Trigger, signpost: Row) -> Rule | None:
+def rule_of(trigger: Trigger, signpost: Row) -> AnyRule | None:
     """The rule of the subscription that a signpost leads to."""
     row = known(signpost, "signpost")
     return trigger.filters.model_validate(_exact(row["filters"])).rule(row["ruleId"])
@@ -148,13 +148,14 @@ def subscription_of(row: Row) -> Subscription:
 
 
 def _filters_text(subscription: Subscription) -> str:
-    return json.dumps(subscription.filters.model_dump(by_alias=True, exclude_none=True), default=str)
+    filters = subscription.filters.model_dump(by_alias=True, exclude_none=True)
+    return exact_json.write({name: str(one) if isinstance(one, Decimal) else one for name, one in filters.items()})
 
 
 def _exact(filters: str) -> dict[str, object]:
-    """Filters as stored, their numbers, which stand there as text, as the decimals they are."""
-    numbers = {"threshold", "rearmMargin"}
-    return {name: Decimal(value) if name in numbers else value for name, value in json.loads(filters).items()}
+    """Filters as stored, their numbers as decimals; those of the first level stand there as text."""
+    numbers = {"threshold", "rearmMargin", "maxAgeHours"}
+    return {name: Decimal(value) if name in numbers else value for name, value in exact_json.read(filters).items()}
 
 
 def _text(at: datetime | None) -> str | None:

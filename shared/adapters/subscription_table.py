@@ -27,7 +27,7 @@ from shared.adapters.subscription_rows import (
 from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
 from shared.domain import ids
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger, rules_partition
 from shared.errors import BridgeError, FormatError, LostRaceError
 
@@ -125,8 +125,8 @@ class SubscriptionTable:
                 yield found
             last = found
 
-    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        """The rules of all subscriptions of a threshold trigger, whatever their status."""
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        """The rules of all subscriptions of a trigger that has the poll watch something, whatever their status."""
         values = {"partition": route_partition(rules_partition(trigger, instance_id))}
         rows = self._table.query("PartitionKey eq @partition", values)
         return [rule async for row in rows if (rule := rule_of(trigger, row)) is not None]

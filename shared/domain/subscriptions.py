@@ -14,7 +14,7 @@ from shared.domain.events.measures import MeasureFilters
 from shared.domain.events.segments import SegmentFilters
 from shared.domain.events.thresholds import JsonNumber, Margin, ThresholdFilters
 from shared.domain.routes import Route, routes_of, rules_partition
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 from shared.domain.triggers import TRIGGERS, TRIGGERS_BY_EVENT_TYPE, Body, Trigger
 
 __all__ = [
@@ -149,8 +149,8 @@ class Subscription:
         return self.id != derived_id(self.fingerprint)
 
     @property
-    def rule(self) -> Rule | None:
-        """The threshold it has the poll watch."""
+    def rule(self) -> AnyRule | None:
+        """What it has the poll watch."""
         return self.filters.rule(self.rule_id)
 
     def without(self, token: str) -> Self | None:

@@ -22,7 +22,7 @@ from shared.domain.catalog import (
     Table,
     TableDetail,
 )
-from shared.domain.jobs import error_of
+from shared.domain.faults import error_of
 from shared.domain.resources import Task
 from shared.domain.rows import row_schema
 from shared.insights import wire
@@ -45,7 +45,6 @@ class _Instance(wire.InstanceInfo):
 
 class _DataSource(wire.DataSourceInfo):
     is_active: bool | None = Field(None, validation_alias=metadata("isActive"))
-    provisioning_state: str | None = Field(None, validation_alias=metadata("provisioningState"))
     entity_names: list[str] | None = Field(None, validation_alias=metadata("entityNames"))
 
     def shown(self) -> DataSource:
@@ -64,7 +63,6 @@ class _DataSource(wire.DataSourceInfo):
 
 class _Segment(wire.SegmentMetadata):
     description: Text | None = None
-    state: str | None = None
 
     def shown(self) -> Segment:
         latest = (self.evaluation_status or wire.SegmentStats()).resource()

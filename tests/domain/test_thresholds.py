@@ -7,17 +7,9 @@ import pytest
 
 from shared.domain import thresholds
 from shared.domain.resources import Measure, MeasureEvaluation, MeasureOutput, Segment, SegmentEvaluation
-from shared.domain.thresholds import (
-    Crossing,
-    Rule,
-    ValuesState,
-    Watched,
-    event,
-    history_days,
-    moved,
-    watch_measure,
-    watch_segment,
-)
+from shared.domain.rules import Rule
+from shared.domain.thresholds import Crossing, event, history_days, moved
+from shared.domain.watching import ValuesState, Watched, changed, watch_measure, watch_segment
 
 T0 = datetime(2026, 11, 20, 4, tzinfo=UTC)
 
@@ -43,7 +35,7 @@ def watched(*values: str | int, name: str = "Big", first: int = 0) -> Watched:
 def compare(
     state: ValuesState | None, seen: list[Watched], rules: list[Rule], now: datetime = T0 + timedelta(days=9_999)
 ) -> tuple[ValuesState, list[Crossing]]:
-    return thresholds.compare(state, seen, rules, now)
+    return thresholds.compare(state, seen, changed(state, seen), rules, now)
 
 
 def rule(
@@ -318,6 +310,7 @@ def test_the_event_tells_the_crossing() -> None:
         "value": 20,
         "evaluatedAt": "2026-11-20T04:01:00Z",
         "ruleId": "r",
+        "summary": "Big ones rose above 10: from 5 to 20.",
     }
     told_measure = event("i1", crossing, Measure("Big", "Shown"))
     assert told_measure.data["measureName"] == "Big"

@@ -9,9 +9,11 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain import thresholds
 from shared.domain.resources import Segment, SegmentEvaluation
 from shared.domain.rules import Rule
-from shared.domain.thresholds import ValuesState, Watched, compare, watch_segment
+from shared.domain.thresholds import Crossing
+from shared.domain.watching import ValuesState, Watched, changed, watch_segment
 
 T0 = datetime(2026, 11, 20, 4, tzinfo=UTC)
 LATER = T0 + timedelta(days=9_999)
@@ -27,6 +29,12 @@ rules_of_big = st.builds(
 evaluations = st.lists(
     st.tuples(st.sampled_from(["completedSuccess"] * 4 + ["failed", "odd"]), small), min_size=1, max_size=14
 )
+
+
+def compare(
+    state: ValuesState | None, seen: Sequence[Watched], rules: Sequence[Rule], now: datetime
+) -> tuple[ValuesState, list[Crossing]]:
+    return thresholds.compare(state, seen, changed(state, seen), rules, now)
 
 
 def shown(history: Sequence[tuple[str, int]], upto: int, shuffle: random.Random) -> Watched:

@@ -4,19 +4,29 @@ Everything that shows an event type (catalog, connector, docs) is made from thes
 """
 
 from shared.domain.events.data import EventData
-from shared.domain.events.data_sources import DataSourceRefreshFailed, DataSourceRefreshSucceeded
+from shared.domain.events.data_sources import (
+    DataSourceCredentialsExpired,
+    DataSourceRefreshed,
+    DataSourceRefreshFailed,
+    DataSourceRefreshOverdue,
+    DataSourceRefreshSucceeded,
+)
 from shared.domain.events.envelope import NAMESPACE, SOURCE_PREFIX, Event, trace_context
+from shared.domain.events.exports import ExportRefreshFailed
 from shared.domain.events.jobs import (
     MAX_FAILED_TASKS_BYTES,
+    MAX_WARNINGS_BYTES,
     FailedTask,
     Outcome,
     RunCompleted,
+    StageRefreshCompleted,
     SystemRefreshCompleted,
+    SystemRefreshOverdue,
     UnificationRefreshCompleted,
     UnificationStep,
 )
-from shared.domain.events.measures import MeasureThresholdCrossed
-from shared.domain.events.segments import SegmentThresholdCrossed
+from shared.domain.events.measures import MeasureRefreshFailed, MeasureThresholdCrossed
+from shared.domain.events.segments import SegmentDeactivated, SegmentRefreshFailed, SegmentThresholdCrossed
 from shared.domain.events.thresholds import ThresholdCrossed
 from shared.domain.events.wire import (
     MAX_TEXT,
@@ -25,6 +35,7 @@ from shared.domain.events.wire import (
     Name,
     Number,
     Text,
+    Warned,
     Wire,
     in_utc,
     json_number,
@@ -39,32 +50,51 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     MeasureThresholdCrossed,
     SystemRefreshCompleted,
     UnificationRefreshCompleted,
+    StageRefreshCompleted,
+    SegmentRefreshFailed,
+    MeasureRefreshFailed,
+    ExportRefreshFailed,
+    DataSourceCredentialsExpired,
+    SegmentDeactivated,
+    DataSourceRefreshOverdue,
+    SystemRefreshOverdue,
 )
 
 __all__ = [
     "EVENT_TYPES",
     "MAX_FAILED_TASKS_BYTES",
     "MAX_TEXT",
+    "MAX_WARNINGS_BYTES",
     "MAX_WHOLE",
     "NAMESPACE",
     "SOURCE_PREFIX",
+    "DataSourceCredentialsExpired",
     "DataSourceRefreshFailed",
+    "DataSourceRefreshOverdue",
     "DataSourceRefreshSucceeded",
+    "DataSourceRefreshed",
     "Error",
     "Event",
     "EventData",
+    "ExportRefreshFailed",
     "FailedTask",
+    "MeasureRefreshFailed",
     "MeasureThresholdCrossed",
     "Name",
     "Number",
     "Outcome",
     "RunCompleted",
+    "SegmentDeactivated",
+    "SegmentRefreshFailed",
     "SegmentThresholdCrossed",
+    "StageRefreshCompleted",
     "SystemRefreshCompleted",
+    "SystemRefreshOverdue",
     "Text",
     "ThresholdCrossed",
     "UnificationRefreshCompleted",
     "UnificationStep",
+    "Warned",
     "Wire",
     "in_utc",
     "json_number",

@@ -1,28 +1,35 @@
-"""Measures: the values of scalar ones against the rules that subscribers set."""
+"""Measures: their values against the rules that subscribers set, and what goes wrong with them."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from shared.domain import evaluations, thresholds
+from shared.domain import evaluations, slices, thresholds, watching
 from shared.domain.checkpoints import Family
-from shared.domain.events import MeasureThresholdCrossed
-from shared.domain.thresholds import ValuesState
+from shared.domain.events import Event, MeasureThresholdCrossed
+from shared.domain.rows import Row
+from shared.domain.rules import Rule
+from shared.domain.slices import Due
+from shared.domain.watching import ValuesState
 from shared.errors import BridgeError, NotFoundError
 from shared.usecases.families.feeds import Feeds, side_by_side
 from shared.usecases.families.room import Compared, Room
 from shared.usecases.families.values import compared, with_gaps
 
-# A history costs a call for each measure; what is not read in one poll is read in the next ones.
+# A history costs a call for each measure, and so does a table; what is not read in one poll is read in the next ones.
 MAX_HISTORIES: Final = 50
+MAX_TABLES: Final = 50
 
 
 async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     """Compare all measures; with its history where evaluations of a watched one can have been missed."""
     rules, measures = await side_by_side(
-        feeds.rules(MeasureThresholdCrossed), feeds.insights.measures(feeds.instance_id)
+        feeds.rules(MeasureThresholdCrossed, Rule), feeds.insights.measures(feeds.instance_id)
     )
-    watched = {measure.name: thresholds.watch_measure(measure) for measure in measures}
+    watched = {measure.name: watching.watch_measure(measure) for measure in measures}
+    due = slices.due(state, {measure.name: measure for measure in measures}, rules, feeds.now())[:MAX_TABLES]
     failures: list[BridgeError] = []
-    gaps = await with_gaps(state, list(watched.values()), rules, evaluations.MEASURES, feeds)
+    scalar = [rule for rule in rules if rule.dimensions is None]
+    gaps = await with_gaps(state, list(watched.values()), scalar, evaluations.MEASURES, feeds)
     for number, gap in enumerate(gaps):
         # Without its history, it stays as remembered.
         del watched[gap.name]
@@ -36,8 +43,24 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
         except BridgeError as error:
             failures.append(error)
         else:
-            watched[gap.name] = thresholds.watch_measure(measure)
-    return await compared(state, list(watched.values()), rules, feeds, failures)
+            watched[gap.name] = watching.watch_measure(measure)
+    after, events = await compared(state, list(watched.values()), rules, feeds)
+    read = list[tuple[Due, Sequence[Row]]]()
+    for one in due:
+        try:
+            rows = await feeds.insights.rows_of_measure(feeds.instance_id, one.measure.name, one.combinations)
+        except BridgeError as error:
+            failures.append(error)  # what was not read stays as remembered, and is due at the next poll
+        else:
+            read.append((one, rows))
+    after, crossings = slices.compare(after, read, rules)
+    events += [_event(feeds.instance_id, crossing, due) for crossing in crossings]
+    return Compared(after, events, failures)
+
+
+def _event(instance_id: str, crossing: thresholds.Crossing, due: Sequence[Due]) -> Event:
+    measure = next(one.measure for one in due if one.measure.name == crossing.rule.name)
+    return thresholds.event(instance_id, crossing, measure)
 
 
 ROOM = Room[ValuesState](Family.MEASURES, compare)

@@ -1,9 +1,10 @@
-"""Segments: their member counts against the rules that subscribers set."""
+"""Segments: their member counts against the rules that subscribers set, and what goes wrong with them."""
 
-from shared.domain import evaluations, thresholds
+from shared.domain import evaluations, thresholds, watching
 from shared.domain.checkpoints import Family
 from shared.domain.events import SegmentThresholdCrossed
-from shared.domain.thresholds import ValuesState
+from shared.domain.rules import Rule
+from shared.domain.watching import ValuesState
 from shared.usecases.families.feeds import Feeds, side_by_side
 from shared.usecases.families.room import Compared, Room
 from shared.usecases.families.values import compared, with_gaps
@@ -12,14 +13,14 @@ from shared.usecases.families.values import compared, with_gaps
 async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     """Compare all segments; with their history where evaluations of a watched one can have been missed."""
     rules, segments = await side_by_side(
-        feeds.rules(SegmentThresholdCrossed), feeds.insights.segments(feeds.instance_id)
+        feeds.rules(SegmentThresholdCrossed, Rule), feeds.insights.segments(feeds.instance_id)
     )
-    watched = [thresholds.watch_segment(segment) for segment in segments]
+    watched = [watching.watch_segment(segment) for segment in segments]
     if gaps := await with_gaps(state, watched, rules, evaluations.SEGMENTS, feeds):
         days = thresholds.history_days(state or ValuesState(), [w.name for w in gaps], feeds.now())
         segments = await feeds.insights.segments(feeds.instance_id, days)
-        watched = [thresholds.watch_segment(segment) for segment in segments]
-    return await compared(state, watched, rules, feeds)
+        watched = [watching.watch_segment(segment) for segment in segments]
+    return Compared(*await compared(state, watched, rules, feeds))
 
 
 ROOM = Room[ValuesState](Family.SEGMENTS, compare)

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.domain import thresholds
+from shared.domain import failures, thresholds, watching
 from shared.domain.evaluations import Evaluating, reaches
+from shared.domain.events import Event
 from shared.domain.rules import Rule
-from shared.domain.thresholds import ValuesState, Watched
+from shared.domain.watching import ValuesState, Watched
 from shared.errors import BridgeError
 from shared.usecases.families.feeds import Feeds
-from shared.usecases.families.room import Compared
 
 
 async def with_gaps(
@@ -23,7 +23,7 @@ async def with_gaps(
 
     The jobs are read only where anything has been evaluated again, and as far back as that asks.
     """
-    if state is None or not (moved := thresholds.moved(state, watched, rules)):
+    if state is None or not (moved := thresholds.moved(state, watching.changed(state, watched), rules)):
         return []
     last = {w.name: state.marks[w.name].seen[1] for w in moved}
     oldest = min((at for at in last.values() if at is not None), default=feeds.now())
@@ -37,14 +37,17 @@ async def with_gaps(
 
 
 async def compared(
-    state: ValuesState | None,
-    watched: Sequence[Watched],
-    rules: Sequence[Rule],
-    feeds: Feeds,
-    failures: Sequence[BridgeError] = (),
-) -> Compared:
+    state: ValuesState | None, watched: Sequence[Watched], rules: Sequence[Rule], feeds: Feeds
+) -> tuple[ValuesState, list[Event]]:
     """What comparing them gives: in a thread, for there may be many."""
-    after, crossings = await asyncio.to_thread(thresholds.compare, state, watched, rules, feeds.now())
+    return await asyncio.to_thread(_compare, state, watched, rules, feeds)
+
+
+def _compare(
+    state: ValuesState | None, watched: Sequence[Watched], rules: Sequence[Rule], feeds: Feeds
+) -> tuple[ValuesState, list[Event]]:
+    instance_id, now, changed = feeds.instance_id, feeds.now(), watching.changed(state, watched)
+    after, crossings = thresholds.compare(state, watched, changed, rules, now)
     resources = {w.name: w.resource for w in watched} if crossings else {}
-    events = [thresholds.event(feeds.instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
-    return Compared(after, events, failures)
+    events = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
+    return after, events + failures.compare(state, changed, instance_id, now)
