@@ -14,7 +14,7 @@ EXAMPLES := 100
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz connector flows infra scale snapshot clean
+.PHONY: help setup lock demo up doctor test fuzz load connector flows infra scale snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -44,6 +44,9 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 
 fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py
+
+load: setup ## Measure how flows fare beside unwell ones, and the rate over two hosts (some minutes)
+	$(VENV)/bin/pytest -s tests/load
 
 connector: setup ## Write the Power Platform connector (with CONTACT_NAME=... and the like: into .local/connector)
 	@$(PYTHON) -m connector

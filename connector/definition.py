@@ -7,7 +7,7 @@ from typing import Any
 from connector.picking import DYNAMIC_ROW, PICK_LISTS, offer_in_body, offer_in_parameter
 from connector.placeholders import Placeholder, address, words_of
 from connector.schemas import Json, Schemas, words
-from shared.domain.subscriptions import TRIGGERS, Trigger
+from shared.domain.triggers import TRIGGERS, Trigger
 from triggers.description import data_schema
 from triggers.openapi import describe
 from triggers.operations import Operation

@@ -36,7 +36,14 @@ _OF_THE_APP_ALONE: Final = {"AzureWebJobsStorage__clientId", "AzureWebJobsStorag
 
 
 class CommandError(Exception):
-    """A command did not do what it should; the message names it, and shows nothing that it printed."""
+    """A command did not do what it should; the message names it, and shows nothing that it printed.
+
+    `do` says what to do about it, where that is the same whatever the command was for.
+    """
+
+    def __init__(self, message: str, do: str = "") -> None:
+        super().__init__(message)
+        self.do = do
 
 
 @dataclass(slots=True)
@@ -53,7 +60,10 @@ def run(*command: str) -> str:
     shown = f"`{' '.join(command)}`"
     program = shutil.which(command[0])
     if program is None:
-        raise CommandError(f"{command[0]} is not installed, or not on the PATH")
+        raise CommandError(
+            f"the program {command[0]} is not installed, or not on the PATH",
+            "Install it: docs/deploy.md has where from.",
+        )
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command; names come from azd's own environment
             [program, *command[1:]], capture_output=True, text=True, check=False, timeout=_PATIENCE
@@ -71,7 +81,9 @@ def read_deployed(environment: str) -> Deployed:
     try:
         place = _environment(run("azd", "env", "get-values", "--environment", environment))
     except CommandError as error:
-        deployed.findings.append(wrong(sentence(str(error)), "Run it in the checkout, after azd auth login."))
+        deployed.findings.append(
+            wrong(sentence(str(error)), error.do or "Run it in the checkout, after azd auth login.")
+        )
         return deployed
     if missing := [name for name in _GIVEN_BY_AZD if not place.get(name)]:
         deployed.findings.append(
@@ -111,7 +123,8 @@ def _read_settings(app: _App, deployed: Deployed) -> None:
         deployed.findings.append(
             unseen(
                 sentence(f"the app's settings cannot be read: {error}"),
-                "Sign in with az login. Reading them takes the role Website Contributor on the app; without it, "
+                error.do
+                or "Sign in with az login. Reading them takes the role Website Contributor on the app; without it, "
                 "storage alone is looked at.",
             )
         )
@@ -163,7 +176,7 @@ def _check_references(app: _App, deployed: Deployed) -> None:
         listing = _json("az", "rest", "--method", "get", "--url", address, "--output", "json")
     except CommandError as error:
         deployed.findings.append(
-            unseen(sentence(f"whether Azure resolves the app's references cannot be seen: {error}"))
+            unseen(sentence(f"whether Azure resolves the app's references cannot be seen: {error}"), error.do)
         )
         return
     status = {one["name"]: str(one["properties"]["status"]) for one in listing["value"]}

@@ -18,7 +18,8 @@ from shared.insights.auth import TokenSource
 from shared.insights.calls import Calls
 from shared.insights.paths import Layouts, below, quoted
 from shared.insights.reading import MalformedAnswerError, Omissions, Reader
-from shared.insights.transport import Answer, Call, new_session
+from shared.insights.sessions import new_session
+from shared.insights.transport import Answer, Call
 from shared.settings import Settings
 
 PATIENCE: Final = timedelta(seconds=20)

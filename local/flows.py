@@ -82,6 +82,19 @@ class Disabled:
 
 
 @dataclass(frozen=True, slots=True)
+class Picky:
+    """Wants other content in its first `times` calls: 400, as when a body does not fit the trigger's schema."""
+
+    times: int
+
+    def answer(self, attempt: int) -> Answer:
+        """Reject the first calls."""
+        if attempt > self.times:
+            return Healthy().answer(attempt)
+        return Answer(400, error_code="TriggerInputSchemaMismatch", error_message="The input body does not fit.")
+
+
+@dataclass(frozen=True, slots=True)
 class Slow:
     """Accepts the first `times` calls only after so many seconds, later than the caller waits."""
 

@@ -58,7 +58,8 @@ async def _serve(
     async with Stack(app=PROJECT, tenant=tenant, settings={**SETTINGS, **(settings or {})}) as stack:
         screen.say("Azurite and the Functions host start ...")
         await stack.start_host()
-        screen.say(instructions(stack.url, stack.settings["FUNCTIONS_KEY"], instance_id, stack.flows.url(FLOW)))
+        key, callback_url = stack.settings["FUNCTIONS_KEY"], stack.flows.url(FLOW)
+        screen.say(instructions(stack.url, key, instance_id, callback_url, datetime.now(UTC)))
         async with shown(stack, screen, timeout=TIMEOUT):
             while stack.is_host_running:  # noqa: ASYNC110 - another process ends or not
                 await asyncio.sleep(1)
@@ -66,27 +67,49 @@ async def _serve(
         return 1
 
 
-def instructions(url: str, key: str, instance_id: str, callback_url: str) -> str:
-    """Tell how to use what is running, in commands to paste."""
+def instructions(url: str, key: str, instance_id: str, callback_url: str, since: datetime) -> str:
+    """Tell how to use what is running `since` a time, in commands to paste."""
     base = shlex.quote(f"{url}/triggers/data-source-refresh-succeeded/subscriptions")
     key_header = shlex.quote(f"x-functions-key: {key}")
     body = shlex.quote(json.dumps({"callbackUrl": callback_url, "instanceId": instance_id, "label": FLOW}))
-    listing = shlex.quote(f"{url}/subscriptions")
-    one = shlex.quote(f"{url}/triggers/data-source-refresh-succeeded/subscriptions/") + "'<id>'"
+    replay = shlex.quote(json.dumps({"since": since.strftime("%Y-%m-%dT%H:%M:%SZ"), "which": "all"}))
+    content = "-H 'Content-Type: application/json'"
+
+    def at(path: str) -> str:
+        return shlex.quote(url + path)
+
     return f"""
 The bridge is ready. Ctrl-C stops it and forgets everything.
 
 Subscribe the flow "{FLOW}", which is running here, to every refresh of a data source that succeeds:
-  curl -i -X POST {base} -H {key_header} -H 'Content-Type: application/json' -d {body}
+  curl -i -X POST {base} -H {key_header} {content} -d {body}
 
-List the subscriptions:
-  curl {listing} -H {key_header}
+List the subscriptions, and how the bridge is:
+  curl {at("/subscriptions")} -H {key_header}
+  curl {at("/status")} -H {key_header}
+
+See what was delivered to one, or is held for it, and send it a test event:
+  curl {at("/subscriptions/<id>/deliveries")} -H {key_header}
+  curl {at("/subscriptions/<id>/deliveries?stage=held")} -H {key_header}
+  curl -i -X POST {at("/subscriptions/<id>/test")} -H {key_header}
+
+Hold its events for a while, and let them out again:
+  curl -X PATCH {at("/subscriptions/<id>")} -H {key_header} {content} -d '{{"status": "paused"}}'
+  curl -X PATCH {at("/subscriptions/<id>")} -H {key_header} {content} -d '{{"status": "active"}}'
+
+Send again what happened since a time, or one event, as often as you like:
+  curl -X POST {at("/subscriptions/<id>/replay")} -H {key_header} {content} -d {replay}
+  curl -i -X POST {at("/subscriptions/<id>/deliveries/<eventId>/redeliver")} -H {key_header}
+
+See what was given up, and send all of it again:
+  curl {at("/dead-letters")} -H {key_header}
+  curl -X POST {at("/dead-letters/redeliver")} -H {key_header} {content} -d '{{}}'
 
 Unsubscribe (or DELETE the address in the Location header of the first answer, which needs no key):
-  curl -i -X DELETE {one} -H {key_header}
+  curl -i -X DELETE {at("/subscriptions/<id>")} -H {key_header}
 
 Health:
-  curl -i {shlex.quote(f"{url}/health")}
+  curl -i {at("/health")}
 
 Before you poll a real tenant, or when something is wrong with one, see what is missing:
   make doctor

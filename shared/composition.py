@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from shared.insights.catalog import CatalogClient
     from shared.insights.partitions import PartitionsClient
     from shared.insights.rows import RowsClient
-    from shared.ports import DeadLetterLog, DeliveryStore, EventLog, SubscriptionStore
+    from shared.ports.deliveries import DeliveryStore
+    from shared.ports.logs import DeadLetterLog, EventLog
+    from shared.ports.subscriptions import SubscriptionStore
     from shared.telemetry import Telemetry
     from shared.usecases.agenda import Agenda
     from shared.usecases.check import Check

@@ -47,7 +47,11 @@ POLL_WAIT = Metric(
     ("family",),
 )
 SLOTS = Metric(
-    "bridge.poll.slots", "counter", "{slot}", "Runs of polling, by what began them: a timer or the heartbeat.", ("by",)
+    "bridge.poll.slots",
+    "histogram",
+    "s",
+    "Runs of polling, by what began them, a timer or the heartbeat: how many, and in how long the third next is due.",
+    ("families", "opener"),
 )
 INSTANCES_LEFT = Metric(
     "bridge.instances.left", "gauge", "{instance}", "Instances that were polled, and are not served any more."
@@ -177,14 +181,21 @@ LOG_EVENTS = frozenset(
         "poll.unreported",
         "request.failed",
         "resource.omitted",
+        "secret.rotated",
+        "secret.unreadable",
+        "signpost.kept",
+        "signpost.left",
+        "signpost.removed",
         "subscription.edited",
         "subscription.ended",
         "subscription.failing",
         "subscription.kept",
+        "subscription.mended",
         "subscription.resumed",
         "subscription.suspended",
         "subscription.taken",
         "subscription.unchecked",
+        "subscription.unreadable",
         "telemetry.failed",
         "timer.missed",
     }

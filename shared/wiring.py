@@ -42,7 +42,7 @@ from shared.insights.files import FileClient
 from shared.insights.metering import meter
 from shared.insights.partitions import PartitionsClient
 from shared.insights.rows import RowsClient
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from shared.settings import APPLICATION_INSIGHTS, UNRESOLVED, Settings, is_reference
 from shared.telemetry import SILENCE, Telemetry
 from shared.usecases.agenda import Agenda

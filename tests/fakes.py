@@ -20,7 +20,7 @@ from shared.domain import ids
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.messages import Beat, Look, Release, encode_new, encode_shard
@@ -302,7 +302,7 @@ class SubscriptionRows(MutableMapping[str, tuple[Subscription, str]]):
             self._table.rows.pop((row["PartitionKey"], row["RowKey"]), None)
 
     def __iter__(self) -> Iterator[str]:
-        first, last = SUBSCRIPTIONS
+        first, last = SUBSCRIPTIONS["first"], SUBSCRIPTIONS["last"]
         return iter([row["id"] for (partition, _), row in self._table.rows.items() if first <= partition < last])
 
     def __len__(self) -> int:
@@ -350,9 +350,10 @@ def _written(message: New | Look | Release | Shard | Beat) -> str:
 
 
 class QueueFake[M: (New | Look, Release, Shard | Beat)]:
-    """A queue on a virtual clock: text in, text out, each message from its time on."""
+    """A queue on a virtual clock: text in, text out, each message from its time on; `taken` is by whoever is quick."""
 
     def __init__(self, clock: ClockFake, fate: Fate | None = None) -> None:
+        self.taken: Callable[[], Awaitable[None]] | None = None
         self._clock = clock
         self._fate = fate or Fate()
         self.failures: list[Exception] = []
@@ -369,6 +370,15 @@ class QueueFake[M: (New | Look, Release, Shard | Beat)]:
         at = self._clock() + max(delay, timedelta(0))
         self.sent += 1
         await self._fate.step(lambda: self.messages.append((at, text)))
+        if self.taken is not None:
+            await self.taken()
+
+    async def add(self, text: str, delay: timedelta) -> None:
+        self.messages.append((self._clock() + delay, text))
+
+    async def oldest(self) -> datetime | None:
+        at = self.next_at()
+        return at if at is not None and at <= self._clock() else None
 
     def due(self) -> list[str]:
         """The messages that show now, oldest first."""

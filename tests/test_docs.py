@@ -20,14 +20,17 @@ from local.demo.flows import demo_flows
 from local.tenant.life import a_day, contoso
 from shared.domain.actions import Refresh
 from shared.domain.callbacks import Answer
-from shared.domain.events import Event
+from shared.domain.deliveries import TRANSITIONS
+from shared.domain.events.envelope import Event
 from shared.domain.rows import MAX_ROWS
-from shared.domain.subscriptions import TRIGGERS, Body
+from shared.domain.subscriptions import MAX_FAILURES
+from shared.domain.triggers import TRIGGERS, Body
 from shared.domain.verdicts import MAX_RETRY_AFTER, Verdict, judge
 from shared.errors import SettingsError
 from shared.settings import DEFAULTS, PLATFORM, Settings, schedule
+from shared.usecases.gate import INSTANCES, WINDOW
 from shared.wiring import ACTION_PATIENCE
-from tests.pages import CHANGELOG, DOCS, PAGES, PROJECT, README, block, code_spans, fenced, table
+from tests.pages import CHANGELOG, DOCS, PAGES, PROJECT, README, block, code_spans, fenced, links, table
 from triggers.openapi import describe
 from triggers.operations import OPERATIONS
 
@@ -38,6 +41,18 @@ SAMPLE: Mapping[str, str] = json.loads((PROJECT / "local.settings.sample.json").
 HOST_READS_IN_TABLE = {"AzureWebJobsStorage__credential"}
 HOST_READS_IN_SAMPLE = {"FUNCTIONS_WORKER_RUNTIME"}
 
+
+# The pages that somebody may open first: after the readme, from a link, or at an alert.
+FIRST_PAGES = [
+    "docs/api.md",
+    "docs/deploy.md",
+    "docs/environments.md",
+    "docs/flows/http-webhook.md",
+    "docs/flows/with-the-connector.md",
+    "docs/operations.md",
+    "docs/settings.md",
+    "docs/troubleshooting.md",
+]
 
 LIST_FUNCTIONS = """
 import json, function_app
@@ -229,6 +244,23 @@ def test_answers_table_is_what_the_bridge_makes_of_an_answer() -> None:
     assert f"(at most {MAX_RETRY_AFTER.total_seconds() / 3600:g} hours)" in block("answers")
 
 
+def test_stages_are_those_of_the_table_in_the_code() -> None:
+    expected = [
+        [
+            ", ".join(source.value if source else "new" for source in row.sources),
+            row.move.value,
+            row.target.value,
+            row.when,
+        ]
+        for row in TRANSITIONS
+    ]
+    shown = [[", ".join(sorted(sources.split(", "))), *rest] for sources, *rest in table("stages")]
+    assert shown == [[", ".join(sorted(sources.split(", "))), *rest] for sources, *rest in expected]
+    assert f"{MAX_FAILURES} deliveries in a row" in PAGES["docs/deliveries.md"]
+    assert f"measured over {WINDOW:g} seconds" in PAGES["docs/deliveries.md"]
+    assert re.search(rf"up to\s+{INSTANCES} instances", PAGES["docs/deliveries.md"])
+
+
 def test_every_address_that_a_page_mentions_is_a_route(routes: dict[str, str]) -> None:
     paths = {route.partition(" ")[2] for route in routes}
     patterns = [re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in paths]
@@ -240,6 +272,20 @@ def test_every_address_that_a_page_mentions_is_a_route(routes: dict[str, str]) -
     assert slugs <= set(TRIGGERS)
 
 
+@pytest.mark.parametrize("page", FIRST_PAGES)
+def test_a_page_that_one_may_begin_with_leads_to_the_words(page: str) -> None:
+    assert [link for link in links(PAGES[page]) if link.endswith("README.md#words")] != []
+
+
+def test_no_word_stands_in_the_readme_before_it_is_explained() -> None:
+    before, _, explained = README.partition("\n## Words\n")
+    words = [word.lower() for names, _ in table("words") for word in re.findall(r"\*\*([^*]+)\*\*", names)]
+    assert {"event grid", "dead letter", "subscription", "environment", "key"} <= set(words)
+    assert block("words") in explained
+    beyond = set(words) - {"flow", "event", "subscription", "environment", "key"}  # everybody has these of their own
+    assert [word for word in beyond if re.search(rf"\b{word}", before, re.IGNORECASE)] == []
+
+
 def test_demo_s_output_is_what_the_demo_shows() -> None:
     tenant = contoso(datetime(2026, 11, 20, tzinfo=UTC))
     flows, steps = demo_flows(tenant), a_day(tenant)
@@ -247,7 +293,7 @@ def test_demo_s_output_is_what_the_demo_shows() -> None:
     assert f"{len(flows)} flows have subscribed." in shown
     told = re.findall(r"^ +[\d.]+ s  tenant +(.+)$", shown, re.MULTILINE)
     assert told == [step.sentence for step in steps[: len(told)]]
-    expected = account(expect([made for step in steps for made in step.makes], flows), Seen((), ()))
+    expected = account(expect(steps, flows), Seen((), ()))
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in re.findall(r"^│.*│$", shown, re.MULTILINE)]
     wanted = {row.name: "" if row.expected is None else str(row.expected) for row in expected}
     assert {name: number for name, number, _, _ in lines} == wanted

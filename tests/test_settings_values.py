@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.callbacks import CallbackPolicy
-from shared.domain.deliveries import JITTER
+from shared.domain.verdicts import JITTER
 from shared.errors import SettingsError
 from shared.settings import APPLICATION_INSIGHTS, AZURE_MARKS, DEFAULTS, PLATFORM, Settings
 from tests.test_docs import Recording

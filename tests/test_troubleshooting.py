@@ -13,7 +13,7 @@ from shared.adapters.storage import named_errors
 from shared.domain.callbacks import Answer, CallbackPolicy
 from shared.domain.catalog import Instance, Listing
 from shared.domain.checkpoints import Family
-from shared.domain.deliveries import reason
+from shared.domain.verdicts import reason
 from shared.errors import (
     AccessError,
     BridgeError,
@@ -25,11 +25,12 @@ from shared.errors import (
 from shared.insights.auth import TokenSource
 from shared.settings import Settings
 from shared.usecases.poll import REFRESHES
+from shared.usecases.poll_many import PollFailedError
 from tests.adapters.conftest import Opened, Storage, opened, storage
 from tests.fakes import CheckpointStoreFake, ClockFake, PollStoreFake, PublisherFake, SubscriptionStoreFake
 from tests.infra.compiler import INFRA
 from tests.infra.test_deploy_page import COMMANDS as DEPLOY_COMMANDS
-from tests.infra.test_deploy_page import variables
+from tests.infra.test_deploy_page import OF_AZD, variables
 from tests.infra.test_names import triggers
 from tests.infra.test_operations_page import BILL
 from tests.infra.test_operations_page import COMMANDS as OPERATIONS_COMMANDS
@@ -139,7 +140,7 @@ async def test_a_line_of_the_log_is_the_bridge_s(name: str, caplog: pytest.LogCa
     )
     with RequestsMock(assert_all_requests_are_fired=False) as api:
         api.get(f"{ENDPOINT}/instances", status=status, json=body)
-        with pytest.raises(AccessError):
+        with pytest.raises(PollFailedError):
             await poll(REFRESHES)
     assert quoted(name) in caplog.messages
 
@@ -149,7 +150,7 @@ async def test_the_text_about_a_checkpoint_is_the_bridge_s(storage: Storage, ope
     checkpoints = opened(CheckpointBlobs(storage.account))
     await checkpoints.check()
     blob = storage.blobs.get_blob_client("checkpoints", "i1/jobs.json")
-    await blob.upload_blob(b'{"version": 2}')
+    await blob.upload_blob(b'{"version": 3}')
     with pytest.raises(CheckpointError) as caught:
         await checkpoints.load("i1", Family.JOBS)
     assert quoted("checkpoint") == str(caught.value).replace("i1", "<environment id>")
@@ -173,7 +174,7 @@ def test_commands_and_what_they_name_exist() -> None:
     assert [line for line in lines if not line.startswith(known)] == []
     assert {command for command in COMMANDS if command not in SHELL} == set()
     outputs = set(re.findall(r"^output (\w+) ", (INFRA / "main.bicep").read_text("utf-8"), re.MULTILINE))
-    assert set(re.findall(r"azd env get-value (\w+)", PAGE)) <= outputs
+    assert set(re.findall(r"azd env get-value (\w+)", PAGE)) <= outputs | OF_AZD
     assert set(re.findall(r"azd env set (\w+)", PAGE)) <= set(variables())
     given = set(re.findall(r"^(\w+)=", SHELL, re.MULTILINE))
     assert set(re.findall(r"\$([a-z]\w*)", SHELL)) == given

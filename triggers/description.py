@@ -8,8 +8,9 @@ import azure.functions as func
 from pydantic import BaseModel, Field, RootModel
 
 from shared.domain.catalog import Listing
-from shared.domain.events import EventData, Wire
-from shared.domain.subscriptions import TRIGGERS, TRIGGERS_BY_EVENT_TYPE, Trigger
+from shared.domain.events.data import EventData
+from shared.domain.events.wire import Wire
+from shared.domain.triggers import TRIGGERS, TRIGGERS_BY_EVENT_TYPE, Trigger
 from shared.errors import NotFoundError
 from triggers.addresses import absolute
 from triggers.answers import encode

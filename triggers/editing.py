@@ -9,9 +9,9 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from shared.composition import bridge
-from shared.domain.events import Wire
 from shared.domain.events.overdue import Hours
-from shared.domain.subscriptions import JsonNumber, Margin
+from shared.domain.events.thresholds import JsonNumber, Margin
+from shared.domain.events.wire import Wire
 from shared.errors import NotFoundError
 from shared.usecases.edit import Edits
 from triggers.deliveries import FINDING

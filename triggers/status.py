@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from shared import __version__
 from shared.composition import bridge
-from shared.domain.events import Wire
+from shared.domain.events.wire import Wire
 from shared.domain.polls import Polled
 from shared.usecases.status import Count
 from triggers.operations import Routes

@@ -12,9 +12,10 @@ from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
 from shared.composition import bridge
 from shared.domain.catalog import Listing
-from shared.domain.events import Number, Wire
+from shared.domain.events.wire import Number, Wire
 from shared.domain.runs import hint
-from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger
+from shared.domain.subscriptions import Status, Subscription
+from shared.domain.triggers import TRIGGERS, Trigger
 from shared.domain.wishes import Wish
 from shared.errors import NotFoundError
 from shared.usecases.subscribe import Subscribed

@@ -9,21 +9,17 @@ var roles = {
   'Monitoring Reader': '43d0d8ad-25c7-4714-9337-8ba259a9fe05'
   'Storage Blob Data Contributor': 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   'Storage Queue Data Message Sender': 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
-  'Storage Queue Data Reader': '19e7f393-937e-4f77-808e-94535e297925'
-  'Storage Table Data Contributor': '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
   'Storage Table Data Reader': '76199698-9eea-4c19-bc75-cec21354c6b6'
 }
 
 // Whoever may write to the container deployments runs code as the app, and the host's containers hold function keys.
 var containers = ['checkpoints', 'event-grid-dead-letters']
 
-// A dead letter that is delivered again, and what Event Grid gave up.
-var queues = ['deliveries', 'events']
+// What Event Grid gave up is put back there. Everything else has a route, which asks for a function key.
+var queues = ['events']
 
-// A delivery that is begun anew has its row removed, and its letter.
-var tables = ['deadletters', 'deliveries']
-
-var readsInAccount = ['Storage Queue Data Reader', 'Storage Table Data Reader']
+// What is copied for safety: Azure has no backup of tables.
+var tables = ['deadletters', 'subscriptions']
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
@@ -56,19 +52,6 @@ resource onGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Monitoring Reader'])
   }
 }
-
-resource onStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in readsInAccount: {
-    name: guid(storage.id, groupId, roles[role])
-    scope: storage
-    properties: {
-      description: 'The operators: ${role}'
-      principalId: groupId
-      principalType: 'Group'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[role])
-    }
-  }
-]
 
 resource onContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (container, index) in containers: {
@@ -104,15 +87,15 @@ resource onQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (table, index) in tables: {
-    name: guid(storage::tableService::table[index].id, groupId, roles['Storage Table Data Contributor'])
+    name: guid(storage::tableService::table[index].id, groupId, roles['Storage Table Data Reader'])
     scope: storage::tableService::table[index]
     properties: {
-      description: 'The operators: Storage Table Data Contributor'
+      description: 'The operators: Storage Table Data Reader'
       principalId: groupId
       principalType: 'Group'
       roleDefinitionId: subscriptionResourceId(
         'Microsoft.Authorization/roleDefinitions',
-        roles['Storage Table Data Contributor']
+        roles['Storage Table Data Reader']
       )
     }
   }

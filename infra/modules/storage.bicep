@@ -11,8 +11,9 @@ param isPrivate bool
 @description('Keep every byte in three zones of the region, not three times in one data centre.')
 param isZoneRedundant bool
 
-var queues = ['events', 'deliveries', 'events-poison', 'deliveries-poison', 'polls-poison']
-var tables = ['subscriptions', 'deliveries', 'events', 'deadletters']
+// Those of poison are where the host puts what it has given up, and functions take it up there.
+var queues = ['events', 'deliveries', 'releases', 'polls', 'events-poison', 'deliveries-poison', 'polls-poison']
+var tables = ['subscriptions', 'deliveries', 'events', 'deadletters', 'polls', 'due']
 var containers = ['checkpoints', 'deployments', 'event-grid-dead-letters']
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {

@@ -1,18 +1,20 @@
 """The account of a day: what its occurrences should have brought about, what was seen, and whether that is the same.
 
-Expected is worked out from the occurrences and the flows alone; seen is what the topic, the flows and the table of dead
-letters hold. An event sent to the topic twice under one id is one event: Event Grid's consumers know it by its id.
+Expected is worked out from the occurrences and the flows alone; seen is what the topic and the flows got, and what the
+bridge's API shows. An event sent to the topic twice under one id is one: Event Grid's consumers know it by its id.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from local.demo.flows import CALLBACK_TIMEOUT, DemoFlow
-from local.flows import Call, Slow, Throttled
-from local.tenant.life import Ended, Evaluated, Occurrence
+from local.flows import Call, Picky, Slow, Throttled
+from local.tenant.life import Ended, Evaluated, Occurrence, Step
 
 
 class Key(NamedTuple):
@@ -25,11 +27,16 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a day should bring about; deliveries by flow. `retries` are the fewest there can be."""
+    """What a day should bring about; deliveries by flow. `retries` are the fewest there can be.
+
+    `held` is what waits while a flow is off, and `released` what it gets of that when it is turned on.
+    """
 
     occurrences: int
     published: Counter[Key]
     delivered: Mapping[str, Counter[Key]]
+    held: Mapping[str, Counter[Key]]
+    released: Mapping[str, Counter[Key]]
     dead: Mapping[str, Counter[Key]]
     suspended: frozenset[str]
     retries: int
@@ -37,11 +44,12 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came of a day; a dead letter is the name of its flow and the id of its event."""
+    """What came of a day; a dead letter, or what was held, is the name of its flow and the id of its event."""
 
     published: Sequence[Mapping[str, Any]]
     calls: Sequence[Call]
     suspended: frozenset[str] = frozenset()
+    held: frozenset[tuple[str, str]] = frozenset()
     dead_letters: Sequence[tuple[str, str]] = ()
 
 
@@ -56,20 +64,28 @@ class Row:
     remarks: Sequence[str] = field(default=())
 
 
-def expect(occurrences: Sequence[Occurrence], flows: Sequence[DemoFlow]) -> Expected:
-    """Work out what the occurrences should bring about."""
+def expect(steps: Sequence[Step], flows: Sequence[DemoFlow]) -> Expected:
+    """Work out what a day should bring about."""
+    occurrences = [each for step in steps for each in step.makes]
     published: Counter[Key] = Counter(_key(each) for each in occurrences if isinstance(each, Ended))
-    wanted = {flow.name: Counter(_key(each, flow) for each in occurrences if flow.wants(each)) for flow in flows}
+    wanted = {flow.name: [_key(each, flow) for each in occurrences if flow.wants(each)] for flow in flows}
     for flow in flows:
         if flow.rule:  # each rule has an event of its own
-            published += wanted[flow.name]
-    disabled = {flow.name for flow in flows if flow.is_disabled and wanted[flow.name]}
+            published += Counter(wanted[flow.name])
+    off = {flow.name: _while_off(flow, steps) for flow in flows if flow.is_disabled}
+    held = {name: Counter(wanted[name][:count]) for name, count in off.items() if count}
+    gone = {flow.name for flow in flows if flow.is_disabled and flow.on_in is None}
+    dead = {flow.name: Counter(wanted[flow.name][: _rejections(flow)]) for flow in flows if _rejections(flow)}
     return Expected(
         occurrences=len(occurrences),
         published=published,
-        delivered={name: keys for name, keys in wanted.items() if name not in disabled},
-        dead={name: wanted[name] for name in disabled},
-        suspended=frozenset(disabled),
+        delivered={
+            name: Counter(keys) - dead.get(name, Counter()) for name, keys in wanted.items() if name not in gone
+        },
+        held=held,
+        released={name: keys for name, keys in held.items() if name not in gone},
+        dead=dead,
+        suspended=frozenset(held.keys() & gone),
         retries=sum(_refusals(flow) for flow in flows if wanted[flow.name]),
     )
 
@@ -86,10 +102,8 @@ def account(expected: Expected, seen: Seen) -> list[Row]:
     lost = _differences(expected.delivered, delivered)
     unexpected = _differences(delivered, expected.delivered)
     duplicates = [f"{flow}: {event_id}" for (flow, event_id), times in accepted.items() for _ in range(times - 1)]
-    dead = {name: Counter[Key]() for name in expected.dead}
-    for flow, event_id in seen.dead_letters:
-        dead.setdefault(flow, Counter())[events.get(event_id, Key("unknown", event_id))] += 1
-    undead = [*_differences(expected.dead, dead), *_differences(dead, expected.dead)]
+    held, dead = _by_flow(seen.held, events), _by_flow(seen.dead_letters, events)
+    released = [pair for pair in accepted if pair in seen.held]
     wrongly_published = [
         *(f"not published: {_told(key)}" for key in (expected.published - published).elements()),
         *(f"published in vain: {_told(key)}" for key in (published - expected.published).elements()),
@@ -103,7 +117,10 @@ def account(expected: Expected, seen: Seen) -> list[Row]:
         _row("deliveries made", _total(expected.delivered), len(accepted)),
         Row("retries (at least)", expected.retries, retries, retries >= expected.retries),
         Row("subscriptions suspended", len(expected.suspended), len(seen.suspended), not suspended, suspended),
-        Row("dead letters", _total(expected.dead), len(seen.dead_letters), not undead, undead),
+        _compared("held", expected.held, held),
+        _compared("released", expected.released, _by_flow(released, events)),
+        _row("released out of order", 0, len(overtaken := _overtaken(seen)), overtaken),
+        _compared("dead letters", expected.dead, dead),
         _row("delivered more than once", 0, len(duplicates), duplicates),
         _row("delivered in vain", 0, len(unexpected), unexpected),
         _row("lost", 0, len(lost), lost),
@@ -148,8 +165,44 @@ def _number(value: object) -> str:
 
 
 def _refusals(flow: DemoFlow) -> int:
-    """Count the calls that the flow does not accept at first."""
+    """Count the calls that the flow does not accept at first and that are made again."""
+    if flow.is_disabled:  # the first call shows that it is off
+        return 1 if flow.on_in else 0
     return flow.behaviour.times if isinstance(flow.behaviour, Throttled | Slow) else 0
+
+
+def _rejections(flow: DemoFlow) -> int:
+    """Count the events that the flow rejects for good."""
+    return flow.behaviour.times if isinstance(flow.behaviour, Picky) else 0
+
+
+def _while_off(flow: DemoFlow, steps: Iterable[Step]) -> int:
+    """Count what is for a flow before it is turned on."""
+    before = takewhile(lambda step: step.part != flow.on_in, steps)
+    return sum(flow.wants(each) for step in before for each in step.makes)
+
+
+def _by_flow(pairs: Iterable[tuple[str, str]], events: Mapping[str, Key]) -> Mapping[str, Counter[Key]]:
+    """Count events, given by the flow's name and the event's id."""
+    found: dict[str, Counter[Key]] = {}
+    for flow, event_id in pairs:
+        found.setdefault(flow, Counter())[events.get(event_id, Key("unknown", event_id))] += 1
+    return found
+
+
+def _overtaken(seen: Seen) -> list[str]:
+    """Tell which of the held events came after a later one."""
+    latest: dict[str, datetime] = {}
+    late: list[str] = []
+    for call in seen.calls:
+        event_id = str(call.event.get("id"))
+        if (call.flow, event_id) not in seen.held or not was_accepted(call):
+            continue
+        time = datetime.fromisoformat(call.event["time"])
+        if time < latest.setdefault(call.flow, time):
+            late.append(f"{call.flow}: {event_id}")
+        latest[call.flow] = max(time, latest[call.flow])
+    return late
 
 
 def _total(by_flow: Mapping[str, Counter[Key]]) -> int:
@@ -167,6 +220,14 @@ def _differences(wanted: Mapping[str, Counter[Key]], found: Mapping[str, Counter
 
 def _told(key: Key) -> str:
     return " ".join((key.type, key.subject, *key.detail))
+
+
+def _compared(name: str, expected: Mapping[str, Counter[Key]], seen: Mapping[str, Counter[Key]]) -> Row:
+    remarks = [
+        *(f"missing: {each}" for each in _differences(expected, seen)),
+        *(f"not expected: {each}" for each in _differences(seen, expected)),
+    ]
+    return Row(name, _total(expected), _total(seen), not remarks, remarks)
 
 
 def _row(name: str, expected: int, seen: int, remarks: Iterable[str] = ()) -> Row:

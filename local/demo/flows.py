@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from local.flows import Behaviour, Disabled, Healthy, Slow, Throttled
-from local.tenant.life import Contoso, Ended, Evaluated, Occurrence, retailer
+from local.flows import Behaviour, Disabled, Healthy, Picky, Slow, Throttled
+from local.tenant.life import EVENING, Contoso, Ended, Evaluated, Occurrence, retailer
 from local.tenant.life.occurrences import (
     MEASURE_CROSSED,
     REFRESH_FAILED,
@@ -54,7 +54,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class DemoFlow:
-    """A flow with its one subscription; what is None is not filtered by."""
+    """A flow with its one subscription; what is None is not filtered by.
+
+    A disabled one may be turned `on_in` a part of the day.
+    """
 
     name: str
     event_type: str
@@ -63,6 +66,7 @@ class DemoFlow:
     outcome: str | None = None
     submission_kind: str | None = None
     behaviour: Behaviour = field(default_factory=Healthy)
+    on_in: str | None = None
 
     @property
     def slug(self) -> str:
@@ -71,7 +75,7 @@ class DemoFlow:
 
     @property
     def is_disabled(self) -> bool:
-        """Whether it refuses for good."""
+        """Whether it is off, at first or for good."""
         return isinstance(self.behaviour, Disabled)
 
     def body(self, callback_url: str, instance_id: str) -> dict[str, object]:
@@ -103,13 +107,12 @@ class DemoFlow:
 
 
 def demo_flows(tenant: Contoso) -> Sequence[DemoFlow]:
-    """Choose flows that a day concerns: all triggers and directions, and three flows that are not well.
-
-    Just one occurrence is for the disabled flow: once its subscription is suspended, later events are not sent to it.
-    """
+    """Choose flows that a day concerns: all triggers and directions, and flows that are not well, each in its way."""
     return (
         DemoFlow("ticket-for-each-failure", REFRESH_FAILED, behaviour=THROTTLED),
         DemoFlow("page-the-shop-team", REFRESH_FAILED, _source(tenant, retailer.SHOP)),
+        DemoFlow("file-a-claim", REFRESH_FAILED, behaviour=Picky(times=1)),
+        DemoFlow("keep-a-log", REFRESH_SUCCEEDED, behaviour=Disabled(), on_in=EVENING),
         DemoFlow("mail-loyalty-points", REFRESH_SUCCEEDED, _source(tenant, retailer.LOYALTY)),
         DemoFlow("publish-till-report", REFRESH_SUCCEEDED, _source(tenant, retailer.STORES)),
         _segment("celebrate-gold", retailer.GOLD, 10_000, "above"),

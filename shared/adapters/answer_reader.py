@@ -15,8 +15,9 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 64 * 1024  # all of an answer that is no body: status lines, header section, trailers
 MAX_CHUNK_LINE_BYTES = 4 * 1024
 
-# Blanks of either kind and any number may part its words (RFC 9112, 4), and old servers leave out the reason.
-_STATUS_LINE = re.compile(rb"HTTP/([0-9](?:\.[0-9])?)[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
+# Blanks of either kind and any number may part its words (RFC 9112, 4), and old servers leave out the reason. Blanks
+# before it, or its name in lower case, are not allowed, and leave no doubt.
+_STATUS_LINE = re.compile(rb"[ \t]*(?i:HTTP)/([0-9](?:\.[0-9])?)[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
 _SECTION_END = re.compile(rb"(?:\A|\n)\r?\n")
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -103,7 +104,7 @@ class AnswerReader:
         found = _STATUS_LINE.fullmatch(line.removesuffix(b"\r"))
         if found is None or int(found[2]) == HTTPStatus.SWITCHING_PROTOCOLS:  # nobody asked for another protocol
             return False
-        self._closes |= found[1] != b"1.1"
+        self._closes |= not line.startswith(b"HTTP/1.1")
         if int(found[2]) >= HTTPStatus.OK:
             self.status = int(found[2])
         return True

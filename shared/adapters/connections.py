@@ -28,6 +28,7 @@ class Connection(asyncio.Protocol):
         self.is_open = False
         self._ended = ended
         self._transport: asyncio.Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: AnswerReader | None = None
         self._answered: asyncio.Future[None] | None = None
 
@@ -48,14 +49,15 @@ class Connection(asyncio.Protocol):
                 self.abort()
 
     def abort(self) -> None:
-        """End it at once."""
+        """End it at once. Once its event loop is closed nobody can; it ends with the process."""
         self.is_open = False
-        if self._transport is not None:
+        if self._transport is not None and self._loop is not None and not self._loop.is_closed():
             self._transport.abort()
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self.is_open = cast("asyncio.Transport", transport), True
+        self._loop = asyncio.get_running_loop()
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -8,11 +8,12 @@ import json
 from datetime import datetime
 from typing import Any
 
+from shared.adapters.columns import present, text_of, time_in
 from shared.adapters.ordering import latest_first, latest_in, oldest_first, readable, time_of
 from shared.adapters.storage import key_of, parts_of
 from shared.adapters.tables import VERSION, Row, Step, deletion, insertion, known, replacement
 from shared.domain.deliveries import Delivery, EventKey, Line, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.logs import Between
 
 RECORD = "d"
@@ -79,8 +80,8 @@ def record_row(delivery: Delivery) -> Row:
         "updatedAt": readable(delivery.updated_at),
         "attempts": delivery.attempts,
         "line": delivery.line,
-        "nextAttemptAt": _text(delivery.next_attempt_at),
-        "claimedUntil": _text(delivery.claimed_until),
+        "nextAttemptAt": text_of(delivery.next_attempt_at),
+        "claimedUntil": text_of(delivery.claimed_until),
         "status": delivery.status,
         "reason": delivery.reason,
         "runId": delivery.run_id,
@@ -89,7 +90,7 @@ def record_row(delivery: Delivery) -> Row:
         "was": delivery.was,
         "traceparent": delivery.traceparent,
     }
-    return {key: value for key, value in row.items() if value is not None}
+    return present(row)
 
 
 def delivery_of(row: Row) -> Delivery:
@@ -105,8 +106,8 @@ def delivery_of(row: Row) -> Delivery:
         updated_at=datetime.fromisoformat(row["updatedAt"]),
         attempts=row["attempts"],
         line=Line(line) if line is not None else None,
-        next_attempt_at=_time(row, "nextAttemptAt"),
-        claimed_until=_time(row, "claimedUntil"),
+        next_attempt_at=time_in(row, "nextAttemptAt"),
+        claimed_until=time_in(row, "claimedUntil"),
         status=row.get("status"),
         reason=row.get("reason"),
         run_id=row.get("runId"),
@@ -115,12 +116,3 @@ def delivery_of(row: Row) -> Delivery:
         was=Stage(was) if was is not None else None,
         traceparent=row.get("traceparent"),
     )
-
-
-def _text(at: datetime | None) -> str | None:
-    return readable(at) if at is not None else None
-
-
-def _time(row: Row, name: str) -> datetime | None:
-    found = row.get(name)
-    return datetime.fromisoformat(found) if found is not None else None

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.adapters.chunks import MAX_CHUNK, chunked, joined
+from shared.adapters.columns import present
 from shared.adapters.ordering import readable
 from shared.adapters.paging import page, position
 from shared.adapters.storage import Account, is_plain
@@ -93,7 +94,7 @@ def _row(letter: DeadLetter) -> Mapping[str, Any]:
         # Half a character becomes the escape that JSON has for it.
         **chunked("body", letter.body.encode(errors="backslashreplace")[:MAX_BODY]),
     }
-    return {name: value for name, value in row.items() if value is not None}
+    return present(row)
 
 
 def _read(row: Row) -> DeadLetter:

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
+from shared.adapters.columns import present, text_of, time_in
 from shared.adapters.storage import Account, key_of
 from shared.adapters.tables import VERSION, Row, Table, known
 from shared.adapters.timer_table import POLLS, TIMERS
@@ -52,16 +53,16 @@ def _row(polled: Polled) -> Mapping[str, Any]:
         "instanceId": polled.instance_id,
         "name": polled.name,
         "lastPollAt": polled.last_poll_at.isoformat(),
-        "lastSuccessAt": _text(polled.last_success_at),
-        "failingSince": _text(polled.failing_since),
+        "lastSuccessAt": text_of(polled.last_success_at),
+        "failingSince": text_of(polled.failing_since),
         "error": polled.error,
         "pendingEvents": polled.pending_events,
-        "changedAt": _text(polled.changed_at),
+        "changedAt": text_of(polled.changed_at),
         "running": polled.is_running or None,
-        "dueAt": _text(polled.due_at),
-        "leftAt": _text(polled.left_at),
+        "dueAt": text_of(polled.due_at),
+        "leftAt": text_of(polled.left_at),
     }
-    return {name: value for name, value in row.items() if value is not None}
+    return present(row)
 
 
 def _read(row: Row) -> Polled:
@@ -71,20 +72,12 @@ def _read(row: Row) -> Polled:
         family=Family(row["RowKey"]),
         last_poll_at=datetime.fromisoformat(row["lastPollAt"]),
         name=row.get("name"),
-        last_success_at=_time(row.get("lastSuccessAt")),
-        failing_since=_time(row.get("failingSince")),
+        last_success_at=time_in(row, "lastSuccessAt"),
+        failing_since=time_in(row, "failingSince"),
         error=row.get("error"),
         pending_events=row["pendingEvents"],
-        changed_at=_time(row.get("changedAt")),
+        changed_at=time_in(row, "changedAt"),
         is_running=row.get("running", False),
-        due_at=_time(row.get("dueAt")),
-        left_at=_time(row.get("leftAt")),
+        due_at=time_in(row, "dueAt"),
+        left_at=time_in(row, "leftAt"),
     )
-
-
-def _text(time: datetime | None) -> str | None:
-    return time.isoformat() if time is not None else None
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 from shared.adapters.subscription_rows import (
+    BETWEEN,
     SIGNPOSTS,
     SUBSCRIPTIONS,
     Key,
@@ -16,6 +17,7 @@ from shared.adapters.subscription_rows import (
     signposts,
     subscription_key,
     subscription_of,
+    those_known,
 )
 from shared.adapters.tables import VERSION, Row, Table
 from shared.domain.subscriptions import Subscription
@@ -45,23 +47,14 @@ async def sweep(table: Table, now: datetime) -> int:
     return touched
 
 
-async def _subscriptions(table: Table) -> AsyncIterator[Subscription]:
-    first, last = SUBSCRIPTIONS
-    async for row in table.query("PartitionKey ge @first and PartitionKey lt @last", {"first": first, "last": last}):
-        try:
-            subscription = subscription_of(row)
-        except FormatError:
-            log.exception("subscription.unreadable key=%s", row["PartitionKey"])
-            continue
-        yield subscription
+def _subscriptions(table: Table) -> AsyncIterator[Subscription]:
+    return those_known(table.query(BETWEEN, SUBSCRIPTIONS), subscription_of)
 
 
 async def _signposts(table: Table) -> AsyncIterator[Row]:
     """The signposts that this version of the bridge has written; those of another are that one's to sweep."""
-    for first, last in SIGNPOSTS:
-        condition = f"PartitionKey ge @first and PartitionKey lt @last and v eq {VERSION}"
-        columns = ["PartitionKey", "RowKey"]
-        async for row in table.query(condition, {"first": first, "last": last}, columns):
+    for bounds in SIGNPOSTS:
+        async for row in table.query(f"{BETWEEN} and v eq {VERSION}", bounds, ["PartitionKey", "RowKey"]):
             yield row
 
 

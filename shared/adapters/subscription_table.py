@@ -9,8 +9,10 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
+from shared.adapters.columns import present
 from shared.adapters.storage import Account, key_of
 from shared.adapters.subscription_rows import (
+    BETWEEN,
     STANDING,
     SUBSCRIPTIONS,
     Key,
@@ -23,13 +25,16 @@ from shared.adapters.subscription_rows import (
     subscription_key,
     subscription_of,
     subscription_row,
+    those_known,
 )
 from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
 from shared.domain import ids
+from shared.domain.routes import Route, rules_partition
 from shared.domain.rules import AnyRule
-from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger, rules_partition
-from shared.errors import BridgeError, FormatError, LostRaceError
+from shared.domain.subscriptions import Standing, Status, Subscription
+from shared.domain.triggers import Trigger
+from shared.errors import BridgeError, LostRaceError
 
 TABLE = "subscriptions"
 
@@ -71,38 +76,25 @@ class SubscriptionTable:
         await self._table.delete(*subscription_key(subscription.id), version)
         await self._remove(stale)
 
-    async def all(
+    def all(
         self, instance_id: str | None = None, trigger: Trigger | None = None, status: Status | None = None
     ) -> AsyncIterator[Subscription]:
         """Every subscription, or those of an instance, a trigger, a status.
 
-        One that another version of the bridge has written is left out: it must not hide the others.
+        One that another version of the bridge has written is left out.
         """
-        first, last = SUBSCRIPTIONS
         wanted = {
             "instanceKey": instance_id and ids.key(instance_id),
             "trigger": trigger and trigger.slug,
             "status": status,
         }
-        values = {name: value for name, value in wanted.items() if value is not None}
-        condition = ["PartitionKey ge @first", "PartitionKey lt @last", *(f"{name} eq @{name}" for name in values)]
-        async for row in self._table.query(" and ".join(condition), {"first": first, "last": last, **values}):
-            try:
-                subscription = subscription_of(row)
-            except FormatError:
-                log.exception("subscription.unreadable key=%s", row["PartitionKey"])
-                continue
-            yield subscription
+        values = present(wanted)
+        condition = " and ".join([BETWEEN, *(f"{name} eq @{name}" for name in values)])
+        return those_known(self._table.query(condition, {**SUBSCRIPTIONS, **values}), subscription_of)
 
-    async def standings(self) -> AsyncIterator[Standing]:
+    def standings(self) -> AsyncIterator[Standing]:
         """How every subscription stands; one that another version of the bridge has written is left out."""
-        first, last = SUBSCRIPTIONS
-        condition, values = "PartitionKey ge @first and PartitionKey lt @last", {"first": first, "last": last}
-        async for row in self._table.query(condition, values, STANDING):
-            try:
-                yield standing_of(row)
-            except FormatError:
-                log.exception("subscription.unreadable key=%s", row["PartitionKey"])
+        return those_known(self._table.query(BETWEEN, SUBSCRIPTIONS, STANDING), standing_of)
 
     async def id_of(self, fingerprint: str) -> str | None:
         """The id of the subscription that has this fingerprint, if a caller chose the id."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from shared.domain.events import Error, Number, Wire
+from shared.domain.events.wire import Error, Number, Wire
 
 
 class Listing[T](Wire):

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.domain import ids
-from shared.domain.events import DataSourceCredentialsExpired, Event
+from shared.domain.events.data_sources import DataSourceCredentialsExpired
+from shared.domain.events.envelope import Event
 from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.resources import REFRESH_CREDENTIALS, DataSource
 

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from shared.domain import ids, resources, stages
-from shared.domain.events import (
+from shared.domain.events.envelope import Event
+from shared.domain.events.jobs import (
     MAX_FAILED_TASKS_BYTES,
-    Event,
     FailedTask,
     Outcome,
     StageRefreshCompleted,
     SystemRefreshCompleted,
     UnificationRefreshCompleted,
     UnificationStep,
-    Warned,
 )
+from shared.domain.events.wire import Warned
 from shared.domain.faults import error_of, fitting, warned_of
 from shared.domain.resources import Job, Task
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from shared.domain import ids, refreshes, resources
-from shared.domain.events import Event, ExportRefreshFailed
+from shared.domain.events.envelope import Event
+from shared.domain.events.exports import ExportRefreshFailed
 from shared.domain.faults import error_of
 from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, short
 from shared.domain.refreshes import Completion, Kind

@@ -6,7 +6,9 @@ Both are looked for among what does not look as before only. A resource that is 
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.domain.events import Event, MeasureRefreshFailed, SegmentDeactivated, SegmentRefreshFailed
+from shared.domain.events.envelope import Event
+from shared.domain.events.measures import MeasureRefreshFailed
+from shared.domain.events.segments import SegmentDeactivated, SegmentRefreshFailed
 from shared.domain.faults import error_of
 from shared.domain.jobs import SKEW
 from shared.domain.resources import ACTIVE, Measure, Segment

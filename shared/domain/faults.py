@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from shared.domain.events import MAX_WARNINGS_BYTES, Error, Warned, Wire
+from shared.domain.events.jobs import MAX_WARNINGS_BYTES
+from shared.domain.events.wire import Error, Warned, Wire
 from shared.domain.resources import Fault
 
 # Of errors beside a success, those that are warnings.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.domain import ends, ids, resources
 from shared.domain.ends import OUTCOMES
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.lapses import Lapse
 from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.resources import Job

@@ -7,6 +7,7 @@ where it is.
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,8 @@ from typing import Any, Self
 
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import EventKey, New
-from shared.domain.events import Event, in_utc, json_text, trace_context
+from shared.domain.events.envelope import Event, trace_context
+from shared.domain.events.wire import in_utc, json_text
 from shared.domain.resources import Instance
 from shared.domain.slots import Shard, Slot
 from shared.errors import FormatError
@@ -155,11 +157,19 @@ def parse(message: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
     try:
         if not text.startswith("{"):
             text = base64.b64decode(text, validate=True).decode()
-        return json.loads(text)
+        # What is no number in JSON could not be sent on as one.
+        return json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("neither JSON nor base64 of JSON") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number without end, or none")
+    return number
 
 
 def _text(message: Mapping[str, object]) -> str:

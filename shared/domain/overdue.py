@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.domain import ids, lapses
-from shared.domain.events import DataSourceRefreshOverdue, Event, SystemRefreshOverdue
+from shared.domain.events.data_sources import DataSourceRefreshOverdue
+from shared.domain.events.envelope import Event
+from shared.domain.events.jobs import SystemRefreshOverdue
 from shared.domain.jobs import JobsState
 from shared.domain.lapses import Lapsed
 from shared.domain.refresh_marks import DataSourcesState

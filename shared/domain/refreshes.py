@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain import ids, resources
-from shared.domain.events import DataSourceRefreshed, DataSourceRefreshFailed, DataSourceRefreshSucceeded, Event
+from shared.domain.events.data_sources import DataSourceRefreshed, DataSourceRefreshFailed, DataSourceRefreshSucceeded
+from shared.domain.events.envelope import Event
 from shared.domain.faults import error_of, warned_of
 from shared.domain.jobs import has_ended
 from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, Feed, KnownRefresh, Outcome

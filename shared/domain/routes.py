@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.domain import ids
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.triggers import TRIGGERS_BY_EVENT_TYPE, Trigger
 
 

@@ -7,37 +7,11 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Self
 
 from shared.domain import ids
-from shared.domain.events import Event
-from shared.domain.events.data_sources import DataSourceFilters
-from shared.domain.events.filters import ANY, Filters
-from shared.domain.events.measures import MeasureFilters
-from shared.domain.events.segments import SegmentFilters
-from shared.domain.events.thresholds import JsonNumber, Margin, ThresholdFilters
-from shared.domain.routes import Route, routes_of, rules_partition
+from shared.domain.events.envelope import Event
+from shared.domain.events.filters import Filters
+from shared.domain.routes import Route, routes_of
 from shared.domain.rules import AnyRule
-from shared.domain.triggers import TRIGGERS, TRIGGERS_BY_EVENT_TYPE, Body, Trigger
-
-__all__ = [
-    "ANY",
-    "TRIGGERS",
-    "TRIGGERS_BY_EVENT_TYPE",
-    "Body",
-    "DataSourceFilters",
-    "Filters",
-    "JsonNumber",
-    "Margin",
-    "MeasureFilters",
-    "Route",
-    "SegmentFilters",
-    "Standing",
-    "Status",
-    "Subscription",
-    "ThresholdFilters",
-    "Trigger",
-    "derived_id",
-    "routes_of",
-    "rules_partition",
-]
+from shared.domain.triggers import Trigger
 
 Status = Literal["active", "failing", "paused", "suspended"]
 # After so many failures in a row a subscription is failing.

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed, ThresholdCrossed
+from shared.domain.events.envelope import Event
+from shared.domain.events.measures import MeasureThresholdCrossed
+from shared.domain.events.segments import SegmentThresholdCrossed
 from shared.domain.jobs import SKEW
 from shared.domain.resources import Measure, Segment
 from shared.domain.rules import EXACT, Rule
@@ -34,13 +36,12 @@ class Crossing:
     reading: Reading
 
 
-def moved(state: ValuesState | None, changed: Iterable[Watched], rules: Sequence[Rule]) -> list[Watched]:
-    """Of the resources that look otherwise than before, those that a rule watches and that were evaluated again."""
-    if state is None:
-        return []
-    again = [w for w in changed if (mark := state.marks.get(w.name)) is not None and mark.seen[:3] != w.seen[:3]]
-    ruled = {rule.name for rule in rules} if again else set[str]()
-    return [w for w in again if w.name in ruled]
+def moved(state: ValuesState, changed: Iterable[Watched], rules: Iterable[Rule]) -> list[Watched]:
+    """Of what has changed, what a rule watches and has been evaluated since something is remembered of it."""
+    marks = state.marks
+    again = {w.name: w for w in changed if w.name in marks and marks[w.name].seen[:3] != w.seen[:3]}
+    ruled = {rule.name for rule in rules if rule.name in again} if again else set[str]()
+    return [w for w in again.values() if w.name in ruled]
 
 
 def history_days(state: ValuesState, names: Iterable[str], now: datetime) -> int:
@@ -53,15 +54,15 @@ def history_days(state: ValuesState, names: Iterable[str], now: datetime) -> int
 
 def compare(
     state: ValuesState | None,
-    watched: Sequence[Watched],
     changed: Sequence[Watched],
+    listed: Iterable[Segment | Measure],
     rules: Sequence[Rule],
     now: datetime,
 ) -> tuple[ValuesState, list[Crossing]]:
-    """Compare what a poll saw with what is remembered; gives what to remember, and the crossings in time order.
+    """Compare what has changed with what is remembered; gives what to remember, and the crossings in time order.
 
-    `changed` are those of the watched that do not look as before. The very state comes back where nothing changed. A
-    resource that was not seen is remembered as it was. A reading that lies in the future is none.
+    `listed` is all that the poll saw. The very state comes back where nothing changed. A resource that was not seen is
+    remembered as it was. A reading that lies in the future is none.
     """
     old = state or ValuesState()
     fired = _known_only(old.fired, rules)
@@ -69,9 +70,8 @@ def compare(
         return state, []
     names = {w.name for w in changed}
     by_name: dict[str, list[Rule]] = {}
-    for rule in rules:
-        if rule.name in names:
-            by_name.setdefault(rule.name, []).append(rule)
+    for rule in [rule for rule in rules if rule.name in names]:
+        by_name.setdefault(rule.name, []).append(rule)
     marks: dict[str, ValueMark] = {}
     crossings: list[Crossing] = []
     for w in changed:
@@ -84,7 +84,7 @@ def compare(
             if disarmed:
                 fired[rule.id] = disarmed
     crossings.sort(key=lambda c: (c.reading.at, c.rule.id))
-    kept = _kept({**old.marks, **marks}, watched)
+    kept = _kept(old.marks | marks, {one.name for one in listed})
     return ValuesState(marks=kept, fired=fired, slices=old.slices), crossings
 
 
@@ -95,11 +95,12 @@ def _known_only(fired: Mapping[str, tuple[Direction, ...]], rules: Sequence[Rule
     return {rule_id: directions for rule_id, directions in fired.items() if rule_id in ids}
 
 
-def _kept(marks: dict[str, ValueMark], watched: Sequence[Watched]) -> dict[str, ValueMark]:
+def _kept(marks: dict[str, ValueMark], listed: set[str]) -> dict[str, ValueMark]:
+    if marks.keys() <= listed:
+        return marks
     newest = max((mark.at for mark in marks.values() if mark.at is not None), default=None)
     if newest is None:
         return marks
-    listed = {w.name for w in watched}
     return {
         name: mark
         for name, mark in marks.items()
@@ -147,7 +148,7 @@ def event(instance_id: str, crossing: Crossing, resource: Segment | Measure) -> 
         "evaluated_at": reading.at,
         "rule_id": rule.id,
     }
-    data: ThresholdCrossed
+    data: SegmentThresholdCrossed | MeasureThresholdCrossed
     if isinstance(resource, Segment):
         data = SegmentThresholdCrossed(segment_name=resource.name, friendly_name=resource.friendly_name, **told)
     else:

@@ -6,7 +6,8 @@ from typing import Annotated, cast
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, create_model
 from pydantic.alias_generators import to_camel
 
-from shared.domain.events import EVENT_TYPES, EventData
+from shared.domain.events import EVENT_TYPES
+from shared.domain.events.data import EventData
 from shared.domain.events.filters import Asked, Filters
 
 

@@ -4,14 +4,15 @@ What is remembered is one mark per resource: its last value, and what its latest
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 
+from shared.domain.events.wire import in_utc
 from shared.domain.jobs import SKEW
 from shared.domain.resources import (
     ACTIVE,
@@ -28,9 +29,11 @@ from shared.domain.resources import (
 )
 
 type Direction = Literal["above", "below"]
+# Times are compared in a twentieth of the time where their zones are the same object.
+type _Time = Annotated[datetime, AfterValidator(in_utc)]
 # What a resource looks like: the status of its latest evaluation, when that ended, when it began, where that is told,
 # and the state of a segment.
-type Seen = tuple[str | None, datetime | None, datetime | None, str | None]
+type Seen = tuple[str | None, _Time | None, _Time | None, str | None]
 
 NEVER: Final[Seen] = (None, None, None, None)
 # What is no end of an evaluation.
@@ -151,18 +154,17 @@ class Watched(NamedTuple):
         return _FAILED_SEGMENT if isinstance(self.resource, Segment) else _FAILED_MEASURE
 
 
-def watch_segment(segment: Segment) -> Watched:
-    """A segment as comparing sees it."""
+def seen_segment(segment: Segment) -> Seen:
+    """What a segment and its latest evaluation look like."""
     latest = segment.latest
-    evaluated = (latest.status, latest.at) if latest else (None, None)
-    return Watched(segment.name, (*evaluated, None, segment.state), segment)
+    return (latest.status, latest.at, None, segment.state) if latest else (None, None, None, segment.state)
 
 
-def watch_measure(measure: Measure) -> Watched:
-    """A measure as comparing sees it. Only scalar ones have readings."""
+def seen_measure(measure: Measure) -> Seen:
+    """What a measure's latest evaluation looks like."""
     latest, output = measure.latest, measure.output
-    evaluated = (latest.state, latest.ended_at) if latest else (None, None)
-    return Watched(measure.name, (*evaluated, output.started_at if output else None, None), measure)
+    started_at = output.started_at if output else None
+    return (latest.state, latest.ended_at, started_at, None) if latest else (None, None, started_at, None)
 
 
 def _counts(segment: Segment) -> list[Reading]:
@@ -206,10 +208,17 @@ def latest(times: Iterable[datetime | None], now: datetime) -> datetime | None:
     return max((at for at in times if at is not None and at <= now + SKEW), default=None)
 
 
-def changed(state: ValuesState | None, watched: Sequence[Watched]) -> list[Watched]:
-    """Those that do not look as they did when they were last looked at, and those that are new."""
+def changed[R: (Segment, Measure)](
+    state: ValuesState | None, listed: Iterable[R], seen_of: Callable[[R], Seen]
+) -> list[Watched]:
+    """Those that do not look as they are remembered, or of which nothing is remembered."""
     marks = state.marks if state is not None else {}
-    return [w for w in watched if (mark := marks.get(w.name)) is None or mark.seen != w.seen]
+    found = []
+    for resource in listed:
+        mark, seen = marks.get(resource.name), seen_of(resource)
+        if mark is None or mark.seen != seen:
+            found.append(Watched(resource.name, seen, resource))
+    return found
 
 
 def next_mark(mark: ValueMark | None, watched: Watched, readings: Sequence[Reading], now: datetime) -> ValueMark:

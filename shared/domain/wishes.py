@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from shared.domain import ids
+from shared.domain.events.filters import Filters
 from shared.domain.rules import EXACT
-from shared.domain.subscriptions import Filters, Trigger
+from shared.domain.triggers import Trigger
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ class Budget:
             wait = self._wait(CALLS_OF_A_POLL * (self._polls + 1))
             if not wait:
                 self._polls += 1
-            return wait
+            # Polls that go on keep more room than they need, and give it up when they end.
+            return min(wait, _SOON) if self._polls else wait
 
     def end(self) -> None:
         """Give up the room of a poll: what it has asked counts by itself."""
@@ -94,7 +95,7 @@ class Budget:
         over = len(self._sent) + calls - int(self._limit)
         if over <= 0:
             return wait
-        if over > len(self._sent):  # other polls keep the room, and nobody knows when they end
+        if over > len(self._sent):  # polls that go on keep the room
             return max(wait, _SOON)
         return max(wait, self._sent[over - 1] + _WINDOW - now, _SHORTEST)
 

@@ -24,7 +24,8 @@ from shared.insights.clock import Clock
 from shared.insights.dates import Dates
 from shared.insights.paths import Layouts, LearnedPaths, below, quoted
 from shared.insights.reading import Omissions, Reader
-from shared.insights.transport import Answer, Call, Pace, Transport, new_session
+from shared.insights.sessions import new_session
+from shared.insights.transport import Answer, Call, Pace, Transport
 
 PATIENCE: Final = timedelta(seconds=45)
 HURRIED_PATIENCE: Final = timedelta(seconds=8)

@@ -3,10 +3,12 @@
 Only names and ids are required; unknown keys are ignored, and enum values come out in one spelling.
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError
 
 from shared.domain import ids
 from shared.domain.catalog import (
@@ -183,6 +185,23 @@ class PartitionMetadata(Wire):
         return Partition(name=self.name, refreshed_at=utc(self.refresh_time))
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadablePartition:
+    """What stands in the place of a partition that cannot be read, whose place and files must not be another's."""
+
+    flaw: str
+
+
+def _in_place(value: object) -> PartitionMetadata | UnreadablePartition:
+    try:
+        # As JSON, which times are read from.
+        return PartitionMetadata.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(map(str, wrong["loc"]))
+        return UnreadablePartition(f"{field}: {wrong['msg']}" if field else wrong["msg"])
+
+
 class EntityMetadata(Wire):
     """A table with its columns and partitions."""
 
@@ -193,7 +212,7 @@ class EntityMetadata(Wire):
     refresh_time: Time | None = None
     attributes: list[_Attribute] | None = None
     keys: list[list[Annotated[_Attribute, BeforeValidator(_named)]]] | None = None
-    partitions: list[PartitionMetadata] | None = None
+    partitions: list[Annotated[PartitionMetadata | UnreadablePartition, PlainValidator(_in_place)]] | None = None
 
     @property
     def data_name(self) -> str:

@@ -85,13 +85,14 @@ def rows(chunks: Iterator[bytes], how: TextFormat, *, is_gzip: bool = False) -> 
     encoding = next((found for mark, found in _MARKS if head.startswith(mark)), how.encoding or "utf-8")
     try:
         text = io.TextIOWrapper(stream, encoding, newline="")
+    except (LookupError, ValueError):  # ValueError: a name that is none
+        raise UnreadableFileError(f"declared to be encoded in {encoding!r}, which is unknown") from None
+    try:
         lines = _lines(text)
         if how.quoted:
             yield from csv.reader(lines, delimiter=how.delimiter, strict=True)
         else:
             yield from csv.reader(lines, delimiter=how.delimiter, quoting=csv.QUOTE_NONE)
-    except LookupError:
-        raise UnreadableFileError(f"declared to be encoded in {encoding!r}, which is unknown") from None
     except UnicodeError:
         raise UnreadableFileError(f"not encoded in {encoding.removesuffix('-sig').upper()}") from None
     except csv.Error as error:

@@ -25,6 +25,7 @@ from shared.errors import (
 )
 from shared.insights import delimited
 from shared.insights.delimited import TextFormat, UnreadableFileError
+from shared.insights.sessions import pieces
 
 # Where Customer Insights keeps its files: an assumption.
 _STORAGE: Final = CallbackPolicy(("*.blob.core.windows.net", "*.dfs.core.windows.net"))
@@ -32,7 +33,6 @@ _TIMEOUT: Final = (5, 30)
 # Seconds for a file as a whole: a timeout only limits the pauses between its pieces.
 _LONGEST: Final = 100.0
 _GZIP: Final = ("gzip", "x-gzip")
-_CHUNK_BYTES: Final = 64 * 1024
 _NOT_OURS_TO_SET: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "cookie"})
 
 
@@ -93,7 +93,7 @@ class FileClient:
             yield from delimited.rows(self._chunks(response, until), how, is_gzip=packing in _GZIP)
 
     def _chunks(self, response: requests.Response, until: float) -> Iterator[bytes]:
-        for chunk in response.iter_content(_CHUNK_BYTES):
+        for chunk in pieces(response):
             if self._monotonic() > until:
                 raise requests.Timeout
             yield chunk

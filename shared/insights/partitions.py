@@ -12,13 +12,13 @@ from urllib.parse import unquote, urlsplit
 from shared.domain.catalog import Column, Partition
 from shared.domain.rows import MAX_ROWS, Row, RowQuery, from_text
 from shared.errors import InvalidInputError, NotFoundError, PermanentError
-from shared.insights.calls import Calls
+from shared.insights.calls import Calls, source_of
 from shared.insights.catalog import CatalogClient
-from shared.insights.catalog_wire import PartitionMetadata
+from shared.insights.catalog_wire import PartitionMetadata, UnreadablePartition
 from shared.insights.delimited import UnreadableFileError
 from shared.insights.files import FileClient, FileRequest
 from shared.insights.paths import below, quoted
-from shared.insights.reading import MalformedAnswerError, decoded
+from shared.insights.reading import MalformedAnswerError, Omissions, decoded
 from shared.insights.rows import RowsClient
 from shared.insights.transport import Answer, Call
 
@@ -33,19 +33,28 @@ class PartitionsClient:
         self._files = files
         self._catalog = CatalogClient(calls)
         self._rows = RowsClient(calls)
+        self._omissions = Omissions()
 
     async def partitions(self, instance_id: str, table: str) -> Sequence[Partition]:
         """The partitions of a table."""
         entity = await self._catalog.entity(instance_id, table)
-        return [partition.shown() for partition in entity.partitions or ()]
+        found = entity.partitions or ()
+        for place, partition in enumerate(found):
+            if isinstance(partition, UnreadablePartition):
+                what = f"partitions[{place}] of table {table!r}"
+                self._omissions.warn(source_of(instance_id), what, partition.flaw)
+        return [partition.shown() for partition in found if isinstance(partition, PartitionMetadata)]
 
     async def rows(self, instance_id: str, table: str, partition: str) -> AsyncIterator[Sequence[Row]]:
         """The rows of a partition, some at a time. Raises `InvalidInputError` for one that no answer can hold."""
         entity = await self._catalog.entity(instance_id, table)
         partitions = entity.partitions or []
-        wanted = next((one for one in partitions if one.name == partition), None)
-        if wanted is None:
+        named = [one for one in partitions if isinstance(one, PartitionMetadata) and one.name == partition]
+        if not named:
             raise NotFoundError(f"Customer Insights knows no partition {partition!r} of the table {table!r}.")
+        if len(named) > 1:
+            raise PermanentError(f"Customer Insights has two partitions named {partition!r} of the table {table!r}.")
+        wanted = named[0]
         try:
             how = wanted.text_format()
         except UnreadableFileError as error:
@@ -101,17 +110,23 @@ def _texts(headers: object) -> Mapping[str, str]:
 
 
 def _files_of(
-    partition: PartitionMetadata, partitions: Sequence[PartitionMetadata], files: Sequence[FileRequest]
+    partition: PartitionMetadata,
+    partitions: Sequence[PartitionMetadata | UnreadablePartition],
+    files: Sequence[FileRequest],
 ) -> Sequence[FileRequest]:
     """The files of one partition: those at its location; else the one in its place; else all, where it is the only one.
 
     Raises `PermanentError` where none of these tells.
     """
+    locations = {_path(one.location) for one in partitions if isinstance(one, PartitionMetadata) and one.location}
     at_location = [file for file in files if partition.location and _path(file.uri) == _path(partition.location)]
     if at_location:
         return at_location
     if len(files) == len(partitions):
-        return [files[partitions.index(partition)]]
+        in_place = files[partitions.index(partition)]
+        # What is at another's location is not this one's, whatever its place.
+        if _path(in_place.uri) not in locations:
+            return [in_place]
     if len(partitions) == 1:
         return files
     raise PermanentError(f"Customer Insights does not say where the partition {partition.name!r} is.")
@@ -127,7 +142,7 @@ def _path(url: str) -> str:
 def _named(rows: Iterator[list[str]], columns: Sequence[Column], *, has_header: bool | None) -> Iterator[Row]:
     """The rows with their values by column. Raises `PermanentError` where a row has more or fewer values than those.
 
-    Without word of a header, a first row that looks like one is taken for one.
+    Without word of a header, a first row that is clearly one is taken for one.
     """
     first = next(filter(None, rows), None)  # a blank line is no row
     if first is None:
@@ -138,6 +153,8 @@ def _named(rows: Iterator[list[str]], columns: Sequence[Column], *, has_header: 
     else:
         columns = columns or [Column(name=f"column {number}") for number, _ in enumerate(first, start=1)]
         rows = chain([first], rows)
+    if len({column.name for column in columns}) < len(columns):
+        raise PermanentError("A row cannot be told by its columns: two columns have the same name.")
     for number, row in enumerate(rows, start=1):
         # Where there is but one column, a blank line is an empty value.
         values = row or [""] * (len(columns) == 1)
@@ -154,13 +171,19 @@ def _named(rows: Iterator[list[str]], columns: Sequence[Column], *, has_header: 
 def _is_header(cells: Sequence[str], known: set[str], *, declared: bool | None) -> bool:
     """Whether a first row is a header: as declared, or else where it holds all columns' names, or only such.
 
-    A table without known columns is read with the names that its first row gives. Raises `PermanentError` where a
-    header is declared that is none.
+    Raises `PermanentError` where a header is declared that is none, and where nothing tells: a header that is taken
+    for a row is a wrong row, and a row that is taken for a header is lost.
     """
     if declared is False:
         return False
     found = {cell.casefold() for cell in cells}
     are_names = "" not in found and len(found) == len(cells)
-    if declared and (not are_names or (known and found.isdisjoint(known))):
-        raise PermanentError("The first row of a file holds no names of columns, though a header is declared.")
-    return are_names and (declared is True or found <= known or known <= found)
+    if declared:
+        if not are_names or (known and found.isdisjoint(known)):
+            raise PermanentError("The first row of a file holds no names of columns, though a header is declared.")
+        return True
+    if known and found.isdisjoint(known):
+        return False
+    if known and are_names and (found <= known or known <= found):
+        return True
+    raise PermanentError("The first row of a file may be a header or not, and none is declared.")

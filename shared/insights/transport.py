@@ -4,19 +4,16 @@ The only module that names the exceptions of requests. Nothing here knows what t
 and follows no redirect: requests would take the subscription key along to another host.
 """
 
-import logging
 import random
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from typing import Final, Literal, Self
 from urllib.parse import quote, urlencode
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from shared.domain import exact_json
 from shared.errors import (
@@ -37,10 +34,8 @@ from shared.insights.clock import Clock
 from shared.insights.dates import Dates, date_of
 from shared.insights.own_words import own_words
 from shared.insights.reading import MalformedAnswerError
+from shared.insights.sessions import pieces
 
-# As many calls as are made at once; a ninth would open a connection and close it again.
-_POOL_SIZE: Final = 104
-_CHUNK_BYTES: Final = 64 * 1024
 _JSON: Final = {"Content-Type": "application/json"}
 _CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 _NO_URL: Final = (
@@ -108,19 +103,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-def new_session() -> requests.Session:
-    """Make a session that many threads may share: it keeps connections, but no cookies, and reads no environment."""
-    # At its usual level it logs the address of an answer whose header section it does not understand.
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    session = requests.Session()
-    session.trust_env = False  # a .netrc on the machine would replace the bearer token
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    adapter = HTTPAdapter(pool_maxsize=_POOL_SIZE)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -228,7 +210,7 @@ class Transport:
     def _body(self, call: Call, response: requests.Response, deadline: float) -> bytes:
         """Read the answer, but no longer than the deadline: a timeout only limits the pauses between its pieces."""
         chunks = []
-        for chunk in response.iter_content(_CHUNK_BYTES):
+        for chunk in pieces(response):
             chunks.append(chunk)
             if self.clock.monotonic() > deadline:
                 raise _late(call)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from shared.domain import ids
 from shared.domain.numbers import number_of
 from shared.domain.resources import Fault
 from shared.insights.spelling import spelled
@@ -27,6 +28,16 @@ type Name = Annotated[str, Field(min_length=1)]
 type Text = Annotated[str, Field(coerce_numbers_to_str=True)]
 # Strict: a bare number is no time, though Pydantic would take it for seconds since 1970.
 type Time = Annotated[datetime, Field(strict=True)]
+
+
+def _not_blank(value: str) -> str:
+    if not ids.key(value):
+        raise PydanticCustomError("id", "Input should be an id, not blank")
+    return value
+
+
+# Something is left of it where ids are compared.
+type Id = Annotated[Name, AfterValidator(_not_blank)]
 
 
 def whole_number(value: object) -> int | None:

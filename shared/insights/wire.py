@@ -31,6 +31,7 @@ from shared.insights.spelling import spelled
 from shared.insights.values import (
     CIResult,
     Count,
+    Id,
     Name,
     Time,
     Wire,
@@ -46,7 +47,7 @@ from shared.insights.values import (
 class InstanceInfo(Wire):
     """An environment."""
 
-    instance_id: Name
+    instance_id: Id
     name: str | None = None
 
     def resource(self) -> Instance:
@@ -62,7 +63,7 @@ def metadata(name: str) -> AliasChoices:
 class DataSourceInfo(Wire):
     """A data source."""
 
-    data_source_id: Name = Field(validation_alias=metadata("dataSourceId"))
+    data_source_id: Id = Field(validation_alias=metadata("dataSourceId"))
     name: str | None = Field(None, validation_alias=metadata("name"))
     friendly_name: str | None = Field(None, validation_alias=metadata("friendlyName"))
     kind: str | None = Field(None, validation_alias=metadata("kind"))
@@ -112,7 +113,7 @@ class GraphTaskInfo(Wire):
 class GraphJobInfo(Wire):
     """A job."""
 
-    job_id: Name
+    job_id: Id
     job_status: str | None = None
     operation_type: str | None = None
     job_submission_kind: str | None = None
@@ -152,7 +153,7 @@ class GraphNodeInfo(Wire):
     def resource(self) -> Node | None:
         """Return the node, or None where it names no object: not every node has one."""
         operation_type = spelled(self.operation_type)
-        if not operation_type or not self.identifier:
+        if not operation_type or not self.identifier or not ids.key(self.identifier):
             return None
         return Node(
             operation_type=operation_type,

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 
 from shared.domain.deliveries import New
 from shared.domain.messages import Look, Release
-from shared.ports import Clock, DeliveryQueue, DueStore, ReleaseQueue
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DueStore
+from shared.ports.queues import DeliveryQueue, ReleaseQueue
 
 # What is due later than this stands in the table.
 SOON = timedelta(minutes=2)

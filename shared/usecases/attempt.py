@@ -13,21 +13,25 @@ from datetime import datetime, timedelta
 from shared.domain import signatures
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, RetryPolicy, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import Look
 from shared.domain.settling import Settled, Terms, settle
 from shared.domain.subscriptions import Status, Subscription
 from shared.domain.verdicts import DENIED_STATUSES, Verdict, judge
 from shared.errors import BridgeError, ConfigurationError, LostRaceError
-from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import Callbacks, Cipher, SubscriptionStore
 from shared.telemetry import ATTEMPT_DURATION, DELIVER, DELIVERIES, DELIVERY_LATENCY, SILENCE, Span, Telemetry
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
 from shared.usecases.change import change
 
-# How much longer than its time limit an attempt is taken to be under way: its own two writes are in it.
-CLAIM_MARGIN = timedelta(seconds=10)
+# An attempt is taken to be under way for as long as its time limit and the writes before and after it take. Nobody goes
+# on with what a process that died has claimed before that, so it is no longer than it has to be.
+CLAIMING = timedelta(seconds=1)
+SETTLING = timedelta(seconds=5)  # with all retries of the storage SDK
 
 TOO_OLD = "older than DELIVERY_MAX_AGE_HOURS"
 
@@ -84,16 +88,17 @@ class Attempt:
 
         Raises `LostRaceError` when others were quicker.
         """
+        claiming = CLAIMING
         while True:
             now = self._clock()
-            until = now + self._timeout + CLAIM_MARGIN
+            until = now + claiming + self._timeout + SETTLING
             was, version = (stored.delivery, stored.version) if stored is not None else (None, None)
             delivery = begin(now, until)
             stored = Stored(delivery, await self._deliveries.put(delivery, version, was))
-            if self._clock() + self._timeout < until:
+            if self._clock() < now + claiming:
                 return stored
             # The write took so long that the attempt could outlast the claim.
-            begin = delivery.attempt
+            begin, claiming = delivery.attempt, 2 * claiming
 
     async def __call__(self, claimed: Stored, subscription: Subscription, *, is_probe: bool = False) -> Status | None:
         """Call the flow, and settle what comes of it; gives the subscription's status then (None: it is gone)."""
@@ -208,7 +213,9 @@ class Attempt:
             return
         why = f"HTTP {delivery.status}, until DELIVERY_MAX_AGE_HOURS"
         await self.conclude(delivery.hold(now, why), stored)
-        await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
+        suspended = await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
+        if suspended is not None:
+            log.warning("subscription.suspended id=%s trigger=%s: %s", suspended.id, suspended.trigger.slug, why)
 
     async def bury_again(self, stored: Stored) -> None:
         """Finish what a process that died has left of a dead delivery: its letter, and its place in the line."""

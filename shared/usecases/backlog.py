@@ -11,9 +11,12 @@ from datetime import datetime, timedelta
 from shared.domain.deliveries import Delivery
 from shared.domain.messages import Release
 from shared.domain.subscriptions import Subscription
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.change import change
+from shared.usecases.shared_reads import SharedReads
 
 # A look that is so much overdue, or a message that has not come for so long, is taken for lost.
 LOST_AFTER = timedelta(seconds=60)
@@ -28,6 +31,7 @@ class Backlog:
         self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore, agenda: Agenda, clock: Clock
     ) -> None:
         self._subscriptions = subscriptions
+        self._subscription = SharedReads(subscriptions.get)
         self._deliveries = deliveries
         self._agenda = agenda
         self._clock = clock
@@ -44,7 +48,7 @@ class Backlog:
 
         `is_careful`: the flow has been called at its rate just now.
         """
-        found = await self._subscriptions.get(subscription_id)
+        found = await self._subscription(subscription_id)
         now = self._clock()
         if found is not None and needs_start(found[0], now):
             await self._arrange(subscription_id, lambda it: it if needs_start(it, now) else None, now, is_careful)

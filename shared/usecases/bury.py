@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from shared.domain.deliveries import Delivery
-from shared.domain.events import json_text
+from shared.domain.events.wire import json_text
 from shared.domain.letters import DeadLetter, letter_id
-from shared.ports import Clock, DeadLetterLog
+from shared.ports.clock import Clock
+from shared.ports.logs import DeadLetterLog
 from shared.telemetry import DEAD_LETTERS, SILENCE, Telemetry
 
 # A storage queue message is never longer than this, in bytes or characters.

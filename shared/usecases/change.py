@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from shared.domain.subscriptions import Subscription
 from shared.errors import LostRaceError, TransientError
-from shared.ports import SubscriptionStore
+from shared.ports.subscriptions import SubscriptionStore
 
 MAX_RACES = 16
 

@@ -8,12 +8,15 @@ from shared.domain.deliveries import Delivery, New, Stage
 from shared.domain.messages import Look, decode_delivery
 from shared.domain.subscriptions import Subscription
 from shared.errors import LostRaceError
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.attempt import TOO_OLD, Attempt, Begin, Stored
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
 from shared.usecases.gate import Gate
+from shared.usecases.shared_reads import SharedReads
 
 log = logging.getLogger("bridge.deliver")
 
@@ -33,7 +36,8 @@ class Deliver:
         gate: Gate,
         clock: Clock,
     ) -> None:
-        self._subscriptions = subscriptions
+        # A burst of events for one flow asks for the same subscription again and again.
+        self._subscription = SharedReads(subscriptions.get)
         self._deliveries = deliveries
         self._agenda = agenda
         self._attempt = attempt
@@ -52,7 +56,7 @@ class Deliver:
         except ValueError as error:
             await self._bury.message("deliveries", message, f"unreadable: {error}")
             return
-        found = await self._subscriptions.get(asked.subscription_id)
+        found = await self._subscription(asked.subscription_id)
         if found is None:
             log.info("delivery.unwanted event=%s subscription=%s", asked.key.id, asked.subscription_id)
             await self._forget(asked)

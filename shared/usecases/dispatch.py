@@ -8,11 +8,13 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 
 from shared.domain.deliveries import Delivery, New
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import parse
-from shared.domain.subscriptions import routes_of
+from shared.domain.routes import routes_of
 from shared.errors import LostRaceError, TooLargeError
-from shared.ports import Clock, EventLog, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.logs import EventLog
+from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import DISPATCH, SILENCE, Telemetry
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog

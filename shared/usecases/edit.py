@@ -9,9 +9,11 @@ from typing import Literal
 from pydantic import ValidationError
 
 from shared.domain.deliveries import Stage
-from shared.domain.subscriptions import Filters, Subscription
+from shared.domain.subscriptions import Subscription
 from shared.errors import InvalidInputError, LostRaceError, NotFoundError
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.attempt import Attempt, Stored
 from shared.usecases.backlog import Backlog
 from shared.usecases.change import change
@@ -115,7 +117,7 @@ def _filtered(subscription: Subscription, filters: Mapping[str, object]) -> Subs
         raise InvalidInputError(unknown)
     given = {**subscription.filters.model_dump(by_alias=True), **filters}
     try:
-        new: Filters = subscription.trigger.filters.model_validate(given)
+        new = subscription.trigger.filters.model_validate(given)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False, include_context=False)
         raise InvalidInputError({str(one["loc"][0]): one["msg"] for one in wrong}) from None

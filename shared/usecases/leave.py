@@ -15,7 +15,8 @@ from shared.domain.cadence import Rows
 from shared.domain.polls import EVERY_INSTANCE, Polled
 from shared.domain.resources import Instance
 from shared.domain.slots import Slot
-from shared.ports import PollStore, SubscriptionStore
+from shared.ports.polling import PollStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import INSTANCES_LEFT, SILENCE, Telemetry
 from shared.usecases.poll_instance import PollInstance
 

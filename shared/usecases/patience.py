@@ -16,7 +16,9 @@ from datetime import datetime, timedelta
 from shared.domain.deliveries import Delivery, New
 from shared.domain.messages import decode_delivery
 from shared.errors import FormatError, LostRaceError
-from shared.ports import Clock, DeliveryStore, TextQueue
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.queues import TextQueue
 from shared.telemetry import POISON_MESSAGES, SILENCE, Telemetry
 from shared.usecases.attempt import Attempt, Stored
 from shared.usecases.bury import Bury

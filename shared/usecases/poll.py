@@ -17,7 +17,9 @@ from shared.domain.checkpoints import Family
 from shared.domain.polls import EVERY_INSTANCE
 from shared.domain.resources import Instance
 from shared.domain.slots import Slot, shards
-from shared.ports import Clock, Insights, PollQueue, PollStore
+from shared.ports.clock import Clock
+from shared.ports.polling import Insights, PollStore
+from shared.ports.queues import PollQueue
 from shared.telemetry import POLL_WAIT, SILENCE, Telemetry
 from shared.usecases.leave import Leave
 from shared.usecases.poll_many import PollFailedError, PollMany

@@ -14,7 +14,9 @@ from typing import Any
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.resources import Instance
 from shared.errors import BridgeError, LostRaceError, PermanentError
-from shared.ports import CheckpointStore, Clock, Insights, Publisher, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.polling import CheckpointStore, Insights, Publisher
+from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import (
     EVENTS_PUBLISHED,
     POLL,
@@ -102,8 +104,8 @@ class PollInstance:
         else:
             failures += compared.failures
             has_changed = compared.state is not checkpoint.state
-            self._outcomes.saw(instance_id, family, feeds.listed if family is Family.JOBS else (), changed=has_changed)
-            if compared.events or compared.state is not checkpoint.state:
+            self._outcomes.saw(instance_id, family, compared.going_on, changed=has_changed)
+            if compared.events or has_changed:
                 # The trace is written down with the event: whoever publishes it, it leaves with the same bytes.
                 outbox = [*checkpoint.outbox, *(event.traced(span.traceparent).raw for event in compared.events)]
                 span.note(events=len(compared.events))

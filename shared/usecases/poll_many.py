@@ -14,7 +14,8 @@ from shared.domain import ids
 from shared.domain.resources import Instance
 from shared.domain.slots import Slot
 from shared.errors import TimedOutError
-from shared.ports import Budget, Clock
+from shared.ports.clock import Clock
+from shared.ports.polling import Budget
 from shared.telemetry import SILENCE, Telemetry
 from shared.usecases.poll_instance import PollInstance
 from shared.usecases.poll_outcomes import PollOutcomes
@@ -55,6 +56,7 @@ class PollMany:
         self._telemetry = telemetry
         self._lanes = asyncio.Semaphore(AT_ONCE)
         self._slow_lanes = asyncio.Semaphore(SLOW_AT_ONCE)
+        self._door = asyncio.Lock()
         self._slow: set[str] = set()
 
     async def __call__(self, slot: Slot, instances: Sequence[Instance]) -> list[Exception]:
@@ -94,11 +96,16 @@ class PollMany:
 
     async def _has_room(self, slot: Slot) -> bool:
         """Wait until the API takes the calls of one more poll; whether it does before the slot ends."""
-        while (now := self._clock()) < slot.ends_at:
-            if not (wait := self._budget.begin()):
-                return True
-            await asyncio.sleep(min(wait, (slot.ends_at - now).total_seconds()))
-        return False
+        if (left := (slot.ends_at - self._clock()).total_seconds()) <= 0:
+            return False
+        try:
+            # One waits at the door, the others behind it: who comes later does not find the room that has just opened.
+            async with asyncio.timeout(left), self._door:
+                while wait := self._budget.begin():  # noqa: ASYNC110 - it is the API that has room again
+                    await asyncio.sleep(wait)
+        except TimeoutError:
+            return False
+        return True
 
     async def _within(self, limit: timedelta, slot: Slot, instance: Instance) -> Sequence[Exception]:
         try:

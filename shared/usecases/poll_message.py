@@ -11,7 +11,8 @@ from shared.domain.messages import Beat, decode_poll
 from shared.domain.resources import Instance
 from shared.domain.slots import Shard, Slot
 from shared.errors import FormatError
-from shared.ports import Clock, PollStore
+from shared.ports.clock import Clock
+from shared.ports.polling import PollStore
 from shared.usecases.bury import Bury
 from shared.usecases.poll_many import PollFailedError, PollMany
 from shared.usecases.poll_report import PollReport

@@ -13,7 +13,8 @@ from shared.domain.checkpoints import Family
 from shared.domain.polls import EVERY_INSTANCE, Polled
 from shared.domain.resources import Instance, Job
 from shared.errors import BridgeError, ThrottledError
-from shared.ports import Clock, PollStore
+from shared.ports.clock import Clock
+from shared.ports.polling import PollStore
 
 MAX_ERROR = 400
 

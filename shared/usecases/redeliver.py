@@ -7,14 +7,17 @@ import logging
 import uuid
 
 from shared.domain.deliveries import Delivery, Line, New, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.letters import DeadLetter
 from shared.domain.logs import Between
 from shared.domain.messages import Look
 from shared.domain.pages import Slice
 from shared.domain.subscriptions import Subscription
 from shared.errors import ConflictError, LostRaceError, NotFoundError
-from shared.ports import Clock, DeadLetterLog, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.logs import DeadLetterLog
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import letter_of

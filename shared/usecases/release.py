@@ -15,7 +15,9 @@ from shared.domain.deliveries import EventKey, Stage
 from shared.domain.messages import Release as Asked
 from shared.domain.subscriptions import Subscription
 from shared.errors import LostRaceError
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.attempt import Attempt, Stored
 from shared.usecases.backlog import LOST_AFTER, Backlog, is_leased
@@ -145,7 +147,11 @@ class Release:
             return taken
 
         if await change(self._subscriptions, asked.subscription_id, leased) is taken is not None:
-            run = await self._work(asked.subscription_id, is_careful=asked.is_careful)
+            try:
+                run = await self._work(asked.subscription_id, is_careful=asked.is_careful)
+            except Exception:  # the message comes again, and is to find the lease free
+                await self._give_back(asked.subscription_id, until, asked.at)
+                raise
             await self._hand_over(asked.subscription_id, until, run)
             await self._agenda.waive(mine, until)
 
@@ -262,14 +268,21 @@ class Release:
 
     async def _hand_over(self, subscription_id: str, until: datetime, run: _Run) -> None:
         """Give the lease back, and see to it that whoever is to look next does."""
-        if run.next_at is not None:
-            await self._agenda.look(Asked(subscription_id, run.next_at), run.next_at)
-
-        def handed(it: Subscription) -> Subscription | None:
-            is_mine = it.leased_until == until
-            return replace(it, release_at=run.next_at, leased_until=None) if is_mine else None
-
-        await change(self._subscriptions, subscription_id, handed)
+        following = Asked(subscription_id, run.next_at) if run.next_at is not None else None
+        if following is not None:
+            await self._agenda.insure(following, following.at + LOST_AFTER)
+        await self._give_back(subscription_id, until, run.next_at)
+        if following is not None:  # after that: whoever finds the lease taken leaves, and his message is gone
+            await self._agenda.look(following, following.at)
+            await self._agenda.waive(following, following.at + LOST_AFTER)
         # Whoever put something in meanwhile has relied on this run.
         if await self._deliveries.line(subscription_id, 1):
             await self._backlog.start(subscription_id)
+
+    async def _give_back(self, subscription_id: str, until: datetime, next_at: datetime | None) -> None:
+        """Give the lease back that ends then, unless somebody else has it now."""
+
+        def given(it: Subscription) -> Subscription | None:
+            return replace(it, release_at=next_at, leased_until=None) if it.leased_until == until else None
+
+        await change(self._subscriptions, subscription_id, given)

@@ -10,7 +10,11 @@ from itertools import batched
 from shared.domain.polls import EVERY_INSTANCE, Polled
 from shared.domain.subscriptions import Status
 from shared.domain.timers import HEARTBEAT
-from shared.ports import DeadLetterLog, DeliveryStore, PollStore, SubscriptionStore, TimerStore, Waiting
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.logs import DeadLetterLog
+from shared.ports.polling import PollStore, TimerStore
+from shared.ports.queues import Waiting
+from shared.ports.subscriptions import SubscriptionStore
 
 # Nobody counts on from here.
 MOST = 1_000

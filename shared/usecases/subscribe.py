@@ -18,7 +18,8 @@ from shared.domain.events.measures import MeasureChoice, MeasureFilters
 from shared.domain.events.segments import SegmentChoice, SegmentFilters
 from shared.domain.resources import DataSource, Instance, Measure
 from shared.domain.signatures import SECRET_BYTES, context, written
-from shared.domain.subscriptions import Subscription, Trigger, derived_id
+from shared.domain.subscriptions import Subscription, derived_id
+from shared.domain.triggers import Trigger
 from shared.domain.wishes import Wish
 from shared.errors import (
     BridgeError,
@@ -29,7 +30,10 @@ from shared.errors import (
     NotFoundError,
     TransientError,
 )
-from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, Insights, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.polling import Insights
+from shared.ports.subscriptions import Callbacks, Cipher, SubscriptionStore
 from shared.usecases.backlog import Backlog
 from shared.usecases.served import Served
 

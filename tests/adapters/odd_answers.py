@@ -67,4 +67,6 @@ ODD_LINES = [
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\n",
     b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 5\r\n\r\nHTTP/1.1 202 Accepted\r\n",
     b"HTTP/1.1 102 Processing\r\nNo colon\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\n",
+    b"http/1.1 202 Accepted\r\n",
+    b" \tHTTP/1.1 202 Accepted\r\n",
 ]

@@ -143,7 +143,7 @@ def test_a_server_that_will_close_is_believed(line: bytes) -> None:
     assert seen(reader) == (Answer(status=202, body="ok"), False)
 
 
-@pytest.mark.parametrize("line", ODD_LINES[4:7] + ODD_LINES[9:10])
+@pytest.mark.parametrize("line", ODD_LINES[4:7] + ODD_LINES[9:10] + ODD_LINES[-2:])
 def test_no_connection_is_used_again_after_an_odd_status_line(line: bytes) -> None:
     assert not read(line + b"Content-Length: 0\r\n\r\n").leaves_connection_usable
 

@@ -1,17 +1,22 @@
 """Connections to flows: which are used again, and what becomes of an attempt when one ends."""
 
 import asyncio
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from shared.adapters import connections
+from shared.adapters.callbacks import CallbackClient
 from shared.domain.callbacks import Answer
 from tests.adapters.scripted_flow import (
     ACCEPTED,
     BODY,
     HEADERS,
+    LOCAL,
     Reply,
+    Resolver,
     calling,
     close,
     cut,
@@ -169,3 +174,25 @@ async def test_a_closed_client_opens_again_when_used() -> None:
         assert await client.post(receiver.url(), BODY, HEADERS) == Answer(status=202)
         await client.close()
         assert await client.post(receiver.url(), BODY, HEADERS) == Answer(status=202)
+
+
+def test_a_client_closes_also_when_the_event_loop_that_it_was_used_in_is_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as other:
+        url = f"http://flow.test:{server.getsockname()[1]}/x"
+
+        def accept() -> socket.socket:
+            accepted, _ = server.accept()
+            accepted.sendall(ACCEPTED)
+            return accepted
+
+        async def use() -> CallbackClient:
+            client = CallbackClient(LOCAL, 5, resolve=Resolver(["127.0.0.1"]))
+            assert await client.post(url, BODY, HEADERS) == Answer(status=202)
+            return client
+
+        accepting = other.submit(accept)
+        client = asyncio.run(use())
+        with accepting.result():
+            assert client._connections._idle, "it keeps no connection, so nothing is to be closed"
+            asyncio.run(client.close())
+        assert client._connections._idle == {}

@@ -8,7 +8,7 @@ from shared.adapters.poll_table import POLLS, PollTable
 from shared.domain.checkpoints import Family
 from shared.domain.polls import EVERY_INSTANCE, Polled
 from shared.errors import FormatError
-from shared.ports import PollStore
+from shared.ports.polling import PollStore
 from tests.adapters.conftest import NOW, Opened, Storage
 from tests.fakes import PollStoreFake
 

@@ -17,6 +17,7 @@ SAMPLE = {
     "id": "m",
     "trigger": "measure-threshold-crossed",
     "instanceId": "instance",
+    "instanceKey": "instance",
     "filters": '{"threshold": "0.1", "direction": "above", "rearmMargin": "0", "measureName": "Revenue"}',
     "callback": b"\x00sealed\xff",
     "callbackHost": "prod-1.logic.azure.com",

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from shared.adapters.subscription_table import SubscriptionTable
-from shared.domain.events import Event, MeasureThresholdCrossed, SystemRefreshCompleted
-from shared.domain.subscriptions import TRIGGERS, Standing
+from shared.domain.events.envelope import Event
+from shared.domain.events.jobs import SystemRefreshCompleted
+from shared.domain.events.measures import MeasureThresholdCrossed
+from shared.domain.subscriptions import Standing
+from shared.domain.triggers import TRIGGERS
 from shared.errors import LostRaceError, TransientError
 from tests.adapters.conftest import NOW, Opened, Storage, Stored, made_event
 from tests.adapters.subscriptions import FAILED, FULL, MEASURE, SYSTEM, found_by, subscription

@@ -10,7 +10,7 @@ from shared.domain.checkpoints import Family
 from shared.domain.polls import Polled
 from shared.domain.timers import HEARTBEAT, Ticked
 from shared.errors import FormatError
-from shared.ports import TimerStore
+from shared.ports.polling import TimerStore
 from tests.adapters.conftest import NOW, Opened, Storage
 from tests.fakes import TimerStoreFake
 

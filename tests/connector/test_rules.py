@@ -7,7 +7,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV2SpecValidator, OpenAPIV31SpecValidator
 
 import function_app  # noqa: F401 - importing the app declares its operations
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from tests.connector.documents import (
     Json,
     by_id,

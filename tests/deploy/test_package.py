@@ -1,6 +1,7 @@
 """What a deployment packages is the app, all of it and nothing else; and it runs with what requirements.txt names."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from local.tenant.model import Tenant
 from tests.deploy import ignoring
 from tests.deploy.lock import APP, environment, pins
 from tests.functions import FUNCTIONS
+from tests.pages import PAGES, shell
 
 type Packager = Callable[[Sequence[str], Sequence[str]], set[str]]
 
@@ -40,8 +42,10 @@ STRAYS = [
     *(".python_packages/lib/site-packages/x.py", "node_modules/x/index.js", "local/azurite/node_modules/x/index.js"),
     *("docs/new.md", "tests/new.py", "connector/new.json", "infra/new.bicep", "infra/main.json", "bench/x.py"),
     *("customer_insights_event_bridge.egg-info/PKG-INFO", "build/lib/x.py", "dist/x.whl", "NOTES.md", "package.zip"),
-    *("deadletters.json", "subscriptions.json", "checkpoint.json"),
 ]
+
+# What the pages have one save into a checkout. Some of it is customers' data.
+SAVED = re.findall(r"(?:> |--file |--output-path )([\w-]+\.\w+)", "\n".join(shell(page) for page in PAGES.values()))
 
 # What Azure brings besides: the worker's runtime. And what the local host needs: a cron library.
 PLATFORM = ("azure-functions-runtime", "azurefunctions-extensions-base", "cronsim")
@@ -109,7 +113,12 @@ def test_the_app_is_packaged_and_nothing_else(packager: Packager) -> None:
     files = checked_out()
     app = {name for name in files if name.split("/")[0] in ignoring.APP}
     assert app >= {"host.json", "requirements.txt", "function_app.py", "shared/settings.py", "triggers/queues.py"}
-    assert packager([*files, *STRAYS], IGNORED) == app
+    assert packager([*files, *STRAYS, *SAVED], IGNORED) == app
+
+
+def test_what_the_pages_have_one_save_is_not_committed() -> None:
+    assert {"checkpoint.json", "package.zip"} <= set(SAVED)
+    assert ignoring.git(SAVED, (PROJECT / ".gitignore").read_text("utf-8").splitlines()) == set()
 
 
 # Measured with azd's own matcher, compiled, on this project's first .funcignore.

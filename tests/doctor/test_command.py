@@ -23,7 +23,7 @@ async def test_a_bridge_that_is_well(patient: Patient) -> None:
         "The encryption keys open the callback URLs of all 1 subscriptions.",
         "There is no queue events-poison: no message was given up.",
         "There are no dead letters.",
-        "None of 1 subscriptions is suspended.",
+        "All of 1 subscriptions take events.",
         "The API takes key and token. Instances that it lists: 1.",
         "Data sources: manage/datasources answers, 5 can be read; manage/datasources/v2 does not exist.",
         "The jobs of the workflow 'main': workflows answers, 13 can be read; manage/workflows does not exist.",

@@ -107,7 +107,7 @@ async def test_a_deployed_bridge_is_looked_at_with_its_own_settings(patient: Pat
         "The encryption keys open the callback URLs of all 1 subscriptions.",
         "The API takes key and token. Instances that it lists: 1.",
         "Azure has resolved all 2 references of the app.",
-        "None of 1 subscriptions is suspended.",
+        "All of 1 subscriptions take events.",
     ):
         assert line in told.lines("fine")
     assert [secret for secret in {*patient.known_secrets, "s3cret"} if secret in told.text] == []
@@ -161,7 +161,9 @@ def test_where_nothing_was_deployed_that_is_said(cli: Cli, azd: str | None, expe
 
 def test_a_program_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert read_deployed("bridge").findings[0].what == "Azd is not installed, or not on the PATH."
+    finding = read_deployed("bridge").findings[0]
+    assert finding.what == "The program azd is not installed, or not on the PATH."
+    assert finding.do == "Install it: docs/deploy.md has where from."
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,16 @@ from doctor.findings import Finding, Verdict
 from doctor.operation import MOST_LETTERS, check_operation
 from doctor.polls import Written, judge
 from shared.adapters.checkpoint_blobs import CheckpointBlobs
+from shared.adapters.delivery_table import DeliveryTable
 from shared.adapters.letter_table import DeadLetterTable
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.domain.checkpoints import Checkpoint, Family
-from shared.domain.deliveries import DeadLetter
+from shared.domain.deliveries import Delivery, New
 from shared.domain.jobs import JobsState
+from shared.domain.letters import DeadLetter
 from tests.adapters.test_subscription_table import subscription
 from tests.doctor.conftest import Patient
+from tests.usecases.world import event_of
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SOON, LATER = timedelta(minutes=1), timedelta(hours=2)
@@ -41,15 +44,21 @@ class TestStorage:
             await letters.record(letter)
         await letters.close()
         table = SubscriptionTable(storage.account)
-        off = replace(subscription(), id="off", status="suspended", callback=b"x", fingerprint="f")
-        await table.put(off, None)
+        for id_, status in (("off", "suspended"), ("ill", "failing"), ("quiet", "paused")):
+            await table.put(replace(subscription(), id=id_, status=status, callback=b"x", fingerprint=id_), None)
         await table.close()
+        deliveries = DeliveryTable(storage.account, lambda: NOW)
+        for number in range(3):
+            await deliveries.put(Delivery.held(New("off", event_of(number), NOW), NOW))
+        await deliveries.close()
         found = await check_operation(storage.account, datetime.now(UTC))
         assert told(found, Verdict.WRONG) == [
             "Messages in the queue deliveries-poison: about 1.",
             "Dead letters: 2, the latest of 2026-11-25 12:01 UTC.",
-            "Of 2 subscriptions, 1 are suspended: off.",
+            "Of 4 subscriptions, 1 are suspended: off. Held for them: 3.",
+            "Of 4 subscriptions, 1 are failing: ill. Held for them: 0.",
         ]
+        assert "Of 4 subscriptions, 1 are paused: quiet. Held for them: 0." in told(found, Verdict.OPEN)
         assert "There is no queue events-poison: no message was given up." in told(found, Verdict.FINE)
         assert "s3cret" not in str(found)
 

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.events import DataSourceRefreshFailed, Event, EventData, json_number
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.events.data import EventData
+from shared.domain.events.data_sources import DataSourceRefreshFailed
+from shared.domain.events.envelope import Event
+from shared.domain.events.wire import json_number
+from shared.domain.triggers import TRIGGERS
 
 TYPES = [trigger.data for trigger in TRIGGERS.values()]
 T0 = datetime(2026, 11, 20, 3, tzinfo=UTC)

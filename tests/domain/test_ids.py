@@ -8,12 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain import ids, jobs, refreshes
-from shared.domain.events import DataSourceRefreshFailed, Event
+from shared.domain.events.data_sources import DataSourceRefreshFailed
+from shared.domain.events.envelope import Event
 from shared.domain.jobs import JobsState
 from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.resources import DataSource, Job, Node, Task
+from shared.domain.routes import routes_of, rules_partition
 from shared.domain.sightings import Snapshot
-from shared.domain.subscriptions import TRIGGERS, routes_of, rules_partition
+from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from tests.usecases.world import subscription
 

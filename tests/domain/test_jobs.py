@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.jobs import ASKED_FOR, MAX_ASKED, JobsState, compare, enough, to_ask
 from shared.domain.resources import Fault, Job, Task
 

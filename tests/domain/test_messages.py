@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import EventKey, New
-from shared.domain.events import DataSourceRefreshSucceeded, Event
+from shared.domain.events.data_sources import DataSourceRefreshSucceeded
+from shared.domain.events.envelope import Event
 from shared.domain.messages import (
     Beat,
     Look,
@@ -169,6 +170,8 @@ def test_a_message_with_something_wrong_is_a_value_error(key: str, value: object
         json.dumps({**WHOLE, "dispatchedAt": "0001-01-01T00:00:00+23:00"}),
         json.dumps({**WHOLE, "dispatchedAt": "2026-11-20T00:00:00"}),
         json.dumps({**WHOLE, "event": {**WHOLE["event"], "time": "0001-01-01T00:00:00+14:00"}}),
+        json.dumps({**WHOLE, "event": {**WHOLE["event"], "data": {"instanceId": "i1", "n": float("nan")}}}),
+        json.dumps({**WHOLE, "event": {**WHOLE["event"], "n": "huge"}}).replace('"huge"', "-1e400"),
         json.dumps({"v": 1, "subscriptionId": "s1"}),
         json.dumps({**WHOLE, "v": "1"}),
         '{"a":' * 13_000,
@@ -178,6 +181,8 @@ def test_a_message_with_something_wrong_is_a_value_error(key: str, value: object
         "before time",
         "no zone",
         "happened before time",
+        "no number",
+        "endless",
         "nothing to look at",
         "no version",
         "deep",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.checkpoints import Checkpoint, Family, encode
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.refreshes import FORGET_AFTER, compare
 from shared.domain.resources import DataSource, Job, Node, Task

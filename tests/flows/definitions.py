@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from shared.domain.events import Event, EventData
-from shared.domain.subscriptions import TRIGGERS, Trigger
+from shared.domain.events.data import EventData
+from shared.domain.events.envelope import Event
+from shared.domain.triggers import TRIGGERS, Trigger
 from tests.flows.expressions import Access, Call, Literal, Node, Scope, nodes, resolve
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "flows"

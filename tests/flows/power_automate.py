@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connector.solution import FLOWS, PLACEHOLDER
-from shared.domain.subscriptions import TRIGGERS, Trigger
+from shared.domain.triggers import TRIGGERS, Trigger
 from tests.connector.documents import Json, by_id, definition
 from tests.flows.definitions import INSTANCE
 from tests.flows.expressions import Scope, resolve

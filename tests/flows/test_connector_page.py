@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from shared.errors import InvalidInputError
 from shared.usecases.subscribe import UNKNOWN
 from tests.connector.documents import operations

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import function_app  # noqa: F401 - importing the app declares its operations
-from shared.domain.events import Event, EventData
-from shared.domain.subscriptions import TRIGGERS, Body
+from shared.domain.events.data import EventData
+from shared.domain.events.envelope import Event
+from shared.domain.triggers import TRIGGERS, Body
 from shared.errors import InvalidInputError
 from tests.flows.definitions import FOLDER, NAMES, Definition
 from tests.flows.expressions import Access, Call, Literal, Node, nodes

@@ -9,10 +9,19 @@ from datetime import timedelta
 
 import pytest
 
+from shared.adapters.queues import POLLS
+from shared.domain.cadence import EVERY
+from shared.domain.callbacks import Answer
+from shared.domain.checkpoints import Family
 from shared.domain.resources import Job
+from shared.domain.slots import SHARD
 from shared.settings import DEFAULTS
+from shared.telemetry import HELD, INSTANCES_LEFT, POLL_WAIT, SUBSCRIPTIONS
+from shared.usecases.edit import Edits
+from shared.usecases.observe import STATUSES
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.poll_many import AT_ONCE
+from shared.usecases.timers import RARELY
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,
@@ -23,11 +32,12 @@ from tests.fakes import (
     SubscriptionStoreFake,
 )
 from tests.infra.compiler import PROJECT
-from tests.infra.deployment import SITE, Deployment
+from tests.infra.deployment import SITE, STORAGE, Deployment
 from tests.infra.test_names import as_azure_gives_them, triggers
 from tests.infra.test_watching import minutes
 from tests.test_docs import table
 from tests.usecases.polling import poll_of
+from tests.usecases.world import World, event_of, subscription
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 ENVIRONMENTS = (1, 10, 1_000)
@@ -101,7 +111,9 @@ def test_total_is_the_sum_of_all_costs() -> None:
 
 
 def every_minutes(schedule: str) -> float:
-    """The interval of an NCRONTAB expression that fires every minute, or every so many."""
+    """The interval of an NCRONTAB expression that fires every minute, every so many, or once an hour."""
+    if re.fullmatch(r"\d+ \d+ \* \* \* \*", schedule):
+        return 60
     found = re.fullmatch(r"\d+ \*(?:/(\d+))? \* \* \* \*", schedule)
     assert found is not None, schedule
     return float(found[1] or 1)
@@ -124,7 +136,18 @@ def test_inputs_are_those_of_code_and_templates(plain: Deployment) -> None:
         "refresh_minutes": every_minutes(DEFAULTS["POLL_REFRESHES_SCHEDULE"]),
         "threshold_minutes": every_minutes(DEFAULTS["POLL_THRESHOLDS_SCHEDULE"]),
         "observe_minutes": every_minutes(timers["observe"]["schedule"]),
+        "advance_minutes": every_minutes(timers["advance"]["schedule"]),
+        "purge_minutes": every_minutes(timers["purge_logs"]["schedule"]),
+        # What polls have given up is looked at by nobody: the next slot makes up for it.
+        "gauges": len(set(plain.all(f"{STORAGE}/queueServices/queues")) - {f"{POLLS}-poison"})
+        + len(STATUSES) * len((SUBSCRIPTIONS, HELD))
+        + len(Family) * len((POLL_WAIT,))
+        + len((INSTANCES_LEFT,)),
         "at_once": AT_ONCE,
+        "inline_max": number(DEFAULTS["POLL_INLINE_MAX"]),
+        "every": EVERY,
+        "shard": SHARD,
+        "beat_minutes": RARELY * every_minutes(DEFAULTS["POLL_REFRESHES_SCHEDULE"]),
         "families": len(REFRESHES),
         "polls_per_second": timedelta(seconds=1) / interval,
         "memory_gb": memory / 1024,
@@ -160,3 +183,31 @@ async def test_a_poll_makes_as_many_calls_as_the_page_says() -> None:
         insights.calls.clear()
         await poll(families)
         assert len(insights.calls) == 1 + 2 * given[name]
+
+
+def counted(world: World) -> list[int]:
+    """What the storage has had to do."""
+    store, records = world.subscriptions, world.deliveries
+    return [store.reads, store.writes, records.reads, records.writes, world.queue.sent + world.releases.sent]
+
+
+async def test_the_storage_has_to_do_as_much_for_a_delivery_as_the_page_says() -> None:
+    rows = {name: [int(cell) for cell in cells] for name, *cells in table("storage-operations", PAGE)}
+    found, hundred = {}, [event_of(number) for number in range(100)]
+    for name, answers in (
+        ("straight through", [Answer(202)]),
+        ("tried again once, within two minutes", [Answer(500), Answer(202)]),
+    ):
+        world = World(*answers)
+        await world.run()
+        *others, sent = counted(world)
+        found[name] = [*others, 1 + sent]  # the world's dispatch is not counted
+    world = World(Answer(202), of=subscription(status="paused"), events=hundred)
+    await world.run()
+    *others, sent = counted(world)
+    found["held, while their subscription is not active"] = [each // len(hundred) for each in (*others, sent + 100)]
+    before = counted(world)
+    await world.edit("s1", Edits(status="active"))
+    await world.run()
+    found["let out, a hundred at a time"] = [now - then for now, then in zip(counted(world), before, strict=True)]
+    assert found == rows

@@ -4,16 +4,20 @@ import json
 import re
 from collections.abc import Mapping
 
+import pytest
+
 import shared
 from tests.infra.compiler import INFRA, PROJECT
 from tests.infra.deployment import COMPONENT, STORAGE, TOPIC, VAULT, Deployment
 from tests.infra.pages import page
 from tests.infra.test_roles import assignments
-from tests.pages import commands
+from tests.pages import commands, shell
 from tests.test_docs import README, block, code_spans, settings_table, table
 from tests.test_docs import routes as registered_routes
 
 PAGE = page("deploy.md")
+SETTINGS_PAGE = page("settings.md")
+TOOL = "(az|azd|curl|gh|git|make|openssl|pac|python3)"
 MAIN = (INFRA / "main.bicep").read_text("utf-8")
 AZURE = (PROJECT / "azure.yaml").read_text("utf-8")
 
@@ -32,6 +36,7 @@ COMMANDS = {
     "az functionapp keys set",
     "az functionapp list-flexconsumption-locations",
     "az group create",
+    "az keyvault list-deleted",
     "az keyvault recover",
     "az login",
     "az provider register",
@@ -85,6 +90,26 @@ def test_every_option_is_explained_and_no_other() -> None:
     assert options.keys() | settings | QUESTIONS == set(variables())
     assert settings <= set(settings_table())
     assert {name: variables()[name][1] or "none" for name in options} == options
+
+
+def test_settings_that_azd_does_not_take_are_told() -> None:
+    shown = [code_spans(names) for names, _ in table("no-options", SETTINGS_PAGE)]
+    assert sum(map(len, shown)) == len(set().union(*shown))
+    assert set().union(*shown) == set(settings_table()) - set(variables())
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [("deploy.md", "What you need"), ("operations.md", "Before you begin"), ("environments.md", "")],
+)
+def test_every_tool_that_a_page_uses_is_named_before_it_is_used(name: str, heading: str) -> None:
+    text = page(name)
+    (part,) = (
+        [part for part in text.split("\n## ") if part.startswith(heading)] if heading else [text.split("\n## ")[0]]
+    )
+    used = set(re.findall(rf"(?:^ *|\$\(|\| ){TOOL} ", shell(text), re.MULTILINE))
+    assert used >= {"az", "azd"}
+    assert used <= code_spans(part)
 
 
 def test_questions_are_those_that_azd_asks() -> None:

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from shared.adapters.queues import RELEASES
 from shared.composition import compose
 from shared.settings import AZURE_MARKS, DEFAULTS, Settings
 from tests.infra.compiler import PROJECT
@@ -141,8 +142,9 @@ def test_every_connection_of_a_trigger_is_deployed(deployment: Deployment) -> No
 
 def test_queues_of_triggers_are_deployed(plain: Deployment) -> None:
     queues = {t["queueName"] for t in triggers(as_azure_gives_them(plain)).values() if t["type"] == "queueTrigger"}
-    # The host moves what keeps failing to a poison queue of that name; of those themselves, one would never end.
-    poison = {f"{queue}-poison" for queue in queues if not queue.endswith("-poison")}
+    # The host moves what keeps failing to a poison queue of that name; of those themselves, one would never end. A
+    # backlog to be let out stands in the tables, and a message that asks for it loses nothing.
+    poison = {f"{queue}-poison" for queue in queues if not queue.endswith("-poison")} - {f"{RELEASES}-poison"}
     assert queues >= poison
     assert set(plain.all(f"{STORAGE}/queueServices/queues")) == queues
 

@@ -1,6 +1,5 @@
 """What docs/operations.md tells to type, and names, exists: alerts, commands, queries, settings, limits."""
 
-import base64
 import json
 import re
 import subprocess
@@ -8,17 +7,28 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 from shared.adapters import event_grid, queues
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
-from shared.domain.deliveries import Delivery, DeliveryRecord, Stage
+from shared.domain.deliveries import Delivery, New, RetryPolicy, Stage
+from shared.domain.settling import Terms, settle
+from shared.domain.subscriptions import MAX_FAILURES, Status
+from shared.domain.verdicts import DEAD_FLOW, reason
 from shared.settings import DEFAULTS
 from shared.telemetry import LOG_EVENTS, METRICS
+from shared.usecases.agenda import SOON
+from shared.usecases.attempt import TOO_OLD
 from shared.usecases.dispatch import read_event
+from shared.usecases.edit import DISCARDED, PAUSED
 from shared.usecases.families.feeds import MAX_JOBS
 from shared.usecases.gate import MAX_UNDER_WAY
+from shared.usecases.observe import MOST_HELD
+from shared.usecases.patience import KEPT_FAILING
 from shared.usecases.poll_many import AT_ONCE
+from shared.usecases.release import HELD_TOO_LONG
+from tests.fakes import NOON
 from tests.infra.compiler import PROJECT
 from tests.infra.deployment import SITE, STORAGE, TOPIC, VAULT, Deployment
 from tests.infra.pages import blocks, page, sections
@@ -33,12 +43,14 @@ from tests.telemetry.tables import COLUMNS
 from tests.telemetry.test_kql import bind
 from tests.test_docs import README, code_spans, settings_table, table
 from tests.test_docs import routes as registered_routes
-from tests.usecases.world import EVENT
+from tests.usecases.world import EVENT, subscription
 
 PAGE = page("operations.md")
 SHELL = "\n".join(blocks(PAGE))
 QUERIES = re.findall(r"\bask '([^']*)'", SHELL)
 SNIPPETS = re.findall(r"python3 -c '([^']*)'", SHELL)
+# As the connection says it of a callback that is not allowed, but for what follows the colon.
+NOT_PERMITTED = "callback not permitted"
 routes = registered_routes  # a fixture of that module, used here too
 
 # The commands that the page shows beside those of docs/deploy.md.
@@ -50,6 +62,7 @@ COMMANDS = DEPLOY_COMMANDS | {
     "az eventgrid topic show",
     "az functionapp config appsettings list",
     "az functionapp keys delete",
+    "az functionapp keys list",
     "az functionapp restart",
     "az functionapp show",
     "az functionapp start",
@@ -66,17 +79,7 @@ COMMANDS = DEPLOY_COMMANDS | {
     "az role assignment delete",
     "az role assignment list",
 }
-STORE = {
-    "blob delete",
-    "blob download",
-    "blob list",
-    "blob upload",
-    "entity delete",
-    "entity query",
-    "entity show",
-    "message peek",
-    "message put",
-}
+STORE = {"blob delete", "blob download", "blob list", "blob upload", "entity query", "message put"}
 # What Azure writes of its bill, with the columns that the page may name.
 BILL = {"Usage": "(TimeGenerated:datetime, DataType:string, IsBillable:bool, Quantity:real)"}
 
@@ -115,7 +118,7 @@ def test_variables_and_resources_exist(full: Deployment) -> None:
     assert kinds == {SITE, STORAGE, VAULT, TOPIC}
     for kind in kinds:
         assert full.the(kind)  # the first of its kind is the only one
-    given = set(re.findall(r"^ *(\w+)=|\bfor (\w+) in |\bread -r (\w+)", SHELL, re.MULTILINE))
+    given = set(re.findall(r"^ *(\w+)=|\bfor (\w+) in |\bread -rs? (\w+)", SHELL, re.MULTILINE))
     assert set(re.findall(r"\$\{?([A-Za-z_]\w*)", SHELL)) <= {name for names in given for name in names}
     assert set(re.findall(r"azd env set (\w+)", SHELL)) <= set(variables())
 
@@ -129,9 +132,6 @@ def test_names_in_storage_and_vault_are_deployed(full: Deployment) -> None:
         named = set(re.findall(rf"--{option} ([\w-]+)", SHELL))
         assert named
         assert named <= set(full.all(kind)), option
-    queues = re.search(r"for queue in ([\w -]+);", SHELL)
-    assert queues is not None
-    assert set(queues[1].split()) == set(full.all(f"{STORAGE}/queueServices/queues"))
     secrets = {
         word for line in commands(PAGE) if "keyvault secret" in line for word in re.findall(r"--name ([\w-]+)", line)
     }
@@ -149,7 +149,8 @@ def test_every_secret_has_its_rotation(full: Deployment) -> None:
 
 def test_what_is_kept_is_what_the_templates_keep(plain: Deployment) -> None:
     (section,) = [part for part in PAGE.split("\n## ") if part.startswith("Back up and restore\n")]
-    stored = set(plain.all(f"{STORAGE}/tableServices/tables")) | {"checkpoints", "events", "deliveries"}
+    queues = {name for name in plain.all(f"{STORAGE}/queueServices/queues") if not name.endswith("-poison")}
+    stored = set(plain.all(f"{STORAGE}/tableServices/tables")) | queues | {"checkpoints"}
     lost = code_spans("\n".join(re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)))
     assert lost == stored | {"callback-encryption-key"}
     blobs = plain.properties(f"{STORAGE}/blobServices")
@@ -212,15 +213,53 @@ def test_what_the_page_asks_telemetry_stands_in_the_workbook_too() -> None:
 
 
 async def test_question_of_the_night_is_answered() -> None:
-    (query,) = [query for query in QUERIES if "GivenUp" in query]
+    (query,) = [query for query in QUERIES if "deadletter.recorded" in query]
     operation = Operation()
     await operation.run(5)
     operation.refresh("i1")
     operation.answer(Answer(400))
     await operation.run(5)
     (row,) = operation.ask(query, timedelta(days=7))
-    assert (row["State"], row["Subscription"], row["Reason"]) == ("given up", "s1", "HTTP 400")
+    assert (row["Subscription"], row["Reason"]) == ("s1", "HTTP 400")
     assert row["Letter"]
+
+
+def test_every_reason_that_the_bridge_gives_is_explained() -> None:
+    explained = {seen: (means, do) for seen, means, do in table("reasons", PAGE)}
+    text = " ".join(explained)
+    for stage in Stage:
+        assert stage in text or stage is Stage.DELIVERED, stage
+    for status in get_args(Status):
+        assert f"subscription `{status}`" in text, status
+    failing = subscription()
+    for _ in range(MAX_FAILURES):
+        failing = failing.failed(NOON)
+    refused = reason(Answer(failure=NOT_PERMITTED, refused=True))
+    unreadable = "unreadable"
+    given = [TOO_OLD, HELD_TOO_LONG, DISCARDED, PAUSED, KEPT_FAILING.partition(";")[0], *DEAD_FLOW, refused, unreadable]
+    for why in (*given, failing.status_reason):
+        assert f"`{why}`" in text, why
+    policy = RetryPolicy((10,), timedelta(0))
+    for status in range(300, 600):
+        answer = Answer(status)
+        begun = Delivery.attempted(New("s1", EVENT, NOON), NOON, NOON)
+        settled = settle(begun, answer, NOON, policy, Terms())
+        said = settled.delivery.reason or ""
+        number, *rest = said.split(", ")
+        [row] = [seen for seen in explained if _fits(seen, settled.delivery.stage, number)]
+        assert all(f"`{each}`" in row for each in rest), (status, row)
+
+
+def _fits(seen: str, stage: Stage, answer: str) -> bool:
+    """Whether a row is about an answer: that which names it, else that of its class."""
+    if stage is Stage.HELD:
+        return f"`{answer}`" in seen and "suspended" in seen
+    named = re.findall(r"`(HTTP [^`]+)`", seen)
+    if not seen.startswith("dead"):
+        return False
+    if answer in {"HTTP 408", "HTTP 425", "HTTP 429"}:
+        return "HTTP 5…" in named
+    return f"{answer[:6]}…" in named
 
 
 def run(snippet: str, folder: Path, *arguments: str, text: str = "") -> str:
@@ -234,22 +273,6 @@ def run(snippet: str, folder: Path, *arguments: str, text: str = "") -> str:
         timeout=30,
     )
     return done.stdout.strip()
-
-
-def test_a_dead_letter_becomes_a_delivery_again(tmp_path: Path) -> None:
-    (snippet,) = [one for one in SNIPPETS if "dispatchedAt" in one]
-    # As the CLI shows a row: bytes in base64.
-    letter = {"subscriptionId": "s1", "eventId": EVENT.id, "body": base64.b64encode(EVENT.encode().encode()).decode()}
-    delivery = Delivery.decode(run(snippet, tmp_path, text=json.dumps(letter)))
-    assert (delivery.subscription_id, delivery.attempt, delivery.event.raw) == ("s1", 1, EVENT.raw)
-    now = delivery.dispatched_at
-    record = DeliveryRecord.start(delivery, now, now).end(Stage.DEAD, 3, None, "why", now)
-    assert record.has_done(delivery.attempt), "the row of the ended delivery must go first, as the page says"
-    (field,) = [one for one in SNIPPETS if "sys.argv[1]" in one]
-    assert run(field, tmp_path, "eventId", text=json.dumps(letter)) == EVENT.id
-    (tmp_path / "rows.json").write_text(json.dumps({"items": [{"PartitionKey": "p", "RowKey": "r"}]}))
-    keys = [run(one, tmp_path) for one in SNIPPETS if "rows.json" in one]
-    assert keys == ["p", "r"]
 
 
 def test_what_event_grid_gave_up_is_read_as_events(tmp_path: Path) -> None:
@@ -272,8 +295,12 @@ def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
         retry["maxDeliveryAttempts"],
         number(DEFAULTS["DELIVERY_RATE_PER_SECOND"]),
         MAX_UNDER_WAY,
+        MAX_FAILURES,
+        SOON / timedelta(minutes=1),
         number(DEFAULTS["DELIVERY_MAX_AGE_HOURS"]),
-        host["extensions"]["queues"]["maxDequeueCount"],
+        number(DEFAULTS["EVENT_RETENTION_DAYS"]),
+        MOST_HELD,
+        float(host["extensions"]["queues"]["visibilityTimeout"].rpartition(":")[2]),
         int(host["functionTimeout"].split(":")[1]),
         MAX_JOBS,
         AT_ONCE,
@@ -283,9 +310,13 @@ def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
 
 
 def test_addresses_are_routes(routes: dict[str, str]) -> None:
-    named = {re.sub(r"<\w+>", "*", path) for path in re.findall(r"\$url(/api/[\w/<>]+)", SHELL)}
-    assert "/api/health" in named
-    assert named <= {re.sub(r"\{\w+\}", "*", route.partition(" ")[2]) for route in routes}
+    known = {re.sub(r"\{\w+\}", "*", route) for route in routes}
+    named = {f"GET {path}" for path in re.findall(r"\$url(/api/[\w/]+)", SHELL)}
+    for verb, path in re.findall(r"""\b(?:bridge ([A-Z]+)|show) ["']?(/[^\s"'?]+)""", SHELL):
+        named.add(f"{verb or 'GET'} /api{re.sub(r'[$]\w+', '*', path)}")
+    assert "GET /api/health" in named
+    assert len(named) > 15
+    assert named <= known
 
 
 def test_readme_leads_here() -> None:

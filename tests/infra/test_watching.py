@@ -133,7 +133,7 @@ def test_each_alert_links_the_workbook(deployment: Deployment) -> None:
         assert portal in text, name
 
 
-def test_one_flow_that_is_stuck_or_suspended_hides_no_other(deployment: Deployment) -> None:
+def test_one_flow_that_is_stuck_failing_or_suspended_hides_no_other(deployment: Deployment) -> None:
     rules = deployment.all(QUERY_RULES)
     split = {
         name: [one["name"] for one in rule["properties"]["criteria"]["allOf"][0]["dimensions"]]
@@ -141,6 +141,7 @@ def test_one_flow_that_is_stuck_or_suspended_hides_no_other(deployment: Deployme
     }
     assert {name: names for name, names in split.items() if names} == {
         "subscription-suspended": ["Subscription"],
+        "subscription-failing": ["Subscription"],
         "oldest-pending-delivery": ["What"],
     }
 

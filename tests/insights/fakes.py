@@ -11,6 +11,7 @@ from typing import Any
 from shared.insights.auth import FixedToken, TokenSource
 from shared.insights.calls import Calls
 from shared.insights.client import InsightsClient
+from shared.insights.transport import Clock
 
 ENDPOINT = "https://api.example.com/v1"
 KEY = "sub-key-9a77"
@@ -47,7 +48,7 @@ class FakeTokens:
         return self.left[0] != rejected
 
 
-def calls(clock: FakeClock | None = None, tokens: TokenSource | None = None, **settings: Any) -> Calls:  # noqa: ANN401 - any setting
+def calls(clock: Clock | None = None, tokens: TokenSource | None = None, **settings: Any) -> Calls:  # noqa: ANN401 - any setting
     defaults: dict[str, Any] = {
         "endpoint": ENDPOINT,
         "workflow": "main",
@@ -57,7 +58,7 @@ def calls(clock: FakeClock | None = None, tokens: TokenSource | None = None, **s
     return Calls(tokens=tokens or FixedToken(TOKEN), clock=clock or FakeClock(), **(defaults | settings))
 
 
-def client(clock: FakeClock | None = None, tokens: TokenSource | None = None, **settings: Any) -> InsightsClient:  # noqa: ANN401 - any setting
+def client(clock: Clock | None = None, tokens: TokenSource | None = None, **settings: Any) -> InsightsClient:  # noqa: ANN401 - any setting
     return InsightsClient(calls(clock, tokens, **settings))
 
 

@@ -111,3 +111,18 @@ async def test_what_one_call_is_told_holds_for_all() -> None:
         before = clock.now
         await InsightsClient(shared.hurried(timedelta(seconds=16))).instances()
         assert (clock.now - before, len(api.calls)) == (15, 2)
+
+
+def test_whoever_waits_beside_polls_that_go_on_asks_again_soon() -> None:
+    clock = FakeClock()
+    budget = Budget(clock)
+    for _ in range(41):
+        assert budget.take() == 0
+    budget.refused(0)  # it takes 36 in a minute
+    clock.sleep(61)
+    for _ in range(20):
+        assert budget.take() == 0
+    assert [budget.begin() for _ in range(3)] == [0, 0, 0]
+    assert 0 < budget.begin() <= 1
+    budget.end()
+    assert budget.begin() == 0

@@ -7,7 +7,7 @@ import pytest
 from responses import RequestsMock, matchers
 
 from shared.domain.catalog import DataSource, Instance, Job, JobTask, Measure, Node, Segment, Table
-from shared.domain.events import Error
+from shared.domain.events.wire import Error
 from shared.errors import NotFoundError, PermanentError
 from shared.insights.catalog import CatalogClient
 from tests.insights.fakes import ENDPOINT, calls

@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import logging
 import re
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 from responses import RequestsMock
 
 from shared.domain.catalog import Partition
@@ -20,10 +23,10 @@ from shared.errors import (
     TimedOutError,
     TransientError,
 )
-from shared.insights.delimited import TextFormat
+from shared.insights.delimited import TextFormat, UnreadableFileError, rows
 from shared.insights.files import FileClient, FileRequest
 from shared.insights.partitions import PartitionsClient
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from tests.insights.fakes import ENDPOINT, KEY, TOKEN, calls
 
 I1 = f"{ENDPOINT}/instances/i1"
@@ -153,9 +156,8 @@ async def test_a_header_may_have_its_own_order(api: RequestsMock) -> None:
     [
         (["Id"], "Id,Name\n1,Ann\n"),
         (["Id", "Name", "Age"], "Name,ID\nAnn,1\n"),
-        ([], "Id,Name\n1,Ann\n"),
     ],
-    ids=["more than the columns", "in another order and case", "of a table without columns"],
+    ids=["more than the columns", "in another order and case"],
 )
 async def test_a_first_row_of_names_is_a_header(api: RequestsMock, columns: list[str], body: str) -> None:
     attributes = [{"name": name, "dataType": "Edm.String"} for name in columns]
@@ -513,3 +515,73 @@ async def test_odd_headers_are_left_out(api: RequestsMock, headers: object) -> N
     api.get(f"{I1}/data/T", json={"httpRequests": [{"uri": uri("/p"), "headers": headers}]})
     api.get(uri("/p"), body=ANN_LINE)
     assert await read() == [ANN]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("sibling", [{}, {"name": 5}, {"name": "q", "refreshTime": "soon"}, None, "q"], ids=repr)
+async def test_a_partition_that_cannot_be_read_keeps_its_place_and_its_files(
+    api: RequestsMock, caplog: pytest.LogCaptureFixture, sibling: object, place: int
+) -> None:
+    parts: list[Any] = [{"name": "p"}]
+    parts.insert(1 - place, sibling)
+    describe(api, parts, [uri("/0"), uri("/1")])
+    api.get(uri("/0"), body=ANN_LINE)
+    api.get(uri("/1"), body=BOB_LINE)
+    assert await read() == [[ANN], [BOB]][place]
+    await partitions().partitions("i1", "T")
+    assert f"partitions[{1 - place}] of table 'T'" in caplog.text
+
+
+async def test_without_requests_for_files_one_that_cannot_be_read_is_one_of_several(api: RequestsMock) -> None:
+    describe(api, [{"name": "p"}, {}])
+    api.get(f"{I1}/data/T", json={"value": [{"Id": "Ann"}]})
+    with pytest.raises(PermanentError, match="partitions of 'T'"):
+        await read()
+
+
+async def test_a_file_at_the_location_of_another_partition_is_not_read_by_its_place(api: RequestsMock) -> None:
+    parts = [{"name": "p", "location": f"{STORE}/p"}, {"name": "q", "location": f"{STORE}/q"}]
+    describe(api, parts, [uri("/q"), uri("/elsewhere")])
+    api.get(uri("/q"), body=ANN_LINE)
+    with pytest.raises(PermanentError, match="partition 'p'"):
+        await read()
+
+
+async def test_of_two_partitions_with_one_name_neither_is_read(api: RequestsMock) -> None:
+    describe(api, [{"name": "p"}, {"name": "p"}], [uri("/1"), uri("/2")])
+    api.get(uri("/1"), body=ANN_LINE)
+    with pytest.raises(PermanentError, match="two partitions named 'p'"):
+        await read()
+
+
+@pytest.mark.parametrize(
+    ("columns", "first"),
+    [
+        ("Id,Points", "Id,Score"),
+        ("Id,Points", "Id, Points"),
+        ("Id,Points", "Score,Id"),
+        ("Id,ID", "Id,ID"),
+        ("Id,Points", "Id,Id"),
+        ("", "Id,Points"),
+        ("", "1,2"),
+    ],
+)
+async def test_a_first_row_that_may_be_a_header_or_not_is_refused(api: RequestsMock, columns: str, first: str) -> None:
+    attributes = [{"name": name, "dataType": "Edm.String"} for name in columns.split(",") if name]
+    describe(api, [{"name": "p"}], [uri("/p")], columns=attributes)
+    api.get(uri("/p"), body=f"{first}\n3,4\n")
+    with pytest.raises(PermanentError, match="header"):
+        await read()
+
+
+async def test_no_value_is_lost_where_two_columns_have_one_name(api: RequestsMock) -> None:
+    describe(api, [{"name": "p", "hasHeader": False}], [uri("/p")], columns=[{"name": "Id"}, {"name": "Id"}])
+    api.get(uri("/p"), body="1,2\n")
+    with pytest.raises(PermanentError, match="two columns"):
+        await read()
+
+
+@given(st.text(max_size=20))
+def test_no_name_of_an_encoding_fails_in_its_own_way(encoding: str) -> None:
+    with contextlib.suppress(UnreadableFileError):
+        list(rows(iter([b"1,2\n"]), TextFormat(encoding=encoding)))

@@ -1,6 +1,10 @@
 import gzip
+import socket
+import threading
+import time
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -21,7 +25,7 @@ from shared.errors import (
     TransientError,
 )
 from shared.insights.client import InsightsClient
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from tests.insights.fakes import ENDPOINT, KEY, TOKEN, FakeClock, FakeTokens, answering, calls, client
 
 INSTANCES = f"{ENDPOINT}/instances"
@@ -293,3 +297,71 @@ async def test_what_a_server_or_a_proxy_may_send(answer: bytes, error: type[Brid
             return
         with pytest.raises(error):
             await insights.instances()
+
+
+@contextmanager
+def answering_slowly(*pieces: bytes, pause: float) -> Iterator[str]:
+    """A server that lets its answer drip until nobody listens any more."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                for piece in pieces:
+                    connection.sendall(piece)
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "location", [b"http://[bad", b"http://api.example.com/\xff\xfe", b"http://api.example.com:99999999/", b"", b"\x00"]
+)
+async def test_a_redirect_is_refused_wherever_it_leads(location: bytes) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+    with answering(answer) as endpoint, pytest.raises(ConfigurationError, match="leads elsewhere"):
+        await client(endpoint=endpoint).instances()
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 7\r\n\r\n" * 3,
+    ],
+)
+async def test_an_interim_answer_is_passed_over(interim: bytes) -> None:
+    body = b'[{"instanceId": "i1"}]'
+    with answering(interim + b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as endpoint:
+        assert await client(endpoint=endpoint).instances() == [Instance("i1")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 100,
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n[]",
+    ],
+)
+async def test_what_is_no_answer_may_be_one_the_next_time(answer: bytes) -> None:
+    with answering(answer) as endpoint, pytest.raises(TransientError):
+        await client(endpoint=endpoint, patience=timedelta(milliseconds=1)).instances()
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found", b"400 Bad Request"])
+async def test_an_answer_that_drips_ends_with_the_patience(status: bytes) -> None:
+    head = b"HTTP/1.1 " + status + b"\r\nLocation: http://api.example.com/\r\nContent-Length: 1000\r\n\r\n"
+    before = time.monotonic()
+    with answering_slowly(head, *[b" "] * 80, pause=0.1) as endpoint, pytest.raises(TimedOutError):
+        await client(time, endpoint=endpoint, patience=timedelta(seconds=1)).instances()
+    assert time.monotonic() - before < 4

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain import resources
 from shared.domain.resources import Fault, Job, Measure, Segment
-from shared.insights import wire
+from shared.insights import catalog_wire, wire
 from shared.insights.reading import Omissions, Reader
 from shared.insights.spelling import _SPELLINGS, spelled
 
@@ -233,3 +233,18 @@ def test_what_a_list_shows_twice_in_two_spellings_counts_once(spelled: str) -> N
     assert count(wire.JOBS, {"jobId": "2a9f"}, {"jobId": spelled}) == 1
     nodes = [{"operationType": "merge", "identifier": spelled}, {"operationType": "Merge", "identifier": "2a9f"}]
     assert count(wire.NODES, *nodes, {"operationType": "match", "identifier": spelled}) == 2
+
+
+@pytest.mark.parametrize("blank", ["", " ", "{}", " { } ", "\t\n"], ids=repr)
+@pytest.mark.parametrize(
+    ("reader", "key"),
+    [
+        *((reader, "instanceId") for reader in (wire.INSTANCES, catalog_wire.INSTANCES)),
+        *((reader, "dataSourceId") for reader in (wire.DATA_SOURCES, catalog_wire.DATA_SOURCES)),
+        *((reader, "jobId") for reader in (wire.JOBS, catalog_wire.JOBS)),
+        (wire.NODES, "identifier"),
+    ],
+)
+def test_what_is_blank_is_no_id(reader: Reader[Any, Any], key: str, blank: str) -> None:
+    items = [{"operationType": "merge", key: value} for value in (blank, " {A} ")]
+    assert len(reader.all(json.dumps(items).encode(), "here", Omissions())) == 1

@@ -12,6 +12,7 @@ from shared.adapters import (  # noqa: F401 - not counted
     callbacks,
     checkpoint_blobs,
     event_grid,
+    event_table,
     poll_table,
     subscription_table,
 )

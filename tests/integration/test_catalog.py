@@ -140,7 +140,10 @@ async def test_jobs_status_and_report(world: World, instance: Instance) -> None:
     job = await get(world, instance, f"/jobs/{jobs[0]['jobId']}")
     assert (job["jobId"], job["tasks"][0]["status"]) == (jobs[0]["jobId"], "failed")
     nodes = (await get(world, instance, "/status"))["value"]
-    assert {"ingestion", "segmentation", "measures"} <= {node["operationType"] for node in nodes}
+    watched = {node["operationType"]: node.pop("subscriptions", None) for node in nodes}
+    assert {"ingestion", "segmentation", "measures"} <= watched.keys()
+    nobody = {"active": 0, "failing": 0, "paused": 0, "suspended": 0}
+    assert [watched[one] for one in ("ingestion", "segmentation", "measures")] == [nobody] * 3
     summary = await get(world, instance, "/report")
     assert summary["reportType"] == "summary"
     assert summary["latestJob"]["jobId"] == jobs[0]["jobId"]

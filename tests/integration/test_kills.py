@@ -3,14 +3,13 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from decimal import Decimal
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
-from local.flows import Call, Slow
+from local.flows import Slow
 from local.tenant.life import Ended, Evaluated, LivelyTenant, Occurrence, contoso
 from local.tenant.life.retailer import GOLD, REVENUE
 from tests.integration.conftest import (
@@ -26,24 +25,14 @@ from tests.integration.conftest import (
     now,
     until,
 )
+from tests.integration.many import unexplained
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KILLS = 4  # for each seed
-
-
-def unexplained(calls: Sequence[Call], killed: Sequence[datetime]) -> list[str]:
-    """The events that a flow accepted twice without the host's death in between."""
-    accepted: dict[str, list[datetime]] = {}
-    for call in calls:
-        if call.accepted:
-            accepted.setdefault(call.event["id"], []).append(call.at)
-    return [
-        event_id
-        for event_id, times in accepted.items()
-        for one, two in pairwise(sorted(times))
-        if not any(one <= death <= two for death in killed)
-    ]
 
 
 THRESHOLDS: Mapping[str, Decimal] = {f"segments/{GOLD}": Decimal(9_460), f"measures/{REVENUE}": Decimal(74_153)}

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_timer_runs_at_each_tick(host: Stack, journal: Journal, until: Until) -> None:
     assert host
     before, started = len(journal.of("every_second")), time.monotonic()
-    await until(lambda: len(journal.of("every_second")) >= before + 2)
-    assert time.monotonic() - started > 1
+    await until(lambda: len(journal.of("every_second")) >= before + 3)
+    assert time.monotonic() - started > 1  # two whole seconds lie between three ticks; the first and last may be late
     assert not journal.of("every_second")[-1]["past_due"]
 
 

@@ -1,6 +1,7 @@
 """Metrics: what each use case measures, and that it measures the same whatever the load."""
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -10,10 +11,12 @@ import responses
 
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
+from shared.domain.deliveries import Delivery, New
 from shared.domain.polls import EVERY_INSTANCE
+from shared.domain.subscriptions import Standing
 from shared.errors import TransientError
 from shared.insights.metering import meter
-from shared.insights.transport import new_session
+from shared.insights.sessions import new_session
 from shared.telemetry import (
     API_DURATION,
     ATTEMPT_DURATION,
@@ -21,22 +24,26 @@ from shared.telemetry import (
     DELIVERIES,
     DELIVERY_LATENCY,
     EVENTS_PUBLISHED,
+    HELD,
+    INSTANCES_LEFT,
     OLDEST_PENDING,
     POISON_MESSAGES,
     POLL_DURATION,
     POLL_FAILURES,
     POLL_LAG,
+    POLL_WAIT,
     SILENCE,
     SUBSCRIPTIONS,
 )
 from shared.usecases.observe import Observe
+from shared.usecases.patience import Patience
 from shared.usecases.poll import REFRESHES, Poll
 from shared.usecases.poll_many import PollFailedError
-from tests.fakes import NOON, ClockFake, SubscriptionStoreFake
+from tests.fakes import NOON, ClockFake, DeliveryStoreFake, SubscriptionStoreFake
 from tests.telemetry.recorder import Recorder
 from tests.usecases import test_poll
-from tests.usecases.polling import poll_of
-from tests.usecases.world import EVENT, World, subscription
+from tests.usecases.polling import worker_of
+from tests.usecases.world import EVENT, World, event_of, subscription
 
 SUCCEEDED = "CustomerInsights.DataSource.RefreshSucceeded"
 REFRESHED = "CustomerInsights.System.RefreshCompleted"
@@ -50,7 +57,7 @@ class Polls(test_poll.World):
         super().__init__(*instances)
 
     def worker(self) -> Poll:
-        return poll_of(
+        return worker_of(
             insights=self.insights,
             checkpoints=self.checkpoints,
             subscriptions=SubscriptionStoreFake(),
@@ -58,8 +65,9 @@ class Polls(test_poll.World):
             polls=self.polls,
             clock=self.clock,
             instances=self.instances,
+            inline_max=2_000,
             telemetry=self.recorder.telemetry,
-        )
+        ).poll
 
 
 def delivering(*answers: Answer, **choices: object) -> tuple[World, Recorder]:
@@ -86,7 +94,7 @@ async def test_a_poll_that_cannot_even_list_the_instances_counts_as_failed_for_a
     world.insights.failures["instances"] = [TransientError("down")] * 2
     with world.recorder.listening():
         for _ in range(2):
-            with pytest.raises(TransientError):
+            with pytest.raises(PollFailedError):
                 await world.poll(REFRESHES)
         await world.poll(REFRESHES)
     assert world.recorder.counted(POLL_FAILURES) == {(EVERY_INSTANCE, family.value): 2 for family in REFRESHES}
@@ -106,7 +114,7 @@ async def test_a_poll_names_the_instances_that_succeeded_in_lines_that_azure_mon
     lines = [record.getMessage() for record in world.recorder.records if record.levelname == "INFO"]
     begin = "poll.succeeded families=data-sources,jobs instances="
     assert all(line.startswith(begin) and len(line) < 32_768 for line in lines)
-    assert [one for line in lines for one in line.removeprefix(begin).split(",")] == ids[:7] + ids[8:]
+    assert sorted(one for line in lines for one in line.removeprefix(begin).split(",")) == ids[:7] + ids[8:]
 
 
 async def test_a_poll_names_no_instances_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
@@ -138,18 +146,20 @@ async def test_published_events_are_counted_by_type_with_their_lag() -> None:
     assert lag.sum == (world.clock() - datetime.fromisoformat(event["time"])).total_seconds() > 0
 
 
-async def test_an_idle_poll_tells_one_thing_per_family_whatever_the_number_of_instances() -> None:
-    world = Polls(*(f"i{number}" for number in range(20)))
+@pytest.mark.parametrize("count", [1, 20])
+async def test_an_idle_poll_tells_as_much_whatever_the_number_of_instances(count: int) -> None:
+    world = Polls(*(f"i{number}" for number in range(count)))
     await world.poll(REFRESHES)
     world.recorder.export()
     await world.poll(REFRESHES)
-    assert len(world.recorder.export()) == len(REFRESHES)
+    told = Counter(point.name for point in world.recorder.export())
+    assert told == {POLL_DURATION.name: len(REFRESHES), POLL_WAIT.name: len(REFRESHES), INSTANCES_LEFT.name: 1}
 
 
 async def test_a_delivery_tells_its_attempts_its_end_and_how_long_the_occurrence_took() -> None:
     world, recorder = delivering(Answer(500), Answer(429), Answer(202))
     world.callbacks.during = _passes(world.clock, 2)
-    await world.deliver_all()
+    await world.run()
     assert recorder.counted(ATTEMPT_DURATION) == {("retry",): 2, ("delivered",): 1}
     assert recorder.counted(DELIVERIES) == {("delivered", SUCCEEDED): 1}
     [latency] = recorder.of(DELIVERY_LATENCY)
@@ -159,15 +169,24 @@ async def test_a_delivery_tells_its_attempts_its_end_and_how_long_the_occurrence
 
 @pytest.mark.parametrize(
     ("answers", "outcome"),
-    [([Answer(404)], "gone"), ([Answer(400)], "rejected"), ([Answer(500)], "retry"), ([Answer(401)], "denied")],
+    [([Answer(400)], "rejected"), ([Answer(500)], "retry")],
 )
 async def test_what_is_given_up_is_a_dead_delivery_and_a_dead_letter(answers: list[Answer], outcome: str) -> None:
     world, recorder = delivering(*answers, max_age=timedelta(seconds=50))
-    await world.deliver_all()
+    await world.run()
     assert recorder.counted(DELIVERIES) == {("dead", SUCCEEDED): 1}
     assert recorder.counted(DEAD_LETTERS) == {("delivery",): 1}
     assert set(recorder.counted(ATTEMPT_DURATION)) == {(outcome,)}
     assert recorder.counted(DELIVERY_LATENCY) == {}
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [(Answer(404), "gone"), (Answer(401), "denied")])
+async def test_what_is_held_has_not_ended(answer: Answer, outcome: str) -> None:
+    world, recorder = delivering(answer, max_age=timedelta(seconds=50))
+    await world.run()
+    assert world.status() == "suspended"
+    assert set(recorder.counted(ATTEMPT_DURATION)) == {(outcome,)}
+    assert recorder.counted(DELIVERIES) == recorder.counted(DEAD_LETTERS) == {}
 
 
 async def test_a_repeated_message_is_measured_once() -> None:
@@ -180,9 +199,22 @@ async def test_a_repeated_message_is_measured_once() -> None:
 
 async def test_poison_messages_are_counted_by_queue() -> None:
     world, recorder = delivering()
-    await world.bury.poison("events", "???")
-    await world.bury.poison("deliveries", world.queue.due()[0])
+    patience = Patience(
+        events=world.queue,
+        queue=world.queue,
+        deliveries=world.deliveries,
+        attempt=world.attempt,
+        bury=world.bury,
+        clock=world.clock,
+        max_age=timedelta(seconds=50),
+        telemetry=recorder.telemetry,
+    )
+    await patience.poisoned("events", "???")
+    await patience.poisoned("deliveries", world.take())
     assert recorder.counted(POISON_MESSAGES) == {("events",): 1, ("deliveries",): 1}
+    assert recorder.counted(DEAD_LETTERS) == {("message",): 1}
+    world.clock.advance(timedelta(minutes=2))
+    await patience.poisoned("deliveries", world.take())
     assert recorder.counted(DEAD_LETTERS) == {("message",): 1, ("delivery",): 1}
 
 
@@ -202,21 +234,36 @@ async def test_what_stands_still_is_measured() -> None:
     recorder, clock = Recorder(), ClockFake()
     stored = [subscription(id_="a"), subscription(id_="b"), subscription(id_="c", status="suspended")]
     queues = {"events": Waiting(None), "deliveries": Waiting(NOON - timedelta(minutes=20))}
+    deliveries, now = DeliveryStoreFake(), clock()
+    for number in range(3):
+        await deliveries.put(Delivery.held(New("c", event_of(number), now), now))
     await Observe(
-        queues=queues, subscriptions=SubscriptionStoreFake(*stored), clock=clock, telemetry=recorder.telemetry
+        queues=queues,
+        subscriptions=SubscriptionStoreFake(*stored),
+        deliveries=deliveries,
+        clock=clock,
+        telemetry=recorder.telemetry,
     )()
     assert {p.dimensions["queue"]: p.sum for p in recorder.of(OLDEST_PENDING)} == {"events": 0, "deliveries": 1200}
     counts = {point.dimensions["status"]: point.sum for point in recorder.of(SUBSCRIPTIONS)}
-    assert counts == {"active": 2, "paused": 0, "suspended": 1}
+    assert counts == {"active": 2, "failing": 0, "paused": 0, "suspended": 1}
+    held = {point.dimensions["status"]: point.sum for point in recorder.of(HELD)}
+    assert held == {"active": 0, "failing": 0, "paused": 0, "suspended": 3}
 
 
 async def test_nothing_is_looked_at_when_nobody_listens() -> None:
     class Unread(SubscriptionStoreFake):
-        def all(self) -> AsyncIterator[object]:  # type: ignore[override]
+        def standings(self) -> AsyncIterator[Standing]:
             raise AssertionError("looked at")
 
     queue = Waiting(NOON)
-    await Observe(queues={"events": queue}, subscriptions=Unread(), clock=ClockFake(), telemetry=SILENCE)()
+    await Observe(
+        queues={"events": queue},
+        subscriptions=Unread(),
+        deliveries=DeliveryStoreFake(),
+        clock=ClockFake(),
+        telemetry=SILENCE,
+    )()
     assert queue.looks == 0
 
 

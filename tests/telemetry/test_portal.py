@@ -1,7 +1,6 @@
 """The workbook's tiles and the alerts answer what they are asked: run on telemetry of an hour of operation."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ SUCCEEDED = "CustomerInsights.DataSource.RefreshSucceeded"
 DOWN = ("instances",)
 DEAD_LETTERS, HEALTH = "dead-letters", "failing-health"
 PENDING, POISON = "oldest-pending-delivery", "poison-messages"
-POLLS, SUSPENDED = "no-successful-poll", "subscription-suspended"
+POLLS, NO_POLL, SUSPENDED = "no-successful-poll", "no-poll", "subscription-suspended"
 
 
 def alerts(operation: Operation) -> dict[str, list[dict[str, Any]]]:
@@ -54,26 +53,47 @@ async def test_a_healthy_hour_fires_no_alert_and_fills_only_the_tiles_of_what_ha
     assert [tile(operation, name) for name in ("undelivered", "failing", "flows")] == [[], [], []]
     [late] = tile(operation, "late")
     assert (late["EventType"], late["Deliveries"]) == (SUCCEEDED, 1)
-    # It happened 20 seconds before the poll that saw it, and the second attempt came a minute later.
-    assert late["P50"] == late["P95"] == late["P99"] == pytest.approx(80)
+    # It happened 20 seconds before the poll that saw it, and the second attempt came 10 seconds later.
+    assert late["P50"] == late["P95"] == late["P99"] == pytest.approx(30)
     requests = tile(operation, "limits")
     assert {(row["Requests"], row["Throttled"], row["Failed"]) for row in requests} == {(3, 0, 0)}
     assert len(requests) == 60
 
 
-async def test_an_hour_in_which_nothing_runs_fires_the_alert_on_polls() -> None:
+async def test_an_hour_in_which_nothing_runs_fires_the_alerts_on_polls() -> None:
     operation = await started(30)
     operation.is_polling = False
     await operation.run(30)
-    assert {name: values(rows, "Instance", "Family") for name, rows in alerts(operation).items()} == {
-        POLLS: [("*", "*")]
-    }
+    rows = alerts(operation)
+    assert set(rows) == {POLLS, NO_POLL}
+    assert values(rows[POLLS], "Instance", "Family") == [("*", "*")]
+    assert values(rows[NO_POLL], "Families") == [("data-sources,jobs",), ("segments,measures",)]
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(7, []), (9, ["data-sources,jobs"])])
+async def test_three_intervals_and_five_minutes_without_a_slot_fire_the_alert_on_absence(
+    minutes: int, late: list[str]
+) -> None:
+    operation = await started(30)
+    operation.is_polling = False
+    await operation.run(minutes)
+    assert [families for (families,) in values(alerts(operation).get(NO_POLL, []), "Families")] == late
+
+
+async def test_a_bridge_that_has_not_polled_for_two_days_or_never_fires_the_alert_on_absence() -> None:
+    operation = Operation()
+    operation.is_polling = False
+    await operation.run(1)
+    assert values(alerts(operation)[NO_POLL], "Families") == [("*",)]
 
 
 async def test_a_tenant_that_cannot_be_asked_fires_the_alert_on_polls_and_is_in_its_tile() -> None:
     operation = await started(30)
     await operation.run(30, failing=DOWN)
-    assert values(alerts(operation)[POLLS], "Instance", "Family")[:2] == [("*", "*"), ("*", "data-sources")]
+    assert NO_POLL not in alerts(operation)  # it looks at absence, not at failures
+    # The instances that are known are polled all the same.
+    assert {instance for (instance,) in values(alerts(operation)[POLLS], "Instance")} == {"*"}
+    assert values(alerts(operation)[POLLS], "Family") == [("data-sources",), ("jobs",), ("measures",), ("segments",)]
     failing = tile(operation, "failing")
     assert {row["Instance"] for row in failing} == {"*"}
     assert {row["Family"]: row["Failures"] for row in failing}["jobs"] == 30
@@ -109,16 +129,6 @@ async def test_an_instance_that_fails_again_after_it_recovered_has_not_failed_al
     assert alerts(operation) == {}
 
 
-async def test_a_delivery_given_up_without_another_attempt_is_not_being_tried_too() -> None:
-    operation = await started(50)
-    operation.answer(Answer(500))
-    await operation.run(1)
-    mine, version = operation.store.rows["s1"]
-    await operation.store.put(replace(mine, status="paused"), version)
-    await operation.run(9)
-    assert values(tile(operation, "undelivered"), "State", "Reason") == [("given up", "the subscription is paused")]
-
-
 async def test_a_refused_delivery_is_a_dead_letter_in_its_tile_and_fires_its_alert() -> None:
     operation = await started(50)
     operation.answer(Answer(400))
@@ -145,12 +155,15 @@ async def test_a_flow_that_is_gone_is_suspended_in_its_tile_and_fires_its_alert(
     operation.answer(Answer(404, body="WorkflowNotFound"))
     await operation.run(10)
     rows = alerts(operation)
-    assert set(rows) == {SUSPENDED, DEAD_LETTERS}
+    assert set(rows) == {SUSPENDED}
     why = "data-source-refresh-succeeded: HTTP 404 WorkflowNotFound"
     assert values(rows[SUSPENDED], "Subscription", "Why") == [("s1", why)]
+    assert values(tile(operation, "undelivered"), "State", "Reason", "Deliveries") == [
+        ("held", "the subscription is suspended", 1)
+    ]
     assert values(tile(operation, "flows"), "Subscription", "State", "Why") == [
         ("*", "suspended", "in all, by the last count: 1"),
-        ("s1", "suspended", why),
+        ("s1", "suspended", f"trigger={why}"),
     ]
 
 
@@ -165,6 +178,24 @@ async def test_a_flow_that_came_back_is_suspended_no_more() -> None:
     assert tile(operation, "flows") == []
 
 
+@pytest.mark.parametrize("is_seen_late", [False, True])
+async def test_a_flow_that_refuses_the_bridge_to_the_end_is_suspended_and_fires_its_alert(
+    *, is_seen_late: bool
+) -> None:
+    operation = Operation(max_age=timedelta(minutes=12))
+    await operation.run(40)
+    operation.refresh("i1")
+    operation.answer(Answer(401))
+    await operation.run(5)
+    operation.is_delivering = not is_seen_late
+    await operation.run(10)
+    operation.is_delivering = True
+    await operation.run(5)
+    rows = alerts(operation)
+    assert values(rows[SUSPENDED], "Subscription") == [("s1",)]
+    assert set(rows) == {SUSPENDED}
+
+
 async def test_a_flow_that_answers_429_is_throttled_in_its_tile() -> None:
     operation = await started(55)
     operation.answer(Answer(429, retry_after=30), Answer(429, retry_after=30), Answer(202))
@@ -175,15 +206,16 @@ async def test_a_flow_that_answers_429_is_throttled_in_its_tile() -> None:
     assert alerts(operation) == {}
 
 
-async def test_a_delivery_that_is_tried_in_vain_fires_the_alert_on_pending_ones_and_is_in_the_tile() -> None:
+async def test_one_delivery_of_a_flow_that_takes_others_is_pending_and_no_failing_flow() -> None:
     operation = await started(30)
-    operation.answer(Answer(500))
-    await operation.run(30)
+    operation.answer(Answer(429, retry_after=3600), Answer(202))
+    await operation.run(1)
+    await operation.run(29, refreshing=True)
     rows = alerts(operation)
     assert values(rows[PENDING], "What") == [("subscription s1",)]
     assert rows[PENDING][0]["Minutes"] == pytest.approx(30, abs=1)
     assert set(rows) == {PENDING}
-    assert values(tile(operation, "undelivered"), "State", "Reason") == [("being tried", "HTTP 500")]
+    assert values(tile(operation, "undelivered"), "State", "Reason") == [("being tried", "HTTP 429")]
 
 
 async def test_a_queue_that_nobody_works_on_fires_the_alert_on_pending_ones() -> None:
@@ -204,7 +236,8 @@ async def test_a_delivery_that_ended_is_pending_no_more(end: str) -> None:
     if end == "delivered":
         operation.answer(Answer(202))
     elif end == "unsubscribed":
-        await operation.unsubscribe.by_id(operation.store.rows["s1"][0].trigger, "s1")
+        with operation.recorder.listening():
+            await operation.unsubscribe.by_id(operation.store.rows["s1"][0].trigger, "s1")
     else:
         operation.answer(Answer(400))
     await operation.run(30)
@@ -215,11 +248,35 @@ async def test_a_delivery_that_ended_is_pending_no_more(end: str) -> None:
 async def test_a_poison_message_fires_its_alert() -> None:
     operation = await started(55)
     with operation.recorder.listening():
-        await operation.bury.poison("events", "cannot be worked on")
+        await operation.patience.poisoned("events", "cannot be worked on")
     await operation.run(5)
     rows = alerts(operation)
-    assert values(rows[POISON], "Queue", "What", "Figure") == [("events", "messages given up", 1)]
+    assert values(rows[POISON], "Queue", "What", "Figure") == [("events", "messages that the host gave up", 1)]
     assert set(rows) == {POISON, DEAD_LETTERS}
+
+
+async def test_a_function_that_keeps_failing_fires_the_alert_long_before_its_messages_are_given_up() -> None:
+    operation = await started(40)
+    for _ in range(15):
+        for _ in range(4):
+            failed(operation, "deliver", "Executed 'Functions.deliver' (Failed, Id=1, Duration=5ms)")
+            failed(operation, "dispatch", "deadletter.recorded id=1")
+        await operation.run(1)
+    [row] = alerts(operation)[POISON]
+    assert (row["Queue"], row["What"]) == ("deliver", "failures of this function")
+    assert row["Figure"] > 50
+
+
+async def test_a_function_that_failed_for_a_moment_fires_nothing() -> None:
+    operation = await started(58)
+    for _ in range(100):
+        failed(operation, "deliver", "Executed 'Functions.deliver' (Failed, Id=1, Duration=5ms)")
+    await operation.run(2)
+    assert alerts(operation) == {}
+
+
+def failed(operation: Operation, function: str, message: str) -> None:
+    operation.azure_tells("FunctionAppLogs", FunctionName=function, Level="Error", Message=message)
 
 
 async def test_a_poison_queue_that_nobody_empties_fires_its_alert() -> None:

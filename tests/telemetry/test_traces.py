@@ -12,13 +12,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
-from shared.domain.deliveries import Delivery
-from shared.domain.events import Event
+from shared.domain.deliveries import New
+from shared.domain.events.envelope import Event
+from shared.domain.messages import decode_delivery, encode_new
 from shared.errors import TransientError
 from shared.telemetry import SPANS
 from shared.usecases.dispatch import Dispatch
+from shared.usecases.edit import Edits
 from shared.usecases.poll_many import PollFailedError
-from tests.fakes import EventLogFake
 from tests.telemetry.recorder import Recorder
 from tests.telemetry.test_metrics import Polls
 from tests.usecases import test_poll
@@ -38,8 +39,9 @@ class Way:
         self.world.queue.messages.clear()
         self.dispatch = Dispatch(
             subscriptions=self.world.subscriptions,
-            events=EventLogFake(),
-            queue=self.world.queue,
+            events=self.world.events,
+            agenda=self.world.agenda,
+            backlog=self.world.backlog,
             bury=self.world.bury,
             clock=self.world.clock,
             telemetry=self.recorder.telemetry,
@@ -53,7 +55,7 @@ class Way:
         await self.polls.poll([Family.JOBS])
         for event in self.polls.publisher.events:
             await self.dispatch(json.dumps(event))
-        await self.world.deliver_all()
+        await self.world.run()
 
     def headers(self) -> list[Mapping[str, str]]:
         return [headers for _, _, headers in self.world.callbacks.requests]
@@ -147,7 +149,7 @@ async def test_an_attempt_says_what_came_of_it_and_no_secret() -> None:
         "reason": "HTTP 429",
     }
     told = {key: second[key] for key in ("attempt", "age", "outcome", "stage", "reason")}
-    assert told == {"attempt": 2, "age": 60, "outcome": "gone", "stage": "dead", "reason": "HTTP 404 WorkflowNotFound"}
+    assert told == {"attempt": 2, "age": 60, "outcome": "gone", "stage": "held", "reason": "HTTP 404 WorkflowNotFound"}
     assert not any(span.status.is_ok for span in way.recorder.spans("deliver"))
     texts = [str((span.name, span.attributes, span.status.description, span.events)) for span in way.recorder.spans()]
     assert not any("sig=" in text or "logic.azure.com" in text for text in texts)
@@ -157,7 +159,7 @@ async def test_a_delivered_attempt_says_how_long_the_occurrence_took() -> None:
     recorder = Recorder()
     world = World(Answer(202), telemetry=recorder.telemetry)
     world.clock.advance(timedelta(seconds=90))
-    await world.deliver_all()
+    await world.run()
     [span] = recorder.spans("deliver")
     assert (span.attributes or {})["latency"] == 90
     assert span.status.is_unset or span.status.is_ok
@@ -192,7 +194,9 @@ async def test_what_runs_in_an_invocation_belongs_to_it_and_a_message_s_trace_go
 def test_what_is_no_trace_context_is_not_passed_on(value: Any) -> None:  # noqa: ANN401 - whatever an event may hold
     event = Event.parse({**EVENT.raw, "traceparent": value})
     assert event.traceparent is None
-    assert Delivery.decode(Delivery("s1", event, event.time).encode()).traceparent is None
+    read = decode_delivery(encode_new(New("s1", event, event.time)))
+    assert isinstance(read, New)
+    assert read.traceparent is None
 
 
 def test_a_broken_trace_context_begins_a_new_trace() -> None:
@@ -202,8 +206,15 @@ def test_a_broken_trace_context_begins_a_new_trace() -> None:
     assert recorder.spans()[0].parent is None
 
 
-def test_a_delivery_of_an_earlier_release_goes_on_in_its_event_s_trace() -> None:
-    event = EVENT.traced(ELSEWHERE)
-    message = json.loads(Delivery("s1", event, event.time).encode())
-    assert "traceparent" not in message
-    assert Delivery.decode(json.dumps(message)).traceparent == ELSEWHERE
+@pytest.mark.parametrize("stage", ["sent", "held"])
+async def test_an_event_s_trace_goes_on_by_way_of_a_message_or_of_the_backlog(stage: str) -> None:
+    recorder = Recorder()
+    mine = subscription(status="active" if stage == "sent" else "paused")
+    world = World(Answer(202), of=mine, events=(), telemetry=recorder.telemetry)
+    world.queue.messages.append((world.clock(), encode_new(New("s1", EVENT, world.clock(), None, ELSEWHERE))))
+    await world.run()
+    if stage == "held":
+        await world.edit("s1", Edits(status="active"))
+        await world.run()
+    [span] = recorder.spans("deliver")
+    assert trace_of(span) == "ab" * 16

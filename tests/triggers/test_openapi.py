@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from tests.functions import FUNCTIONS
 from triggers.description import data_schema
 from triggers.openapi import describe

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from shared.domain import exact_json
 from shared.domain.actions import Refresh
 from shared.domain.rows import RowQuery
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from shared.errors import InvalidInputError
 from triggers.answers import of_error
 from triggers.items import Item

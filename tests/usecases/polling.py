@@ -5,18 +5,11 @@ from dataclasses import dataclass
 
 from shared.domain.messages import Beat
 from shared.domain.slots import Shard
-from shared.ports import (
-    Budget,
-    CheckpointStore,
-    Clock,
-    DeadLetterLog,
-    Insights,
-    PollQueue,
-    PollStore,
-    Publisher,
-    SubscriptionStore,
-    TimerStore,
-)
+from shared.ports.clock import Clock
+from shared.ports.logs import DeadLetterLog
+from shared.ports.polling import Budget, CheckpointStore, Insights, PollStore, Publisher, TimerStore
+from shared.ports.queues import PollQueue
+from shared.ports.subscriptions import SubscriptionStore
 from shared.schedules import read_schedule
 from shared.telemetry import SILENCE, Telemetry
 from shared.usecases.bury import Bury

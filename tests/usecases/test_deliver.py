@@ -267,24 +267,37 @@ async def test_a_letter_that_cannot_be_written_costs_no_second_call() -> None:
     assert (world.calls(), world.stage(), len(world.letters())) == (1, Stage.DEAD, 1)
 
 
-async def test_a_slow_claim_never_lets_an_attempt_outlast_it() -> None:
+@pytest.mark.parametrize("seconds", [[11, 11], [1], [1.5, 3.5], [1.5] * 99])
+async def test_a_slow_claim_never_lets_an_attempt_outlast_it(seconds: list[float]) -> None:
     world = World()
-    slow = [timedelta(seconds=11), timedelta(seconds=11)]
+    slow = iter(seconds)
 
     def slowness() -> None:
-        if slow:
-            world.clock.advance(slow.pop())
+        world.clock.advance(timedelta(seconds=next(slow, 0)))
 
     world.deliveries.slowness = slowness
 
     async def claimed_long_enough() -> None:
         until = world.delivery().claimed_until
         assert until is not None
-        assert until - world.clock() > timedelta(seconds=30)
+        assert until - world.clock() > timedelta(seconds=30 + 5)  # what comes of it has to be written, too
 
     world.callbacks.during = claimed_long_enough
     await world.run()
     assert (world.calls(), world.stage()) == (1, Stage.DELIVERED)
+
+
+async def test_a_call_that_a_process_died_in_is_made_again_soon_after_its_time_limit() -> None:
+    world = World()
+    began = world.clock()
+
+    async def die() -> None:
+        raise Death
+
+    world.callbacks.during = die
+    assert await world.run(deaths=(Death,)) == 1
+    assert world.stage() is Stage.DELIVERED
+    assert world.clock() - began <= timedelta(seconds=30 + 6)
 
 
 async def test_a_slow_flow_holds_up_no_other() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, Line, New, Stage
 from shared.domain.messages import Release
+from shared.errors import TransientError
 from shared.usecases.gate import INSTANCES, MAX_UNDER_WAY, WINDOW, share
 from shared.usecases.release import Pace
 from tests.fakes import Death
@@ -254,6 +255,58 @@ async def test_only_one_run_lets_out() -> None:
     await asyncio.gather(world.release(message), world.release(again), world.release(message))
     await world.run()
     assert called_with(world) == [event.id for event in EVENTS]
+
+
+async def test_a_run_that_another_instance_takes_over_at_once_is_followed_without_a_pause() -> None:
+    events = [event_of(number) for number in range(100)]
+    world = World(of=subscription(status="paused"), events=events, rate=2)
+    await world.run()
+    await resume(world)
+    (message,) = world.releases.due()
+    world.releases.remove(message)
+
+    async def take() -> None:
+        world.releases.taken = None
+        for due in world.releases.due():
+            await world.release(due)
+            world.releases.remove(due)
+
+    world.releases.taken = take
+    await world.release(message)
+    await world.run()
+    assert called_with(world) == [event.id for event in events]
+    assert max(b - a for a, b in pairwise(world.called)) < 1
+    assert world.is_quiet()
+
+
+@pytest.mark.parametrize("status", ["paused", "failing"])
+async def test_a_run_that_fails_over_storage_goes_on_when_its_message_comes_again(status: str) -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS)
+    await world.run()
+    if status == "failing":
+        old, version = world.subscriptions.rows["s1"]
+        failing = replace(old, status="failing", failures=5, release_at=world.clock())
+        await world.subscriptions.put(failing, version, old)
+        message = Release("s1", world.clock()).encode()
+    else:
+        await resume(world)
+        (message,) = world.releases.due()
+        world.releases.remove(message)
+    fails = iter([False, False, True])
+
+    def fail() -> None:
+        if next(fails, False):
+            raise TransientError("table deliveries cannot be reached")
+
+    world.deliveries.slowness = fail
+    with pytest.raises(TransientError):
+        await world.release(message)
+    before = (world.clock() - world.started).total_seconds()
+    await world.release(message)
+    await world.run()
+    assert set(called_with(world)) == {event.id for event in EVENTS}
+    assert (set(world.stages()), world.is_quiet()) == ({Stage.DELIVERED}, True)
+    assert world.called[-1] < before + 60
 
 
 async def test_two_messages_for_one_probe_make_one() -> None:

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.deliveries import New
+from shared.domain.events.data_sources import DataSourceFilters
 from shared.domain.messages import Look, Release
 from shared.domain.resources import DataSource, Measure, Segment
-from shared.domain.subscriptions import TRIGGERS, DataSourceFilters
+from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from shared.errors import (
     AccessError,

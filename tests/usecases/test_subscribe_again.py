@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.deliveries import Delivery, New, Stage
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from shared.errors import TransientError
 from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe
@@ -125,3 +125,21 @@ async def hold(world: World, subscription_id: str) -> None:
     for number in range(3):
         new = New(subscription_id, deliveries.event_of(number), NOON)
         await world.deliveries.put(Delivery.held(new, NOON))
+    world.clock.advance(timedelta(seconds=1))
+
+
+async def test_ending_forgets_nothing_that_is_held_for_one_made_under_the_same_id_since() -> None:
+    world = World()
+    taken = await world.subscribe(wish(), "mine")
+    await hold(world, "mine")
+
+    async def make_anew() -> None:
+        """What others do between the end and the forgetting."""
+        world.store.before_write = None
+        world.clock.advance(timedelta(seconds=1))
+        new = New("mine", deliveries.event_of(9), world.clock())
+        await world.deliveries.put(Delivery.held(new, world.clock()))
+
+    world.store.before_write = make_anew
+    await world.unsubscribe.by_token(taken.token)
+    assert [delivery.event.id for delivery, _ in world.deliveries.rows.values()] == [deliveries.event_of(9).id]

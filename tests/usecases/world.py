@@ -7,10 +7,12 @@ from typing import Any
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, New, RetryPolicy, Stage
-from shared.domain.events import DataSourceRefreshSucceeded, Event
+from shared.domain.events.data_sources import DataSourceRefreshSucceeded
+from shared.domain.events.envelope import Event
 from shared.domain.letters import DeadLetter
 from shared.domain.messages import Look, Release, encode_new
-from shared.domain.subscriptions import TRIGGERS, Subscription
+from shared.domain.subscriptions import Subscription
+from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from shared.telemetry import SILENCE, Telemetry
 from shared.usecases.agenda import EVERY, Agenda

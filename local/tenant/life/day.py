@@ -27,6 +27,7 @@ from local.tenant.runs import Plan, run_full_refresh, run_unification
 from local.tenant.workflow import derived_id
 
 RUN_TOOK = timedelta(seconds=0.8)
+EVENING = "evening"
 _PACE = 1.1
 _ON_DEMAND = "onDemand"
 _TOO_LONG = Failure("MeasureQueryTimedOut", "The query of the measure ran too long.", "system")
@@ -37,12 +38,16 @@ type Action = Callable[[datetime], object]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that happens `offset` seconds into the demo; `action` plays it at the time it is given."""
+    """Something that happens `offset` seconds into the demo, in a part of the day.
+
+    `action` plays it at the time it is given.
+    """
 
     offset: float
     sentence: str
     action: Action
     makes: tuple[Occurrence, ...] = ()
+    part: str = ""
 
 
 @dataclass(slots=True)
@@ -52,11 +57,12 @@ class _Script:
     instance: Instance
     counts: dict[str, int]
     values: dict[str, Decimal]
+    part: str = ""
     steps: list[Step] = field(default_factory=list)
 
     def step(self, sentence: str, action: Action, *makes: Occurrence) -> None:
         offset = round(_PACE * (len(self.steps) + 1), 1)
-        self.steps.append(Step(offset, sentence, action, makes))
+        self.steps.append(Step(offset, sentence, action, makes, self.part))
 
     def count(self, name: str, count: int) -> Evaluated:
         previous, self.counts[name] = self.counts[name], count
@@ -79,8 +85,15 @@ def a_day(tenant: retailer.Contoso) -> list[Step]:
     instance = tenant.instance
     scalars = {name: instance.value(name) for name, measure in instance.measures.items() if measure.scalar}
     script = _Script(instance, {name: instance.count(name) for name in instance.segments}, scalars)
-    for part in (_night, _full_refresh, _morning, _healing, _partial_refresh, _trouble, _oddities, _evening):
-        part(script)
+    parts = {
+        "night": (_night, _full_refresh),
+        "morning": (_morning, _healing),
+        "day": (_partial_refresh, _trouble, _oddities),
+        EVENING: (_evening,),
+    }
+    for script.part, written in parts.items():
+        for write in written:
+            write(script)
     return script.steps
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from shared.domain import credentials, overdue, refreshes
 from shared.domain.checkpoints import Family
-from shared.domain.events import DataSourceRefreshOverdue, Event
+from shared.domain.events.data_sources import DataSourceRefreshOverdue
+from shared.domain.events.envelope import Event
 from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.rules import AgeRule
 from shared.domain.sightings import Snapshot

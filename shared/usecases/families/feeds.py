@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.domain.events import EventData
+from shared.domain.events.data import EventData
 from shared.domain.resources import DataSource, Job, Node
 from shared.domain.rules import AgeRule, Rule
-from shared.domain.subscriptions import TRIGGERS_BY_EVENT_TYPE
+from shared.domain.triggers import TRIGGERS_BY_EVENT_TYPE
 from shared.errors import NotFoundError, TimedOutError
-from shared.ports import Clock, Insights, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.polling import Insights
+from shared.ports.subscriptions import SubscriptionStore
 
 # How many of the latest jobs are read at first, by how much more each time, and at most.
 FIRST_JOBS, MORE_JOBS, MAX_JOBS = 20, 5, 2_500
@@ -72,11 +74,6 @@ class Feeds:
             self._top = top
             if len(self._jobs) <= count:
                 break
-        return self._jobs
-
-    @property
-    def listed(self) -> Sequence[Job]:
-        """The jobs that have been read so far."""
         return self._jobs
 
     async def rules[R: (Rule, AgeRule)](self, data: type[EventData], kind: type[R]) -> Sequence[R]:

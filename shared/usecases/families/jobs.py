@@ -1,10 +1,12 @@
 """Jobs: the full refreshes, unifications and stages of an instance, and its exports."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from shared.domain import exports, jobs, overdue, refreshes
 from shared.domain.checkpoints import Family
-from shared.domain.events import Event, SystemRefreshOverdue
+from shared.domain.events.envelope import Event
+from shared.domain.events.jobs import SystemRefreshOverdue
 from shared.domain.jobs import JobsState
 from shared.domain.resources import Job, Node
 from shared.domain.rules import AgeRule
@@ -16,10 +18,10 @@ from shared.usecases.families.room import Compared, Room
 
 async def compare(state: JobsState | None, feeds: Feeds) -> Compared:
     """Compare the latest jobs, back to one that is known, and some older ones that have not ended."""
-    found, rules = await side_by_side(feeds.jobs(_enough(state)), feeds.rules(SystemRefreshOverdue, AgeRule))
+    latest, rules = await side_by_side(feeds.jobs(_enough(state)), feeds.rules(SystemRefreshOverdue, AgeRule))
     if wait := waiting(state, feeds):
-        return wait
-    listed, gone = [*found], list[str]()
+        return replace(wait, going_on=latest)
+    listed, gone = [*latest], list[str]()
     for job_id in jobs.to_ask(state, listed, feeds.now()):
         try:
             listed.append(await feeds.insights.job(feeds.instance_id, job_id))
@@ -32,7 +34,7 @@ async def compare(state: JobsState | None, feeds: Feeds) -> Compared:
     if before is not None:
         after, late = overdue.full_refreshes(after, rules, instance_id, feeds.told_time)
         events += [*failed, *late]
-    return Compared(after, events, [feeds.unread] if feeds.unread else [])
+    return Compared(after, events, [feeds.unread] if feeds.unread else [], going_on=latest)
 
 
 async def _exports(state: JobsState, listed: Sequence[Job], feeds: Feeds) -> tuple[JobsState, Sequence[Event]]:

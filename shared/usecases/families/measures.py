@@ -5,7 +5,8 @@ from typing import Final
 
 from shared.domain import evaluations, slices, thresholds, watching
 from shared.domain.checkpoints import Family
-from shared.domain.events import Event, MeasureThresholdCrossed
+from shared.domain.events.measures import MeasureThresholdCrossed
+from shared.domain.resources import Measure
 from shared.domain.rows import Row
 from shared.domain.rules import Rule
 from shared.domain.slices import Due
@@ -25,14 +26,13 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     rules, measures = await side_by_side(
         feeds.rules(MeasureThresholdCrossed, Rule), feeds.insights.measures(feeds.instance_id)
     )
-    watched = {measure.name: watching.watch_measure(measure) for measure in measures}
-    due = slices.due(state, {measure.name: measure for measure in measures}, rules, feeds.now())[:MAX_TABLES]
+    changed = {w.name: w for w in watching.changed(state, measures, watching.seen_measure)}
     failures: list[BridgeError] = []
     scalar = [rule for rule in rules if rule.dimensions is None]
-    gaps = await with_gaps(state, list(watched.values()), scalar, evaluations.MEASURES, feeds)
+    gaps = await with_gaps(state, list(changed.values()), scalar, evaluations.MEASURES, feeds)
     for number, gap in enumerate(gaps):
         # Without its history, it stays as remembered.
-        del watched[gap.name]
+        del changed[gap.name]
         if number >= MAX_HISTORIES:
             continue
         days = thresholds.history_days(state or ValuesState(), [gap.name], feeds.now())
@@ -43,24 +43,31 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
         except BridgeError as error:
             failures.append(error)
         else:
-            watched[gap.name] = watching.watch_measure(measure)
-    after, events = await compared(state, list(watched.values()), rules, feeds)
+            changed |= {w.name: w for w in watching.changed(state, [measure], watching.seen_measure)}
+    return await _with_slices(
+        await compared(state, list(changed.values()), measures, rules, feeds), measures, rules, failures, feeds
+    )
+
+
+async def _with_slices(
+    found: Compared, measures: Sequence[Measure], rules: Sequence[Rule], failures: list[BridgeError], feeds: Feeds
+) -> Compared:
+    """Compare the combinations that rules watch, too; what could not be read stays as remembered, and is due again."""
+    state = found.state
+    assert isinstance(state, ValuesState)  # noqa: S101 - tells the type checker what a family's room remembers
+    due = slices.due(state, {measure.name: measure for measure in measures}, rules, feeds.now())[:MAX_TABLES]
     read = list[tuple[Due, Sequence[Row]]]()
     for one in due:
         try:
             rows = await feeds.insights.rows_of_measure(feeds.instance_id, one.measure.name, one.combinations)
         except BridgeError as error:
-            failures.append(error)  # what was not read stays as remembered, and is due at the next poll
+            failures.append(error)
         else:
             read.append((one, rows))
-    after, crossings = slices.compare(after, read, rules)
-    events += [_event(feeds.instance_id, crossing, due) for crossing in crossings]
-    return Compared(after, events, failures)
-
-
-def _event(instance_id: str, crossing: thresholds.Crossing, due: Sequence[Due]) -> Event:
-    measure = next(one.measure for one in due if one.measure.name == crossing.rule.name)
-    return thresholds.event(instance_id, crossing, measure)
+    after, crossings = slices.compare(state, read, rules)
+    by_name = {one.measure.name: one.measure for one in due}
+    crossed = [thresholds.event(feeds.instance_id, one, by_name[one.rule.name]) for one in crossings]
+    return Compared(after, [*found.events, *crossed], failures)
 
 
 ROOM = Room[ValuesState](Family.MEASURES, compare)

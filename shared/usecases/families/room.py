@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from typing import cast
 
 from shared.domain.checkpoints import Family, State
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
+from shared.domain.resources import Job
 from shared.errors import BridgeError
 from shared.usecases.families.feeds import Feeds
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What to remember after comparing, what is news, and what could not be read meanwhile."""
+    """What to remember after comparing, what is news, what could not be read, and the jobs that tell what goes on."""
 
     state: State
     events: Sequence[Event]
     failures: Sequence[BridgeError] = ()
+    going_on: Sequence[Job] = ()
 
 
 @dataclass(frozen=True, slots=True)

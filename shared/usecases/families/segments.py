@@ -2,7 +2,7 @@
 
 from shared.domain import evaluations, thresholds, watching
 from shared.domain.checkpoints import Family
-from shared.domain.events import SegmentThresholdCrossed
+from shared.domain.events.segments import SegmentThresholdCrossed
 from shared.domain.rules import Rule
 from shared.domain.watching import ValuesState
 from shared.usecases.families.feeds import Feeds, side_by_side
@@ -15,12 +15,12 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     rules, segments = await side_by_side(
         feeds.rules(SegmentThresholdCrossed, Rule), feeds.insights.segments(feeds.instance_id)
     )
-    watched = [watching.watch_segment(segment) for segment in segments]
-    if gaps := await with_gaps(state, watched, rules, evaluations.SEGMENTS, feeds):
+    changed = watching.changed(state, segments, watching.seen_segment)
+    if gaps := await with_gaps(state, changed, rules, evaluations.SEGMENTS, feeds):
         days = thresholds.history_days(state or ValuesState(), [w.name for w in gaps], feeds.now())
         segments = await feeds.insights.segments(feeds.instance_id, days)
-        watched = [watching.watch_segment(segment) for segment in segments]
-    return Compared(*await compared(state, watched, rules, feeds))
+        changed = watching.changed(state, segments, watching.seen_segment)
+    return await compared(state, changed, segments, rules, feeds)
 
 
 ROOM = Room[ValuesState](Family.SEGMENTS, compare)

@@ -3,27 +3,28 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.domain import failures, thresholds, watching
+from shared.domain import failures, thresholds
 from shared.domain.evaluations import Evaluating, reaches
-from shared.domain.events import Event
+from shared.domain.resources import Measure, Segment
 from shared.domain.rules import Rule
 from shared.domain.watching import ValuesState, Watched
 from shared.errors import BridgeError
 from shared.usecases.families.feeds import Feeds
+from shared.usecases.families.room import Compared
 
 
 async def with_gaps(
     state: ValuesState | None,
-    watched: Sequence[Watched],
+    changed: Sequence[Watched],
     rules: Sequence[Rule],
     operations: frozenset[str],
     feeds: Feeds,
 ) -> Sequence[Watched]:
-    """Those that a rule watches and of which more than one evaluation can have been missed, the longest unseen first.
+    """What a rule watches and has been evaluated, maybe more than once, since it was last seen: longest unseen first.
 
     The jobs are read only where anything has been evaluated again, and as far back as that asks.
     """
-    if state is None or not (moved := thresholds.moved(state, watching.changed(state, watched), rules)):
+    if state is None or not (moved := thresholds.moved(state, changed, rules)):
         return []
     last = {w.name: state.marks[w.name].seen[1] for w in moved}
     oldest = min((at for at in last.values() if at is not None), default=feeds.now())
@@ -37,17 +38,25 @@ async def with_gaps(
 
 
 async def compared(
-    state: ValuesState | None, watched: Sequence[Watched], rules: Sequence[Rule], feeds: Feeds
-) -> tuple[ValuesState, list[Event]]:
+    state: ValuesState | None,
+    changed: Sequence[Watched],
+    listed: Sequence[Segment] | Sequence[Measure],
+    rules: Sequence[Rule],
+    feeds: Feeds,
+) -> Compared:
     """What comparing them gives: in a thread, for there may be many."""
-    return await asyncio.to_thread(_compare, state, watched, rules, feeds)
+    return await asyncio.to_thread(_compare, state, changed, listed, rules, feeds)
 
 
 def _compare(
-    state: ValuesState | None, watched: Sequence[Watched], rules: Sequence[Rule], feeds: Feeds
-) -> tuple[ValuesState, list[Event]]:
-    instance_id, now, changed = feeds.instance_id, feeds.now(), watching.changed(state, watched)
-    after, crossings = thresholds.compare(state, watched, changed, rules, now)
-    resources = {w.name: w.resource for w in watched} if crossings else {}
-    events = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
-    return after, events + failures.compare(state, changed, instance_id, now)
+    state: ValuesState | None,
+    changed: Sequence[Watched],
+    listed: Sequence[Segment] | Sequence[Measure],
+    rules: Sequence[Rule],
+    feeds: Feeds,
+) -> Compared:
+    instance_id, now = feeds.instance_id, feeds.now()
+    after, crossings = thresholds.compare(state, changed, listed, rules, now)
+    resources = {w.name: w.resource for w in changed} if crossings else {}
+    crossed = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
+    return Compared(after, [*crossed, *failures.compare(state, changed, instance_id, now)])

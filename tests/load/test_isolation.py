@@ -1,0 +1,97 @@
+"""A healthy flow's first attempt comes at once, whatever becomes of the others: measured in the local stack."""
+
+import asyncio
+import statistics
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import batched
+
+import pytest
+
+from local.tenant.model import Instance
+from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, until
+from tests.integration.many import AT_ONCE, Always, failures, publish, say
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
+
+LIMIT = 2.0  # seconds
+EVERY = 0.5  # seconds between two of the healthy flow's events
+WAITING = 400
+MANY = 1_000
+
+
+@asynccontextmanager
+async def measured(world: World, flow: str, what: str) -> AsyncIterator[list[float]]:
+    """Have an event for a healthy flow again and again within the block; yields what each took, once it is over."""
+    instance, sent, took = world.instance(), dict[str, float](), list[float]()
+    await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
+
+    is_over = False
+
+    async def keep_on() -> None:
+        for event in failures(instance, 10_000):
+            if is_over:
+                return
+            sent[event.id] = now().timestamp()
+            await publish(world, [event])
+            await asyncio.sleep(EVERY)
+
+    keeping = asyncio.create_task(keep_on())
+    yield took
+    is_over = True
+    await keeping
+
+    async def all_came() -> bool:
+        return len(world.stack.flows.of(flow)) >= len(sent)
+
+    await until(all_came, within=120)
+    first: dict[str, float] = {}
+    for call in world.stack.flows.of(flow):
+        first.setdefault(call.event["id"], call.at.timestamp())
+    took += [first[id_] - at for id_, at in sent.items()]
+    say(f"{what}: {len(took)} events of a healthy flow, p50 {statistics.median(took):.2f} s, max {max(took):.2f} s")
+
+
+@pytest.mark.alone
+async def test_a_slow_flow_with_many_waiting_delays_nobody(world: World) -> None:
+    instance, flow = world.instance(), "slow"
+    await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
+    world.stack.flows.behave(flow, Always(202, after=1.5))
+    async with measured(world, "beside-slow", f"{WAITING} waiting for a flow that takes 1.5 s") as took:
+        await publish(world, failures(instance, WAITING))
+        await asyncio.sleep(15)
+    world.stack.flows.behave(flow, Always(202))
+    assert max(took) < LIMIT
+
+
+async def subscribed(world: World, instance: Instance, prefix: str, behaviour: Always) -> Sequence[str]:
+    """A thousand flows that behave so; gives their names."""
+    names = [f"{prefix}-{number}" for number in range(MANY)]
+    for some in batched(names, AT_ONCE, strict=False):
+        await asyncio.gather(*(world.subscribe(DATA_SOURCE_FAILED, name, instance) for name in some))
+    for name in names:
+        world.stack.flows.behave(name, behaviour)
+    return names
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("after", [0, 5], ids=["by an error", "by a timeout"])
+async def test_a_thousand_flows_that_fail_at_once_delay_nobody(world: World, after: float) -> None:
+    instance = world.instance()
+    await world.restart(DELIVERY_RETRY_SECONDS="10,30,60")
+    try:
+        await subscribed(world, instance, f"failing-{after}", Always(503, after=after))
+        events = failures(instance, 6)
+        what = f"{MANY:,} flows fail {'after a timeout of 2 s' if after else 'at once'}"
+        async with measured(world, f"beside-failing-{after}", f"{what}, while they begin to") as beginning:
+            for event in events[:5]:
+                await publish(world, [event])
+            await asyncio.sleep(45)
+        async with measured(world, f"beside-failed-{after}", f"{what}, and another event for all") as later:
+            await publish(world, events[5:])
+            await asyncio.sleep(20)
+    finally:
+        listed = (await world.stack.call("GET", f"/subscriptions?instanceId={instance.id}")).json()["value"]
+        say(str({status: sum(each["status"] == status for each in listed) for status in ("active", "failing")}))
+        await world.restart()
+    assert max(*beginning, *later) < LIMIT

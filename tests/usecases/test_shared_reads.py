@@ -1,0 +1,77 @@
+"""Shared reads: who asks gets what was read after he asked, and many who ask at once cost two reads."""
+
+import asyncio
+
+import pytest
+
+from shared.errors import TransientError
+from shared.usecases.shared_reads import SharedReads
+
+
+class Source:
+    """A value that changes; reads of it take a turn of the loop or two, and can be made to fail."""
+
+    def __init__(self) -> None:
+        self.value = self.reads = 0
+        self.failing = 0
+
+    async def read(self, key: str) -> tuple[str, int]:
+        self.reads += 1
+        await asyncio.sleep(0)
+        seen = self.value
+        await asyncio.sleep(0)
+        if self.failing:
+            self.failing -= 1
+            raise TransientError("busy")
+        return key, seen
+
+
+async def test_a_thousand_at_once_cost_two_reads() -> None:
+    source = Source()
+    read = SharedReads(source.read)
+    assert set(await asyncio.gather(*(read("a") for _ in range(1_000)))) == {("a", 0)}
+    assert source.reads == 2
+    assert await read("a") == ("a", 0)
+    assert source.reads == 3
+
+
+async def test_keys_do_not_wait_for_each_other() -> None:
+    source = Source()
+    read = SharedReads(source.read)
+    assert await asyncio.gather(read("a"), read("b")) == [("a", 0), ("b", 0)]
+    assert source.reads == 2
+
+
+async def test_nobody_gets_what_was_read_before_he_asked() -> None:
+    source = Source()
+    read = SharedReads(source.read)
+
+    async def ask(after: int) -> bool:
+        for _ in range(after):
+            await asyncio.sleep(0)
+        source.value += 1
+        asked = source.value
+        return (await read("a"))[1] >= asked
+
+    assert all(await asyncio.gather(*(ask(after) for after in range(40) for _ in range(3))))
+
+
+async def test_a_read_that_fails_fails_for_those_who_share_it_and_no_others() -> None:
+    source = Source()
+    source.failing = 1
+    read = SharedReads(source.read)
+    first, *others = await asyncio.gather(*(read("a") for _ in range(5)), return_exceptions=True)
+    assert isinstance(first, TransientError)
+    assert others == [("a", 0)] * 4
+
+
+async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
+    source = Source()
+    read = SharedReads(source.read)
+    first, second, third = (asyncio.create_task(read("a")) for _ in range(3))
+    await asyncio.sleep(0)
+    first.cancel()
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert await third == ("a", 0)
