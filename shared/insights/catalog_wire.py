@@ -90,6 +90,13 @@ class _Measure(wire.MeasureMetadata):
             description=self.description,
             scalar=measure.scalar,
             value=measure.output.value if measure.scalar and measure.output else None,
+            dimensions=measure.dimensions,
+            aggregates=measure.aggregates,
+            dimensions_schema={
+                "type": "object",
+                "properties": {name: {"type": "string", "title": name} for name in measure.dimensions},
+                "required": list(measure.dimensions),
+            },
             evaluation_status=measure.latest.state if measure.latest else None,
             evaluated_at=measure.latest.ended_at if measure.latest else None,
         )

@@ -9,6 +9,12 @@ from shared.domain.events.filters import Filters
 from shared.domain.events.wire import MAX_SUMMARY, Wire
 
 
+def _described(summary: dict[str, Any]) -> None:
+    """Say what a reader needs to know of a summary, which is not that it is made from the other fields."""
+    summary.pop("readOnly", None)
+    summary["maxLength"] = MAX_SUMMARY
+
+
 class EventData(Wire):
     """The data of one event; subclasses say which type it is, and what a subscriber may ask for.
 
@@ -32,7 +38,7 @@ class EventData(Wire):
 
     @computed_field(  # type: ignore[prop-decorator]  # as Pydantic documents it
         description="What happened, in one sentence that people can be shown.",
-        json_schema_extra={"maxLength": MAX_SUMMARY},
+        json_schema_extra=_described,
     )
     @property
     def summary(self) -> str:

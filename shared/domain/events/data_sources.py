@@ -37,7 +37,9 @@ class DataSourceFilters(Filters):
 class DataSourceOverdueFilters(OverdueFilters):
     """The data source and the age to watch."""
 
-    data_source_id: Asked = Field(title="Data source", description="The data source to watch.")
+    data_source_id: Asked = Field(
+        title="Data source", description="The one data source whose last successful refresh must not get too old."
+    )
 
     def asked(self) -> Mapping[str, Any]:
         """The data source by its key."""

@@ -15,7 +15,9 @@ class ExportFilters(Filters):
     """The export to watch; none: any."""
 
     export_id: Asked | None = Field(
-        default=None, title="Export", description="The one export to hear of, by its id; any when left out."
+        default=None,
+        title="Export",
+        description="The one export to hear of, by the identifier that Get the status gives; any when left out.",
     )
 
     def route(self) -> tuple[str, ...]:

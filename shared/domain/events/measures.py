@@ -13,7 +13,7 @@ from shared.domain.rules import Rule
 
 # A measure has few dimensions, and their values are names, numbers or dates.
 MAX_DIMENSIONS, MAX_VALUE = 20, 1_000
-type DimensionValue = Annotated[str, Strict(), StringConstraints(max_length=MAX_VALUE)] | JsonNumber
+DimensionValue = Annotated[str, Strict(), StringConstraints(max_length=MAX_VALUE)] | JsonNumber
 
 
 class MeasureFilters(ThresholdFilters):
