@@ -25,6 +25,8 @@ NO_ROW = ""
 BETWEEN = "PartitionKey ge @first and PartitionKey lt @last"
 SUBSCRIPTIONS = {"first": "subscription|", "last": "subscription}"}
 SIGNPOSTS = ({"first": "callback|", "last": "callback}"}, {"first": "route|", "last": "route}"})
+# What stands in filters as text: numbers, and objects that may hold some.
+NUMBERS, OBJECTS = {"threshold", "rearmMargin", "maxAgeHours"}, {"dimensions"}
 # What of a subscription's row tells how it stands.
 STANDING = ["PartitionKey", "v", "id", "status", "releaseAt"]
 
@@ -167,10 +169,14 @@ async def those_known[T](rows: AsyncIterable[Row], read: Callable[[Row], T]) -> 
 
 def _filters_text(subscription: Subscription) -> str:
     filters = subscription.filters.model_dump(by_alias=True, exclude_none=True)
-    return exact_json.write({name: str(one) if isinstance(one, Decimal) else one for name, one in filters.items()})
+    texts = {name: exact_json.write(filters[name]) for name in OBJECTS & filters.keys()}
+    return json.dumps(filters | texts, default=str)
 
 
 def _exact(filters: str) -> dict[str, object]:
-    """Filters as stored, their numbers as decimals; those of the first level stand there as text."""
-    numbers = {"threshold", "rearmMargin", "maxAgeHours"}
-    return {name: Decimal(value) if name in numbers else value for name, value in exact_json.read(filters).items()}
+    """Filters as stored: their numbers, which stand there as text, as the decimals they are, and objects likewise."""
+    read: dict[str, Callable[[str], object]] = {
+        **dict.fromkeys(NUMBERS, Decimal),
+        **dict.fromkeys(OBJECTS, exact_json.read),
+    }
+    return {name: read[name](value) if name in read else value for name, value in json.loads(filters).items()}

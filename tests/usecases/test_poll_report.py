@@ -170,5 +170,5 @@ async def test_what_cannot_be_reported_is_polled_all_the_same(caplog: pytest.Log
     world.show("i1", 2, (5, 20), (5, 20))
     world.polls.failures = [TransientError("storage is down")] * 9
     await world.poll(ALL)
-    assert len(world.publisher.events) == 4
+    assert len(world.publisher.events) == 5
     assert "poll.unreported instance=i1 family=jobs" in caplog.messages
