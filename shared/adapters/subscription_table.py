@@ -33,7 +33,7 @@ from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
 from shared.domain import ids
 from shared.domain.routes import Route, rules_partition
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 from shared.domain.subscriptions import Standing, Status, Subscription
 from shared.domain.triggers import Trigger
 from shared.errors import BridgeError, LostRaceError
@@ -126,8 +126,8 @@ class SubscriptionTable:
                 yield found
             last = found
 
-    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        """The rules of all subscriptions of a threshold trigger, whatever their status."""
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        """The rules of all subscriptions of a trigger that has the poll watch something, whatever their status."""
         values = {"partition": route_partition(rules_partition(trigger, instance_id))}
         rows = self._table.query("PartitionKey eq @partition", values)
         return [rule async for row in rows if (rule := rule_of(trigger, row)) is not None]

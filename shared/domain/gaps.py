@@ -13,7 +13,7 @@ from shared.domain.events.envelope import Event
 from shared.domain.events.polling import EventsMissed
 from shared.domain.jobs import JobsState
 from shared.domain.resources import Job, Segment
-from shared.domain.thresholds import ValuesState, Watched
+from shared.domain.watching import ValuesState, Watched
 
 NOT_LISTED = "Customer Insights lists no job from before the gap any more."
 NOT_IN_TIME = "Customer Insights did not list all jobs since then in time."

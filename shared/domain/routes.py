@@ -17,7 +17,7 @@ class Route:
 
 
 def rules_partition(trigger: Trigger, instance_id: str) -> tuple[str, ...]:
-    """Where all rules of a threshold trigger stand."""
+    """Where all rules of a trigger stand that has the poll watch something."""
     return (trigger.slug, ids.key(instance_id))
 
 

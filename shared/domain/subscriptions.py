@@ -10,7 +10,7 @@ from shared.domain import ids
 from shared.domain.events.envelope import Event, Notice
 from shared.domain.events.filters import Filters
 from shared.domain.routes import Route, routes_of
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 from shared.domain.triggers import Trigger
 
 Status = Literal["active", "failing", "paused", "suspended"]
@@ -126,8 +126,8 @@ class Subscription:
         return self.id != derived_id(self.fingerprint)
 
     @property
-    def rule(self) -> Rule | None:
-        """The threshold it has the poll watch."""
+    def rule(self) -> AnyRule | None:
+        """What it has the poll watch."""
         return self.filters.rule(self.rule_id)
 
     def without(self, token: str) -> Self | None:

@@ -1,11 +1,14 @@
 """What polling needs: Customer Insights and its budget, what is remembered of it, and the topic."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rows import Row
+from shared.domain.rules import Combination
 from shared.domain.timers import Ticked
 
 
@@ -42,6 +45,14 @@ class Insights(Protocol):
 
     async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
         """One measure; with `history_days`, with its evaluations and outputs of so many days."""
+        ...
+
+    async def rows_of_measure(self, instance_id: str, name: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        """The rows of a measure's own table for these combinations; none for what the API does not know or take."""
+        ...
+
+    def told_time(self, instance_id: str) -> datetime | None:
+        """What time it was by the tenant's own clock when it last answered about an instance, where it told."""
         ...
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from shared.domain.callbacks import Answer
 from shared.domain.routes import Route
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 from shared.domain.subscriptions import Standing, Status, Subscription
 from shared.domain.triggers import Trigger
 
@@ -55,8 +55,8 @@ class SubscriptionStore(Protocol):
         """The ids of the subscriptions that stand at a route, whatever their status."""
         ...
 
-    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        """The rules of all subscriptions of a threshold trigger, whatever their status."""
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        """The rules of all subscriptions of a trigger that has the poll watch something, whatever their status."""
         ...
 
     async def tidy(self, now: datetime) -> int:

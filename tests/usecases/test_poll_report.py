@@ -149,7 +149,12 @@ async def test_events_that_the_topic_does_not_take_are_pending() -> None:
     world.publisher.failures = [TransientError("the topic is down")] * 4
     with pytest.raises(PollFailedError):
         await world.poll(ALL)
-    assert [row.pending_events for row in world.polls.rows.values()] == [1] * 4
+    assert {family: row.pending_events for (_, family), row in world.polls.rows.items()} == {
+        Family.DATA_SOURCES: 1,
+        Family.JOBS: 2,
+        Family.SEGMENTS: 1,
+        Family.MEASURES: 1,
+    }
     assert {row.error for row in world.polls.rows.values()} == {"the topic is down"}
     world.clock.advance(timedelta(minutes=1))
     await world.poll(ALL)
@@ -172,5 +177,5 @@ async def test_what_cannot_be_reported_is_polled_all_the_same(caplog: pytest.Log
     world.show("i1", 2, (5, 20), (5, 20))
     world.polls.failures = [TransientError("storage is down")] * 9
     await world.poll(ALL)
-    assert len(world.publisher.events) == 4
+    assert len(world.publisher.events) == 5
     assert "poll.unreported instance=i1 family=jobs" in caplog.messages

@@ -73,7 +73,7 @@ class Event:
                 "subject": data.subject,
                 "time": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
                 "datacontenttype": "application/json",
-                "data": data.model_dump(mode="json", by_alias=True, exclude_none=True),
+                "data": data.on_wire(),
             }
         )
 

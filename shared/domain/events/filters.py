@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 
 ANY: Final = "any"
 
@@ -40,10 +40,34 @@ class Filters(BaseModel):
         """All that is asked for, by its name on the wire; ids by key."""
         return self.model_dump(by_alias=True)
 
-    def rule(self, rule_id: str) -> Rule | None:
+    def rule(self, rule_id: str) -> AnyRule | None:
         """The rule to watch for these filters, if they hold one."""
         del rule_id
         return None
+
+
+class RuleFilters(Filters):
+    """What makes a rule: the poll watches it, and an event names the very rule it is for."""
+
+    def route(self) -> tuple[str, ...]:
+        """Nothing: all rules stand in one place."""
+        return ()
+
+    @classmethod
+    def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
+        """All rules stand in one place."""
+        del data
+        return [()]
+
+    @classmethod
+    def row(cls, data: Mapping[str, Any]) -> str | None:
+        """The rule that the event names."""
+        return str(data.get("ruleId"))
+
+
+def named(value: str | None) -> str:
+    """A name as a route has it, which is never taken for any; none: any."""
+    return f"={value}" if value is not None else ANY
 
 
 def or_any(*values: str) -> Sequence[tuple[str, ...]]:

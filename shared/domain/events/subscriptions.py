@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import AwareDatetime, Field
 
 from shared.domain.events.data import EventData
-from shared.domain.events.filters import ANY, Asked, Filters, or_any
+from shared.domain.events.filters import Asked, Filters, named, or_any
 from shared.domain.events.wire import Text, clock, sentence
 
 
@@ -23,12 +23,12 @@ class SubscriptionFilters(Filters):
 
     def route(self) -> tuple[str, ...]:
         """The subscription, or any."""
-        return (self.subscription_id or ANY,)
+        return (named(self.subscription_id),)
 
     @classmethod
     def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
         """The event's own subscription, or any."""
-        return or_any(str(data.get("subscriptionId", ANY)))
+        return or_any(named(str(data.get("subscriptionId"))))
 
 
 class SubscriptionNotice(EventData):
