@@ -489,8 +489,8 @@ class DeliveryStoreFake:
         return await self._fate.step(lambda: [delivery.key for delivery in self._in_line(subscription_id)[:most]])
 
     async def held(self, subscription_id: str, most: int) -> int:
-        held = [delivery for delivery in self._in_line(subscription_id) if delivery.stage is Stage.HELD]
-        return min(most, len(held))
+        mine = (delivery for (id_, _), (delivery, _) in self.rows.items() if id_ == subscription_id and delivery.line)
+        return min(most, sum(delivery.stage is Stage.HELD for delivery in mine))
 
     async def drop(self, subscription_id: str, before: datetime) -> None:
         for delivery in [each for each in self._in_line(subscription_id) if each.dispatched_at < before]:

@@ -1,5 +1,6 @@
 """The table of polls, on real storage and as its fake has it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from shared.adapters.poll_table import POLLS, PollTable
 from shared.domain.checkpoints import Family
 from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.polls import Polled
-from shared.errors import FormatError
+from shared.errors import FormatError, LostRaceError
 from shared.ports.polling import PollStore
 from tests.adapters.conftest import NOW, Opened, Storage
 from tests.fakes import PollStoreFake
@@ -55,6 +56,19 @@ async def test_there_is_one_row_for_an_instance_and_family(polls: PollStore) -> 
     recovered = FULL.succeeded()
     await polls.put(recovered, version)
     assert await all_of(polls) == [recovered]
+
+
+async def test_whoever_has_not_seen_what_stands_there_does_not_replace_it(polls: PollStore) -> None:
+    told = replace(FULL, failures=3, is_told=True, owed=({"id": "1", "data": {"text": "é"}},))
+    version = await polls.put(FULL, None)
+    newer = await polls.put(told, version)
+    for stale in (None, version):
+        with pytest.raises(LostRaceError):
+            await polls.put(FULL, stale)
+    assert await polls.get("i1", JOBS) == (told, newer)
+    await polls.remove(told)
+    with pytest.raises(LostRaceError):
+        await polls.put(FULL, newer)
 
 
 async def test_all_come_by_instance(polls: PollStore) -> None:
