@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.adapters.poll_table import POLLS, PollTable
+from shared.adapters.poll_table import PollTable
+from shared.adapters.timer_table import POLLS
 from shared.domain.checkpoints import Family
 from shared.domain.polls import EVERY_INSTANCE, Polled
 from shared.errors import FormatError
