@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from local.demo.flows import CALLBACK_TIMEOUT, RESUMED, SUSPENDED, DemoFlow
 from local.flows import Call, Picky, Slow, Throttled
 from local.tenant.life import Ended, Evaluated, Occurrence, Step
+from local.tenant.life.occurrences import STAGE_ENDED
 
 
 class Key(NamedTuple):
@@ -148,7 +149,9 @@ def key_of(event: Mapping[str, Any]) -> Key:
     if "threshold" in data:
         numbers = [_number(data.get(name)) for name in ("threshold", "previousValue", "value")]
         return Key(event_type, subject, (str(data.get("direction")), *numbers))
-    if subject.startswith("jobs/"):
+    if event_type == STAGE_ENDED:
+        subject = f"stages/{data.get('stage')}"
+    if subject.startswith(("jobs/", "stages/")):
         return Key(event_type, subject, (str(data.get("outcome")), str(data.get("submissionKind"))))
     return Key(event_type, subject)
 
@@ -156,7 +159,7 @@ def key_of(event: Mapping[str, Any]) -> Key:
 def _key(occurrence: Occurrence, flow: DemoFlow | None = None) -> Key:
     match occurrence:
         case Ended(event_type, subject, outcome, kind):
-            return Key(event_type, subject, (outcome, str(kind)) if subject.startswith("jobs/") else ())
+            return Key(event_type, subject, (outcome, str(kind)) if subject.startswith(("jobs/", "stages/")) else ())
         case Evaluated(event_type, subject, previous, value):
             if flow is None or flow.rule is None:
                 raise ValueError("an evaluation makes an event only for a rule")

@@ -2,7 +2,7 @@
 
 A measure with dimensions shows no value in its list. Its rows stand in a table of its own, which is read once for each
 evaluation, for all combinations that are watched. What is remembered of a combination is its value at an evaluation.
-That the table bears the measure's name, and its columns the names of dimensions and calculations, is an assumption.
+How the table and its columns are called, `shared.insights.slices` takes for given.
 """
 
 from collections.abc import Mapping, Sequence

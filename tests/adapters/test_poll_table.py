@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.adapters.poll_table import POLLS, PollTable
+from shared.adapters.poll_table import PollTable
+from shared.adapters.timer_table import POLLS
 from shared.domain.checkpoints import Family
 from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.polls import Polled

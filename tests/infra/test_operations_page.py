@@ -18,9 +18,8 @@ from shared.domain.subscriptions import MAX_FAILURES, Status
 from shared.domain.verdicts import DEAD_FLOW, reason
 from shared.settings import DEFAULTS
 from shared.telemetry import LOG_EVENTS, METRICS
-from shared.usecases.agenda import SOON
+from shared.usecases import agenda, crowd, dispatch
 from shared.usecases.attempt import TOO_OLD
-from shared.usecases.dispatch import read_event
 from shared.usecases.edit import DISCARDED, PAUSED
 from shared.usecases.families.feeds import MAX_JOBS
 from shared.usecases.gate import MAX_UNDER_WAY
@@ -280,7 +279,7 @@ def test_what_event_grid_gave_up_is_read_as_events(tmp_path: Path) -> None:
     dead = {**EVENT.raw, "deadletterreason": "MaxDeliveryAttemptsExceeded", "deliveryattempts": 30}
     (tmp_path / "dead.json").write_text(json.dumps([dead, dead]))
     lines = run(snippet, tmp_path).splitlines()
-    assert [read_event(line).id for line in lines] == [EVENT.id, EVENT.id]
+    assert [dispatch.read_event(line).id for line in lines] == [EVENT.id, EVENT.id]
 
 
 def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
@@ -295,8 +294,11 @@ def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
         retry["maxDeliveryAttempts"],
         number(DEFAULTS["DELIVERY_RATE_PER_SECOND"]),
         MAX_UNDER_WAY,
+        crowd.PLACES,
+        dispatch.PER_SECOND,
+        agenda.PER_SECOND,
         MAX_FAILURES,
-        SOON / timedelta(minutes=1),
+        agenda.SOON / timedelta(minutes=1),
         number(DEFAULTS["DELIVERY_MAX_AGE_HOURS"]),
         number(DEFAULTS["EVENT_RETENTION_DAYS"]),
         MOST_HELD,

@@ -6,7 +6,8 @@ import pytest
 
 from shared.domain.resources import Job
 from shared.errors import TimedOutError
-from shared.usecases.poll import REFRESHES, PollFailedError
+from shared.usecases.poll import REFRESHES
+from shared.usecases.poll_many import PollFailedError
 from tests.usecases.test_poll import World, at, jobs
 
 
