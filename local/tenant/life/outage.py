@@ -9,7 +9,7 @@ from local.tenant.life.occurrences import Ended, polling_failed, polling_recover
 SEGMENTS = "/manage/segments"
 # The bridge tells of it after so many seconds, and three polls: one a second.
 TOLD_AFTER = 1
-_STEPS = 3
+_STEPS = 2
 _REFUSED = 403
 
 
