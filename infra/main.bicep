@@ -91,6 +91,7 @@ param customerInsightsWorkflow string = ''
 param pollRefreshesSchedule string = ''
 param pollThresholdsSchedule string = ''
 param pollInlineMax string = ''
+param pollingFailedAfterSeconds string = ''
 param callbackAllowedHosts string = ''
 param callbackTimeoutSeconds string = ''
 param deliveryRetrySeconds string = ''
@@ -155,6 +156,7 @@ var settings = {
   POLL_REFRESHES_SCHEDULE: pollRefreshesSchedule
   POLL_THRESHOLDS_SCHEDULE: pollThresholdsSchedule
   POLL_INLINE_MAX: pollInlineMax
+  POLLING_FAILED_AFTER_SECONDS: pollingFailedAfterSeconds
   CALLBACK_ALLOWED_HOSTS: callbackAllowedHosts
   CALLBACK_TIMEOUT_SECONDS: callbackTimeoutSeconds
   DELIVERY_RETRY_SECONDS: deliveryRetrySeconds

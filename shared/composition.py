@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shared.usecases.dispatch import Dispatch
     from shared.usecases.edit import Edit
     from shared.usecases.follow import Follow
+    from shared.usecases.notify import Notify
     from shared.usecases.observe import Observe
     from shared.usecases.patience import Patience
     from shared.usecases.poll import Poll
@@ -73,6 +74,7 @@ class Bridge:
     subscribe: "Subscribe"
     unsubscribe: "Unsubscribe"
     edit: "Edit"
+    notify: "Notify"
     rotate_secret: "RotateSecret"
     redeliver: "Redeliver"
     replay: "Replay"

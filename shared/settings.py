@@ -31,6 +31,7 @@ DEFAULTS: Mapping[str, str] = {
     "POLL_REFRESHES_SCHEDULE": "0 * * * * *",
     "POLL_THRESHOLDS_SCHEDULE": "30 */5 * * * *",
     "POLL_INLINE_MAX": "20",
+    "POLLING_FAILED_AFTER_SECONDS": "600",
     "CALLBACK_ALLOWED_HOSTS": "*.logic.azure.com,*.api.powerplatform.com",
     "CALLBACK_ALLOW_INSECURE": "false",
     "CALLBACK_TIMEOUT_SECONDS": "30",
@@ -46,6 +47,7 @@ MOST_SECONDS_OF_A_CALL = 300
 # One subscription's; what a flow takes is far less.
 MOST_RATE = 10_000
 MOST_INLINE = 100_000
+MOST_SECONDS_OF_FAILURE = 86_400
 MOST_AGE_HOURS = 8_760
 MOST_RETENTION_DAYS = 3_650
 
@@ -95,6 +97,7 @@ class Settings:
     refreshes_schedule: Schedule
     thresholds_schedule: Schedule
     poll_inline_max: int
+    polling_failed_after: timedelta
     app_registration: AppRegistration | None
     topic_endpoint: str
     topic_key: str | None = field(repr=False)
@@ -128,6 +131,9 @@ class Settings:
             refreshes_schedule=read("POLL_REFRESHES_SCHEDULE", grammars.SCHEDULE),
             thresholds_schedule=read("POLL_THRESHOLDS_SCHEDULE", grammars.SCHEDULE),
             poll_inline_max=int(read("POLL_INLINE_MAX", grammars.number(MOST_INLINE, whole=True))),
+            polling_failed_after=timedelta(
+                seconds=read("POLLING_FAILED_AFTER_SECONDS", grammars.number(MOST_SECONDS_OF_FAILURE))
+            ),
             app_registration=_app_registration(reader),
             topic_endpoint=read("EVENT_GRID_TOPIC_ENDPOINT", grammars.topic(in_azure=reader.in_azure)),
             topic_key=reader.maybe("EVENT_GRID_TOPIC_KEY", grammars.SECRET),

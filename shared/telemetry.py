@@ -174,6 +174,7 @@ LOG_EVENTS = frozenset(
         "instance.left",
         "logs.purged",
         "message.given_up",
+        "notice.left",
         "poll.expired",
         "poll.failed",
         "poll.recovered",

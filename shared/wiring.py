@@ -56,6 +56,7 @@ from shared.usecases.expire import Expire
 from shared.usecases.follow import Follow
 from shared.usecases.gate import Gate
 from shared.usecases.leave import Leave
+from shared.usecases.notify import Notify
 from shared.usecases.observe import Observe
 from shared.usecases.patience import Patience
 from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll
@@ -64,6 +65,7 @@ from shared.usecases.poll_many import PollMany
 from shared.usecases.poll_message import PollMessage
 from shared.usecases.poll_outcomes import PollOutcomes
 from shared.usecases.poll_report import PollReport
+from shared.usecases.publish import Publish
 from shared.usecases.purge import Purge
 from shared.usecases.redeliver import Redeliver
 from shared.usecases.release import WORK, Release
@@ -100,6 +102,10 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
 
     bury = Bury(letters=letters, clock=clock, telemetry=telemetry)
+    publishing = topic_credential(settings)
+    topic = EventGridTopic(settings.topic_endpoint, publishing)
+    publish = Publish(publisher=topic, bury=bury, clock=clock, telemetry=telemetry)
+    notify = Notify(subscriptions=subscriptions, publish=publish, bury=bury, clock=clock)
     agenda = Agenda(deliveries=queue, releases=releases, due=due, clock=clock)
     backlog = Backlog(subscriptions=subscriptions, deliveries=deliveries, agenda=agenda, clock=clock)
     attempt = Attempt(
@@ -110,6 +116,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         agenda=agenda,
         backlog=backlog,
         bury=bury,
+        notify=notify,
         clock=clock,
         policy=RetryPolicy(settings.retry_seconds, settings.max_age),
         timeout=settings.callback_timeout,
@@ -118,22 +125,19 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     )
     follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
     insights = InsightsClient(calls)
-    publishing = topic_credential(settings)
-    topic = EventGridTopic(settings.topic_endpoint, publishing)
     files = FileClient(new_session(), settings.insights_endpoint)
     stores = (
         *(checkpoints, incoming, queue, releases, shared_out),
         *(subscriptions, deliveries, due, events, letters, polls),
     )
     credentials = [one for one in (account.credential, publishing) if isinstance(one, AsyncTokenCredential)]
-    report = PollReport(polls=polls, clock=clock)
+    report = PollReport(polls=polls, publish=publish, clock=clock, failed_after=settings.polling_failed_after)
     outcomes = PollOutcomes(report=report, telemetry=telemetry)
     poll_instance = PollInstance(
         insights=insights,
         checkpoints=checkpoints,
         subscriptions=subscriptions,
-        publisher=topic,
-        bury=bury,
+        publish=publish,
         outcomes=outcomes,
         clock=clock,
         telemetry=telemetry,
@@ -144,13 +148,16 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     ticks = dict.fromkeys(REFRESHES, settings.refreshes_schedule.after) | dict.fromkeys(
         THRESHOLDS, settings.thresholds_schedule.after
     )
+    leave = Leave(
+        polls=polls, report=report, subscriptions=subscriptions, poll_instance=poll_instance, telemetry=telemetry
+    )
     poll = Poll(
         insights=insights,
         served=served,
         polls=polls,
         poll_many=poll_many,
         queue=shared_out,
-        leave=Leave(polls=polls, subscriptions=subscriptions, poll_instance=poll_instance, telemetry=telemetry),
+        leave=leave,
         outcomes=outcomes,
         ticks=ticks,
         inline_max=settings.poll_inline_max,
@@ -212,11 +219,20 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             callbacks=callbacks,
             cipher=cipher,
             backlog=backlog,
+            notify=notify,
             clock=clock,
             served=served,
         ),
-        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries, clock=clock),
-        edit=Edit(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, backlog=backlog, clock=clock),
+        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries, notify=notify, clock=clock),
+        edit=Edit(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            attempt=attempt,
+            backlog=backlog,
+            notify=notify,
+            clock=clock,
+        ),
+        notify=notify,
         rotate_secret=RotateSecret(subscriptions=subscriptions, cipher=cipher, clock=clock),
         redeliver=Redeliver(
             subscriptions=subscriptions,

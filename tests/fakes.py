@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,8 @@ from shared.domain.messages import Beat, Look, Release, encode_new, encode_shard
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rows import Row
+from shared.domain.rules import Combination
 from shared.domain.slots import Shard
 from shared.domain.subscriptions import Subscription
 from shared.domain.timers import Ticked
@@ -80,7 +83,7 @@ class Fate:
 class InsightsFake:
     """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked.
 
-    `in_any_case` lets a measure be found whatever the case of its name.
+    `in_any_case` lets a measure be found whatever the case of its name; `times` are what an instance's clock shows.
     """
 
     def __init__(self) -> None:
@@ -88,6 +91,7 @@ class InsightsFake:
         self.failures: dict[str, list[Exception]] = {}
         self.calls: list[tuple[object, ...]] = []
         self.in_any_case = False
+        self.times: dict[str, datetime] = {}
 
     def show(self, instance_id: str, **resources: Sequence[object] | None) -> None:
         """What the instance shows from now on; None: the API does not offer that feed."""
@@ -129,12 +133,12 @@ class InsightsFake:
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         found: Sequence[Segment] = await self._read("segments", instance_id, history_days)
         if history_days is None:
-            return [Segment(s.name, s.friendly_name, s.latest) for s in found]
+            return [replace(segment, history=()) for segment in found]
         return list(found)
 
     async def measures(self, instance_id: str) -> Sequence[Measure]:
         found: Sequence[Measure] = await self._read("measures", instance_id)
-        return [Measure(m.name, m.display_name, m.scalar, m.latest, m.output) for m in found]
+        return [replace(measure, evaluations=(), outputs=()) for measure in found]
 
     async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
         found: Sequence[Measure] = await self._read("measures", instance_id, name, history_days)
@@ -142,6 +146,13 @@ class InsightsFake:
             if measure.name == name or (self.in_any_case and measure.name.casefold() == name.casefold()):
                 return measure
         raise NotFoundError(f"no measure {name}")
+
+    async def rows_of_measure(self, instance_id: str, name: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        found: Mapping[str, Sequence[Row]] = await self._read("rows", instance_id, name, *combinations) or {}
+        return [row for row in found.get(name, ()) if any(dict(one).items() <= row.items() for one in combinations)]
+
+    def told_time(self, instance_id: str) -> datetime | None:
+        return self.times.get(instance_id)
 
 
 class CheckpointStoreFake:
@@ -184,28 +195,39 @@ class CheckpointStoreFake:
 class PollStoreFake:
     """How polls go; `writes` counts, `failures` are raised by the next calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, fate: Fate | None = None) -> None:
         self.rows: dict[tuple[str, Family], Polled] = {}
         self.failures: list[Exception] = []
         self.writes = self.reads = 0
+        self._fate = fate or Fate()
+        self._numbers = itertools.count(1)
+        self._versions: dict[tuple[str, Family], str] = {}
 
-    async def get(self, instance_id: str, family: Family) -> Polled | None:
+    async def get(self, instance_id: str, family: Family) -> tuple[Polled, str] | None:
         self.reads += 1
         if self.failures:
             raise self.failures.pop(0)
         await asyncio.sleep(0)
-        return self.rows.get((ids.key(instance_id), family))
+        key = ids.key(instance_id), family
+        return (self.rows[key], self._versions[key]) if key in self.rows else None
 
-    async def put(self, polled: Polled) -> None:
+    async def put(self, polled: Polled, version: str | None) -> str:
         self.writes += 1
         if self.failures:
             raise self.failures.pop(0)
-        await asyncio.sleep(0)
-        self.rows[ids.key(polled.instance_id), polled.family] = polled
+        key = ids.key(polled.instance_id), polled.family
+
+        def write() -> str:
+            if self._versions.get(key) != version:
+                raise LostRaceError("the row was written by another")
+            self.rows[key], self._versions[key] = polled, f"v{next(self._numbers)}"
+            return self._versions[key]
+
+        return await self._fate.step(write)
 
     async def remove(self, polled: Polled) -> None:
-        await asyncio.sleep(0)
-        self.rows.pop((ids.key(polled.instance_id), polled.family), None)
+        key = ids.key(polled.instance_id), polled.family
+        await self._fate.step(lambda: (self.rows.pop(key, None), self._versions.pop(key, None)))
 
     async def all(self) -> AsyncIterator[Polled]:
         for _, polled in sorted(self.rows.items()):
@@ -467,8 +489,8 @@ class DeliveryStoreFake:
         return await self._fate.step(lambda: [delivery.key for delivery in self._in_line(subscription_id)[:most]])
 
     async def held(self, subscription_id: str, most: int) -> int:
-        held = [delivery for delivery in self._in_line(subscription_id) if delivery.stage is Stage.HELD]
-        return min(most, len(held))
+        mine = (delivery for (id_, _), (delivery, _) in self.rows.items() if id_ == subscription_id and delivery.line)
+        return min(most, sum(delivery.stage is Stage.HELD for delivery in mine))
 
     async def drop(self, subscription_id: str, before: datetime) -> None:
         for delivery in [each for each in self._in_line(subscription_id) if each.dispatched_at < before]:

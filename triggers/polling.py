@@ -41,7 +41,8 @@ async def purge_logs(timer: func.TimerRequest) -> None:
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", run_on_startup=False)
 async def observe(timer: func.TimerRequest) -> None:
-    """Mend what leads events to subscriptions, and measure queues and subscriptions."""
+    """Mend what leads events to subscriptions, measure queues and subscriptions, and tell what was left to be told."""
     del timer
     await bridge().tidy()
     await bridge().observe()
+    await bridge().notify.sweep()

@@ -15,10 +15,11 @@ from pydantic.alias_generators import to_camel
 
 from shared.domain.jobs import JobsState
 from shared.domain.refresh_marks import DataSourcesState
-from shared.domain.thresholds import ValuesState
+from shared.domain.watching import ValuesState
 
-# Version 2 writes the marks of data sources as texts; its models read both forms.
-VERSION = 2
+# Version 2 writes the marks of data sources as texts. Version 3 adds what is known of stages, exports, ages, states and
+# combinations; what an earlier one does not hold, nobody has looked at yet. The models read all of them.
+VERSION = 3
 
 State = JobsState | DataSourcesState | ValuesState
 
@@ -86,6 +87,6 @@ def decode(family: Family, stored: bytes) -> Checkpoint:
 def upgrade(content: Any) -> Any:  # noqa: ANN401 - any JSON value may stand there
     """Bring stored content of an earlier version to this one, version by version."""
     version = content.get("version") if isinstance(content, dict) else None
-    if version not in {1, VERSION}:
+    if version not in {1, 2, VERSION}:
         raise ValueError(f"its version is {version}, and this release reads up to {VERSION}")
     return content

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_serializer, model_validator
 
 from shared.domain import ids
+from shared.domain.lapses import Lapse
 
 type Feed = Literal["task", "node", "own"]
 type Outcome = Literal["succeeded", "failed"]
@@ -114,7 +115,8 @@ class DataSourceMark(BaseModel):
 class DataSourcesState(BaseModel):
     """What is remembered of an instance's data sources; `horizon` is the latest time that any feed has shown.
 
-    `behind` counts the polls in a row that could not read the jobs back to there.
+    `behind` counts the polls in a row that could not read the jobs back to there. `asking` are those that ask for new
+    credentials (None: nobody has looked yet), and `lapses` what is known of the rules on their age.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,6 +124,8 @@ class DataSourcesState(BaseModel):
     marks: dict[ids.Key, DataSourceMark] = {}
     horizon: datetime
     behind: int = 0
+    asking: tuple[ids.Key, ...] | None = None
+    lapses: dict[str, Lapse] = {}
 
 
 def _mark_of(text: str) -> dict[str, Any]:

@@ -1,19 +1,21 @@
-"""Data source refreshes: which have completed since the checkpoint, told by three feeds of which any may be missing?
+"""Refreshes: which have completed since the checkpoint, told by three feeds of which any may be missing?
 
 Sightings of one refresh, each a completion that one feed shows, are gathered into one; what is later than the
-checkpoint is news. What is remembered of a data source is its latest refreshes, as each feed showed them.
+checkpoint is news. What is remembered of a data source is its latest refreshes, as each feed showed them. What is said
+here of data sources holds for all that has workflow nodes and tasks of its own; see `exports`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain import ids, resources
-from shared.domain.events.data_sources import DataSourceRefreshFailed, DataSourceRefreshSucceeded
+from shared.domain.events.data_sources import DataSourceRefreshed, DataSourceRefreshFailed, DataSourceRefreshSucceeded
 from shared.domain.events.envelope import Event
-from shared.domain.jobs import error_of, has_ended
-from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, Feed, KnownRefresh
-from shared.domain.resources import DataSource, Job
+from shared.domain.faults import error_of, warned_of
+from shared.domain.jobs import has_ended
+from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, Feed, KnownRefresh, Outcome
+from shared.domain.resources import DataSource, Fault, Job
 from shared.domain.sightings import Feeds, Sighting, Snapshot, sort
 
 # Completions from different feeds that lie closer than this are one refresh.
@@ -55,6 +57,15 @@ class _Refresh:
         return told[0] if told else self.sightings["own"]
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How it ended, as it was told; else as its main sighting has it."""
+        return (self.told and self.told.outcome) or self.main.outcome
+
+    @property
+    def succeeded(self) -> bool:
+        return self.outcome == "succeeded"
+
+    @property
     def last_at(self) -> datetime:
         return max(s.at for s in self.sightings.values())
 
@@ -82,6 +93,28 @@ class _Refresh:
         return sighting.feed != "own" and any(s.outcome not in {None, sighting.outcome} for s in others)
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A completed refresh as an event tells it; `occurrence` names it among those of the same kind."""
+
+    at: datetime
+    outcome: Outcome | None
+    occurrence: Sequence[str]
+    job_id: str | None
+    submission_kind: str | None
+    fault: Fault | None
+    errors: Sequence[Fault]
+    has_timed_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is refreshed: the operation type of its nodes and tasks, and the event of a completion, if it has one."""
+
+    operation_type: str
+    event: Callable[[str, DataSource, Completion], Event | None]
+
+
 def enough(state: DataSourcesState | None, jobs: Sequence[Job]) -> bool:
     """Whether this list of the latest jobs reaches back to the time up to which everything is known."""
     if state is None:
@@ -90,27 +123,36 @@ def enough(state: DataSourcesState | None, jobs: Sequence[Job]) -> bool:
 
 
 def compare(
-    state: DataSourcesState | None, snapshot: Snapshot, instance_id: str, now: datetime
+    state: DataSourcesState | None, snapshot: Snapshot, instance_id: str, now: datetime, kind: Kind | None = None
 ) -> tuple[DataSourcesState, list[Event]]:
     """Compare what a poll saw with what is remembered; gives what to remember, and the events in time order.
 
-    `now` is when the poll looked: the time of a failure for which no feed shows one. The very state comes back where
-    nothing changed. A data source that was not seen is remembered as it was.
+    `kind` is what is refreshed; data sources, where nothing is said. `now` is when the poll looked: the time of a
+    failure for which no feed shows one. The very state comes back where nothing changed. A data source that was not
+    seen is remembered as it was.
     """
-    feeds = sort(snapshot, state.marks if state is not None else {}, now)
+    kind = kind or DATA_SOURCES
+    feeds = sort(snapshot, state.marks if state is not None else {}, now, kind.operation_type)
     if state is None:
         marks = {ds_id: _named(ds, _baseline(ds, feeds), feeds) for ds_id, ds in feeds.data_sources.items()}
         return DataSourcesState(marks=marks, horizon=feeds.horizon or now), []
     marks, events = _kept(state.marks, feeds, now), list[Event]()
     for ds_id, ds in feeds.data_sources.items():
         mark = state.marks.get(ds_id, DataSourceMark(since=state.horizon, name=feeds.name_of(ds)))
-        mark, found = _follow(ds, mark, feeds, instance_id, now)
+        mark, found = _follow(ds, mark, feeds, instance_id, kind)
         marks[ds_id] = _named(ds, mark, feeds, now)
         events += found
     horizon = max(state.horizon, feeds.horizon or state.horizon)
     if marks == state.marks and horizon == state.horizon:
         return state, []
-    return DataSourcesState(marks=marks, horizon=horizon), sorted(events, key=lambda event: event.time)
+    after = state.model_copy(update={"marks": marks, "horizon": horizon})
+    return after, sorted(events, key=lambda event: event.time)
+
+
+def last_success(state: DataSourcesState, data_source_id: str) -> datetime | None:
+    """When the latest successful refresh of a data source completed, as it was told; None where none is known."""
+    mark = state.marks.get(ids.key(data_source_id), DataSourceMark())
+    return max((known.at for known in mark.recent if known.outcome == "succeeded"), default=None)
 
 
 def _kept(marks: Mapping[str, DataSourceMark], feeds: Feeds, now: datetime) -> dict[str, DataSourceMark]:
@@ -196,14 +238,16 @@ def _supersedes(other: _Refresh, failed: _Refresh) -> bool:
 
 
 def _remember(mark: DataSourceMark, refreshes: Sequence[_Refresh]) -> DataSourceMark:
-    """The mark with the latest of these refreshes; those that it forgets are old from now on."""
+    """The mark with the latest of these refreshes and the latest success; those that it forgets are old from now on."""
     in_order = sorted(refreshes, key=lambda r: r.last_at)
     forgotten, kept = in_order[:-MAX_RECENT], in_order[-MAX_RECENT:]
+    if not any(r.succeeded for r in kept):
+        kept = [*[r for r in forgotten if r.succeeded][-1:], *kept]
     recent = tuple(
         KnownRefresh(
             times={feed: s.at for feed, s in r.sightings.items()},
             at=r.told.at if r.told else r.main.at,
-            outcome=(r.told and r.told.outcome) or r.main.outcome,
+            outcome=r.outcome,
             jobs=tuple(sorted(r.links))[:MAX_LINKS],
         )
         for r in kept
@@ -222,16 +266,17 @@ def _baseline(ds: DataSource, feeds: Feeds) -> DataSourceMark:
 
 
 def _follow(
-    ds: DataSource, mark: DataSourceMark, feeds: Feeds, instance_id: str, now: datetime
+    ds: DataSource, mark: DataSourceMark, feeds: Feeds, instance_id: str, kind: Kind
 ) -> tuple[DataSourceMark, list[Event]]:
     refreshes = _gather(ds, mark, feeds)
     settled = [r for r in refreshes if r.told is not None or _settled(r, refreshes, ds, feeds)]
     news = sorted((r for r in settled if r.told is None), key=lambda r: r.main.at)
     mark = _remember(mark, settled)
     events = [
-        _event(ds, refresh, feeds, instance_id)
+        event
         for refresh in news
         if not (refresh.main.outcome == "failed" and _told_without_time(mark, refresh.main.at))
+        and (event := kind.event(instance_id, ds, _completion(ds, refresh, feeds)))
     ]
     if news:
         last_failed = news[-1].main.outcome == "failed"
@@ -242,8 +287,8 @@ def _follow(
         node = feeds.node_of(ds)
         if node is not None and node.status == "running":
             return mark, events  # its end, and with it the time, is about to show
-        events.append(_untimed_failure(ds, instance_id, now))
-        mark = mark.model_copy(update={"untimed_at": now})
+        events.append(_untimed_failure(ds, instance_id, feeds.now))
+        mark = mark.model_copy(update={"untimed_at": feeds.now})
     return _with_state(ds, mark), events
 
 
@@ -270,26 +315,42 @@ def _untimed_failure(ds: DataSource, instance_id: str, now: datetime) -> Event:
     return Event.of(data, time=now, occurrence=[ids.key(ds.id), "turned", now.isoformat()])
 
 
-def _event(ds: DataSource, refresh: _Refresh, feeds: Feeds, instance_id: str) -> Event:
-    main = refresh.main
-    job_id = _job_id(refresh, feeds)
+def _completion(ds: DataSource, refresh: _Refresh, feeds: Feeds) -> Completion:
+    main, job_id = refresh.main, _job_id(refresh, feeds)
     job = feeds.jobs.get(job_id) if job_id else None
-    common = DataSourceRefreshSucceeded(
-        instance_id=instance_id,
-        data_source_id=ds.id,
-        name=ds.name,
-        friendly_name=ds.friendly_name,
-        kind=ds.kind,
-        completed_at=main.at,
+    same = [s for s in (main, *refresh.sightings.values()) if s.outcome == main.outcome]
+    return Completion(
+        at=main.at,
+        outcome=main.outcome,
+        occurrence=[ids.key(ds.id), main.at.isoformat(), main.task_id or job_id or main.feed],
         job_id=job.id if job else job_id,
         submission_kind=job.submission_kind if job else None,
+        fault=next((s.fault for s in (main, *refresh.sightings.values()) if s.fault is not None), None),
+        errors=next((s.errors for s in same if s.errors), ()),
+        has_timed_out=main.has_timed_out,
     )
-    occurrence = [ids.key(ds.id), main.at.isoformat(), main.task_id or job_id or main.feed]
-    if main.outcome == "succeeded":
-        return Event.of(common, time=main.at, occurrence=occurrence)
-    fault = next((s.fault for s in (main, *refresh.sightings.values()) if s.fault is not None), None)
-    failed = DataSourceRefreshFailed(**common.model_dump(), error=error_of(fault))
-    return Event.of(failed, time=main.at, occurrence=occurrence)
+
+
+def _data_source_event(instance_id: str, ds: DataSource, completion: Completion) -> Event:
+    told = {
+        "instance_id": instance_id,
+        "data_source_id": ds.id,
+        "name": ds.name,
+        "friendly_name": ds.friendly_name,
+        "kind": ds.kind,
+        "completed_at": completion.at,
+        "job_id": completion.job_id,
+        "submission_kind": completion.submission_kind,
+    }
+    data: DataSourceRefreshed
+    if completion.outcome == "succeeded":
+        data = DataSourceRefreshSucceeded(**told, warnings=warned_of(completion.errors))
+    else:
+        data = DataSourceRefreshFailed(**told, error=error_of(completion.fault))
+    return Event.of(data, time=completion.at, occurrence=completion.occurrence)
+
+
+DATA_SOURCES = Kind(resources.INGESTION, _data_source_event)
 
 
 def _job_id(refresh: _Refresh, feeds: Feeds) -> str | None:

@@ -17,7 +17,7 @@ class Route:
 
 
 def rules_partition(trigger: Trigger, instance_id: str) -> tuple[str, ...]:
-    """Where all rules of a threshold trigger stand."""
+    """Where all rules of a trigger stand that has the poll watch something."""
     return (trigger.slug, ids.key(instance_id))
 
 
@@ -26,5 +26,7 @@ def routes_of(event: Event) -> Sequence[Route]:
     trigger = TRIGGERS_BY_EVENT_TYPE.get(event.type)
     if trigger is None:
         return ()
-    start, row = (trigger.slug, ids.key(event.instance_id)), trigger.filters.row(event.data)
-    return [Route((*start, *met), row) for met in trigger.filters.met(event.data)]
+    filters, named = trigger.filters, ids.key(event.instance_id)
+    instances = dict.fromkeys((named, ids.EVERY_INSTANCE) if filters.any_instance else (named,))
+    row = filters.row(event.data)
+    return [Route((trigger.slug, one, *met), row) for one in instances for met in filters.met(event.data)]

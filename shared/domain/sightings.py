@@ -1,6 +1,7 @@
 """What the three feeds of data source refreshes show: a poll's snapshot, sorted by data source, as sightings.
 
 The feeds are the ingestion tasks of the jobs, the ingestion nodes of the workflow, and the data source's own account.
+What else has nodes and tasks of its own, such as an export, is sorted in the same way.
 A sighting is one completion that one feed shows. What sightings mean together is `refreshes`' to say.
 """
 
@@ -42,6 +43,8 @@ class Sighting:
     job: Job | None = None
     task_id: str | None = None
     fault: Fault | None = None
+    errors: Sequence[Fault] = ()
+    has_timed_out: bool = False
     remembered: frozenset[str] = frozenset()
 
     @property
@@ -77,9 +80,14 @@ class Feeds:
         return self.names.get(ids.key(ds.id), "")
 
 
-def sort(snapshot: Snapshot, marks: Mapping[str, DataSourceMark], now: datetime) -> Feeds:
-    """Sort a snapshot by data source; the marks say which names they bore when they were last seen."""
-    nodes = {ids.key(n.identifier): n for n in snapshot.nodes or () if n.operation_type == resources.INGESTION}
+def sort(
+    snapshot: Snapshot, marks: Mapping[str, DataSourceMark], now: datetime, operation_type: str = resources.INGESTION
+) -> Feeds:
+    """Sort a snapshot by data source; the marks say which names they bore when they were last seen.
+
+    `operation_type` is that of the nodes and tasks to sort.
+    """
+    nodes = {ids.key(n.identifier): n for n in snapshot.nodes or () if n.operation_type == operation_type}
     data_sources = snapshot.data_sources
     if data_sources is None:
         data_sources = [DataSource(id=n.identifier, friendly_name=n.friendly_name) for n in nodes.values()]
@@ -98,7 +106,7 @@ def sort(snapshot: Snapshot, marks: Mapping[str, DataSourceMark], now: datetime)
     return Feeds(
         data_sources={ids.key(ds.id): ds for ds in data_sources},
         nodes=nodes,
-        tasks=_tasks_by_data_source(_owners(names, marks, now), jobs.values()),
+        tasks=_tasks_by_data_source(_owners(names, marks, now), jobs.values(), operation_type),
         jobs=jobs,
         names=names,
         horizon=max(times, default=None),
@@ -137,12 +145,12 @@ def _since(mark: DataSourceMark | None, name: str, now: datetime) -> datetime | 
 
 
 def _tasks_by_data_source(
-    owners: Mapping[str, tuple[str, datetime | None]], jobs: Iterable[Job]
+    owners: Mapping[str, tuple[str, datetime | None]], jobs: Iterable[Job], operation_type: str
 ) -> Mapping[str, Sequence[Sighting]]:
     found: dict[str, dict[object, Sighting]] = defaultdict(dict)
     for job in jobs:
         for position, task in enumerate(job.tasks or ()):
-            if task.operation_type != resources.INGESTION or not task.friendly_name:
+            if task.operation_type != operation_type or not task.friendly_name:
                 continue
             ds_id, since = owners.get(short(task.friendly_name), (None, None))
             sighting = _task_sighting(task, job)
@@ -162,7 +170,17 @@ def _task_sighting(task: Task, job: Job) -> Sighting | None:
     if outcome is None or at is None:
         return None
     task_id = ids.key(task.id) if task.id else None
-    return Sighting("task", at, outcome, _keys(job.id, *task.job_ids), job, task_id, task.error)
+    return Sighting(
+        "task",
+        at,
+        outcome,
+        _keys(job.id, *task.job_ids),
+        job,
+        task_id,
+        task.error,
+        task.errors,
+        has_timed_out=task.status == resources.TIMED_OUT,
+    )
 
 
 def _node_sightings(node: Node | None) -> list[Sighting]:
@@ -171,7 +189,17 @@ def _node_sightings(node: Node | None) -> list[Sighting]:
     found = []
     outcome = OUTCOMES.get(node.status or "")
     if outcome is not None and node.ended_at is not None:
-        found.append(Sighting("node", node.ended_at, outcome, _keys(*node.job_ids), fault=node.error))
+        found.append(
+            Sighting(
+                "node",
+                node.ended_at,
+                outcome,
+                _keys(*node.job_ids),
+                fault=node.error,
+                errors=node.errors,
+                has_timed_out=node.status == resources.TIMED_OUT,
+            )
+        )
     if node.succeeded_at is not None and not (found and outcome == "succeeded"):
         found.append(Sighting("node", node.succeeded_at, "succeeded", _keys(*node.success_job_ids)))
     return sorted(found, key=lambda s: s.at)

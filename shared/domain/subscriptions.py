@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Self
 
 from shared.domain import ids
-from shared.domain.events.envelope import Event
+from shared.domain.events.envelope import Event, Notice
 from shared.domain.events.filters import Filters
 from shared.domain.routes import Route, routes_of
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 from shared.domain.triggers import Trigger
 
 Status = Literal["active", "failing", "paused", "suspended"]
@@ -40,7 +40,8 @@ class Subscription:
     the capabilities that end them, the latest last. `failures` counts those in a row, the first of them at
     `failing_since`. While it has a backlog, `release_at` says for when the next look at it is arranged, and
     `leased_until` how long at most somebody is letting it out. `secret`, sealed, signs its deliveries, and the one
-    before it does so until `previous_until`. The hints are what its subscribe request said of its flow.
+    before it does so until `previous_until`. The hints are what its subscribe request said of its flow. `owed` are
+    notices about it that the topic is not known to have; that it is failing since `warned_since` was warned of.
     """
 
     id: str
@@ -67,6 +68,8 @@ class Subscription:
     previous_until: datetime | None = None
     environment_hint: str | None = None
     flow_hint: str | None = None
+    owed: Sequence[Notice] = field(default=(), repr=False)
+    warned_since: datetime | None = None
 
     def failed(self, now: datetime) -> Self:
         """It after a delivery that failed and may yet succeed; too many in a row, and it is failing."""
@@ -123,8 +126,8 @@ class Subscription:
         return self.id != derived_id(self.fingerprint)
 
     @property
-    def rule(self) -> Rule | None:
-        """The threshold it has the poll watch."""
+    def rule(self) -> AnyRule | None:
+        """What it has the poll watch."""
         return self.filters.rule(self.rule_id)
 
     def without(self, token: str) -> Self | None:

@@ -30,6 +30,15 @@ class Body(BaseModel):
     )
 
 
+class AnywhereBody(Body):
+    """The same, of triggers that may be for all instances at once."""
+
+    instance_id: Asked = Field(
+        title="Environment",
+        description="The id of the Customer Insights environment, as List environments gives it; * for all of them.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """What a flow can subscribe to; `body` is what a flow sends to subscribe."""
@@ -54,7 +63,8 @@ class Trigger:
 
 
 def _trigger(data: type[EventData]) -> Trigger:
-    bases = cast("tuple[type[Body], ...]", (Body, data.filters))
+    body = AnywhereBody if data.filters.any_instance else Body
+    bases = cast("tuple[type[Body], ...]", (body, data.filters))
     return Trigger(data, create_model(f"{data.__name__}Body", __base__=bases))
 
 

@@ -38,4 +38,6 @@ class Wish:
 
 def _exact(value: object) -> object:
     """A filter's value as JSON; equal numbers have one spelling, whatever zeros or sign of zero they came with."""
+    if isinstance(value, dict):  # in which a number is not the same as the text of it
+        return [[name, type(one) is Decimal, _exact(one)] for name, one in sorted(value.items())]
     return str(EXACT.plus(value).normalize(EXACT)) if isinstance(value, Decimal) else value

@@ -21,6 +21,7 @@ from shared.insights import paths
 from shared.insights.auth import TokenSource
 from shared.insights.budget import Budget
 from shared.insights.clock import Clock
+from shared.insights.dates import Dates
 from shared.insights.paths import Layouts, LearnedPaths, below, quoted
 from shared.insights.reading import Omissions, Reader
 from shared.insights.sessions import new_session
@@ -60,6 +61,7 @@ class Calls:
         self._session = session or new_session()
         self._workflow = workflow
         self.budget = Budget(clock)
+        self.dates = Dates()
         self._transport = Transport(
             endpoint=endpoint.rstrip("/"),
             subscription_key=subscription_key,
@@ -68,6 +70,7 @@ class Calls:
             pace=Pace.patient(patience),
             clock=clock,
             budget=self.budget,
+            dates=self.dates,
         )
         self._threads = ThreadPoolExecutor(_THREADS, "insights")
         self._hurried_threads = ThreadPoolExecutor(_HURRIED_THREADS, "insights-hurried")

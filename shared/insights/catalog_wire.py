@@ -24,7 +24,7 @@ from shared.domain.catalog import (
     Table,
     TableDetail,
 )
-from shared.domain.jobs import error_of
+from shared.domain.faults import error_of
 from shared.domain.resources import Task
 from shared.domain.rows import row_schema
 from shared.insights import wire
@@ -47,7 +47,6 @@ class _Instance(wire.InstanceInfo):
 
 class _DataSource(wire.DataSourceInfo):
     is_active: bool | None = Field(None, validation_alias=metadata("isActive"))
-    provisioning_state: str | None = Field(None, validation_alias=metadata("provisioningState"))
     entity_names: list[str] | None = Field(None, validation_alias=metadata("entityNames"))
 
     def shown(self) -> DataSource:
@@ -66,7 +65,6 @@ class _DataSource(wire.DataSourceInfo):
 
 class _Segment(wire.SegmentMetadata):
     description: Text | None = None
-    state: str | None = None
 
     def shown(self) -> Segment:
         latest = (self.evaluation_status or wire.SegmentStats()).resource()
@@ -92,6 +90,13 @@ class _Measure(wire.MeasureMetadata):
             description=self.description,
             scalar=measure.scalar,
             value=measure.output.value if measure.scalar and measure.output else None,
+            dimensions=measure.dimensions,
+            aggregates=measure.aggregates,
+            dimensions_schema={
+                "type": "object",
+                "properties": {name: {"type": "string", "title": name} for name in measure.dimensions},
+                "required": list(measure.dimensions),
+            },
             evaluation_status=measure.latest.state if measure.latest else None,
             evaluated_at=measure.latest.ended_at if measure.latest else None,
         )

@@ -4,11 +4,15 @@ Knows which path and query belong to which resource, and nothing of HTTP or of t
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rows import Row
+from shared.domain.rules import Combination
 from shared.insights import paths, wire
 from shared.insights.calls import Calls, Query
 from shared.insights.paths import quoted
+from shared.insights.slices import Slices
 from shared.insights.transport import Call
 
 
@@ -20,6 +24,7 @@ class InsightsClient:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._slices = Slices(calls)
 
     async def instances(self) -> Sequence[Instance]:
         """All instances the bridge's identity can see."""
@@ -66,6 +71,14 @@ class InsightsClient:
             instance_id,
             lambda: self._calls.one(wire.MEASURES, instance_id, path, history),
         )
+
+    async def rows_of_measure(self, instance_id: str, name: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        """The rows of a measure's own table for these combinations; none for what the API does not know or take."""
+        return await self._calls.run(lambda: self._slices.rows(instance_id, name, combinations))
+
+    def told_time(self, instance_id: str) -> datetime | None:
+        """What time it was by the tenant's own clock when it last answered about an instance, where it told."""
+        return self._calls.dates.latest(instance_id)
 
 
 def _history(days: int) -> Query:

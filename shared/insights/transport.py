@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, Literal, Self
 from urllib.parse import quote, urlencode
@@ -32,6 +31,7 @@ from shared.errors import (
 from shared.insights.auth import TokenSource
 from shared.insights.budget import Budget
 from shared.insights.clock import Clock
+from shared.insights.dates import Dates, date_of
 from shared.insights.own_words import own_words
 from shared.insights.reading import MalformedAnswerError
 from shared.insights.sessions import pieces
@@ -120,6 +120,7 @@ class Transport:
     pace: Pace
     clock: Clock
     budget: Budget
+    dates: Dates
 
     def paced(self, pace: Pace) -> Self:
         """Return a transport over the same connections with another pace."""
@@ -183,6 +184,7 @@ class Transport:
         except requests.RequestException as error:
             failure = _failure(call, error)
         else:
+            self.dates.heard(call.path, answer.headers)
             if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
                 self.budget.refused(_retry_after(answer.headers))
             else:
@@ -320,9 +322,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), _LONGEST_WAIT)
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
+    if (moment := date_of(value)) is None:
         return None
-    moment = date.replace(tzinfo=date.tzinfo or UTC)
     return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), _LONGEST_WAIT)

@@ -1,11 +1,14 @@
 """What polling needs: Customer Insights and its budget, what is remembered of it, and the topic."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rows import Row
+from shared.domain.rules import Combination
 from shared.domain.timers import Ticked
 
 
@@ -44,6 +47,14 @@ class Insights(Protocol):
         """One measure; with `history_days`, with its evaluations and outputs of so many days."""
         ...
 
+    async def rows_of_measure(self, instance_id: str, name: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        """The rows of a measure's own table for these combinations; none for what the API does not know or take."""
+        ...
+
+    def told_time(self, instance_id: str) -> datetime | None:
+        """What time it was by the tenant's own clock when it last answered about an instance, where it told."""
+        ...
+
 
 class Budget(Protocol):
     """What Customer Insights takes of the bridge."""
@@ -75,12 +86,18 @@ class CheckpointStore(Protocol):
 class PollStore(Protocol):
     """Where it stands how the polls go."""
 
-    async def get(self, instance_id: str, family: Family) -> Polled | None:
-        """How the polls of a family go, or None. Raises `FormatError` for a row of another version of the bridge."""
+    async def get(self, instance_id: str, family: Family) -> tuple[Polled, str] | None:
+        """How the polls of a family go, and its version, or None.
+
+        Raises `FormatError` for a row of another version of the bridge.
+        """
         ...
 
-    async def put(self, polled: Polled) -> None:
-        """Write how they go, whatever stands there."""
+    async def put(self, polled: Polled, version: str | None) -> str:
+        """Write how they go, new (None) or in place of that version; gives the new version.
+
+        Raises `LostRaceError` when there is a row already, or it has been changed.
+        """
         ...
 
     async def remove(self, polled: Polled) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from shared.domain.callbacks import Answer
 from shared.domain.routes import Route
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 from shared.domain.subscriptions import Standing, Status, Subscription
 from shared.domain.triggers import Trigger
 
@@ -39,6 +39,10 @@ class SubscriptionStore(Protocol):
         """Every subscription, or those of an instance, a trigger, a status."""
         ...
 
+    def noticeable(self, now: datetime) -> AsyncIterator[Subscription]:
+        """Those with notices that somebody has to see to by now."""
+        ...
+
     def standings(self) -> AsyncIterator[Standing]:
         """How every subscription stands, read without the rest of it."""
         ...
@@ -51,8 +55,8 @@ class SubscriptionStore(Protocol):
         """The ids of the subscriptions that stand at a route, whatever their status."""
         ...
 
-    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        """The rules of all subscriptions of a threshold trigger, whatever their status."""
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        """The rules of all subscriptions of a trigger that has the poll watch something, whatever their status."""
         ...
 
     async def tidy(self, now: datetime) -> int:

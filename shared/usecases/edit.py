@@ -17,6 +17,7 @@ from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.attempt import Attempt, Stored
 from shared.usecases.backlog import Backlog
 from shared.usecases.change import change
+from shared.usecases.notify import Notify
 
 # So much of a backlog is read at a time.
 PAGE = 100
@@ -42,19 +43,21 @@ class Edits:
 class Edit:
     """Changes subscriptions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
         *,
         subscriptions: SubscriptionStore,
         deliveries: DeliveryStore,
         attempt: Attempt,
         backlog: Backlog,
+        notify: Notify,
         clock: Clock,
     ) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
         self._attempt = attempt
         self._backlog = backlog
+        self._notify = notify
         self._clock = clock
 
     async def __call__(self, subscription_id: str, edits: Edits) -> Subscription:
@@ -83,6 +86,7 @@ class Edit:
         if found is None:
             raise NotFoundError("There is no such subscription.")
         log.info("subscription.edited id=%s status=%s", found.id, found.status)
+        await self._notify(found)
         return found
 
     async def _discard(self, subscription_id: str) -> None:

@@ -14,7 +14,7 @@ from itertools import batched
 from shared.domain import cadence, ids
 from shared.domain.cadence import LEEWAY, Rows, Ticks
 from shared.domain.checkpoints import Family
-from shared.domain.polls import EVERY_INSTANCE
+from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.resources import Instance
 from shared.domain.slots import Slot, shards
 from shared.ports.clock import Clock
@@ -87,7 +87,8 @@ class Poll:
         slot = Slot(tuple(families), now, min(next_tick - min(PAUSE, (next_tick - now) / 10), now + LONGEST))
         roll = await self._roll(families)
         failures = list(roll.failures)
-        if not failures:
+        await self._outcomes.tell_left(polled for found in roll.rows.values() for polled in found.values())
+        if not roll.failures:
             failures += await self._leave(slot, roll.served, roll.rows)
         self._measure(slot, roll)
         turn = cadence.in_turn(slot, roll.served, roll.rows)

@@ -6,31 +6,21 @@ the next. A family that fails holds up no other.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
 
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.resources import Instance
-from shared.errors import BridgeError, LostRaceError, PermanentError
+from shared.errors import BridgeError, LostRaceError
 from shared.ports.clock import Clock
-from shared.ports.polling import CheckpointStore, Insights, Publisher
+from shared.ports.polling import CheckpointStore, Insights
 from shared.ports.subscriptions import SubscriptionStore
-from shared.telemetry import (
-    EVENTS_PUBLISHED,
-    POLL,
-    POLL_DURATION,
-    POLL_LAG,
-    PUBLISH,
-    SILENCE,
-    Span,
-    Telemetry,
-)
-from shared.usecases.bury import Bury
+from shared.telemetry import POLL, POLL_DURATION, PUBLISH, SILENCE, Span, Telemetry
 from shared.usecases.families import FAMILIES
 from shared.usecases.families.feeds import Feeds
 from shared.usecases.poll_outcomes import PollOutcomes, text_of
+from shared.usecases.poll_report import Seen
+from shared.usecases.publish import Publish
 
 log = logging.getLogger("bridge.poll")
 
@@ -44,8 +34,7 @@ class PollInstance:
         insights: Insights,
         checkpoints: CheckpointStore,
         subscriptions: SubscriptionStore,
-        publisher: Publisher,
-        bury: Bury,
+        publish: Publish,
         outcomes: PollOutcomes,
         clock: Clock,
         telemetry: Telemetry = SILENCE,
@@ -53,8 +42,7 @@ class PollInstance:
         self._insights = insights
         self._checkpoints = checkpoints
         self._subscriptions = subscriptions
-        self._publisher = publisher
-        self._bury = bury
+        self._publish = publish
         self._outcomes = outcomes
         self._clock = clock
         self._telemetry = telemetry
@@ -82,7 +70,7 @@ class PollInstance:
         try:
             checkpoint, version = await self._checkpoints.load(instance.id, family)
             if checkpoint.outbox:
-                await self._publish(instance.id, family, checkpoint, version)
+                await self._empty(instance.id, family, checkpoint, version)
         except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
             return [error]
         return []
@@ -104,7 +92,8 @@ class PollInstance:
         else:
             failures += compared.failures
             has_changed = compared.state is not checkpoint.state
-            self._outcomes.saw(instance_id, family, compared.going_on, changed=has_changed)
+            found = len(checkpoint.outbox) + len(compared.events)
+            self._outcomes.saw(instance_id, family, Seen(compared.going_on, found, has_changed))
             if compared.events or has_changed:
                 # The trace is written down with the event: whoever publishes it, it leaves with the same bytes.
                 outbox = [*checkpoint.outbox, *(event.traced(span.traceparent).raw for event in compared.events)]
@@ -117,39 +106,19 @@ class PollInstance:
                     return failures
         self._outcomes.pending(instance_id, family, len(checkpoint.outbox))
         if checkpoint.outbox:
-            await self._publish(instance_id, family, checkpoint, version)
+            await self._empty(instance_id, family, checkpoint, version)
         elif not failures:
             span.discard()  # an idle poll; the metrics have it
         return failures
 
-    async def _publish(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> None:
+    async def _empty(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> None:
+        """Publish the outbox and clear it."""
         count = len(checkpoint.outbox)
         with self._telemetry.span(PUBLISH, instance=instance_id, family=family.value, events=count):
-            published = await self._publish_all(checkpoint.outbox)
-        now = self._clock()
-        for event in published:
-            self._telemetry.measure(EVENTS_PUBLISHED, type=event["type"])
-            lag = (now - datetime.fromisoformat(event["time"])).total_seconds()
-            self._telemetry.measure(POLL_LAG, max(0.0, lag), type=event["type"])
-            log.info("event.published type=%s id=%s subject=%s", event["type"], event["id"], event.get("subject"))
+            await self._publish(checkpoint.outbox)
         self._outcomes.pending(instance_id, family, 0)
         try:
             await self._checkpoints.save(instance_id, family, replace(checkpoint, outbox=()), version)
         except LostRaceError:
             # Another poll has taken the outbox over and publishes it again, under the same ids.
             log.info("poll.superseded instance=%s family=%s", instance_id, family)
-
-    async def _publish_all(self, events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        """Publish events; gives those that were taken. One that is refused for good is put aside, and the rest go on.
-
-        Which one it is shows when they are sent in ever smaller parts. What was taken may be sent again on the way.
-        """
-        try:
-            await self._publisher.publish(events)
-        except PermanentError as error:
-            if len(events) == 1:
-                await self._bury.event(events[0], str(error))
-                return []
-            middle = len(events) // 2
-            return [*await self._publish_all(events[:middle]), *await self._publish_all(events[middle:])]
-        return events

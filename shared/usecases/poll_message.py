@@ -68,7 +68,7 @@ class PollMessage:
     async def _is_left(self, slot: Slot, instance: Instance) -> bool:
         """Whether an instance was not polled in this slot yet; what is known of it is what other workers have seen."""
         rows = await asyncio.gather(*(self._polls.get(instance.id, family) for family in slot.families))
-        for polled in rows:
-            if polled is not None:
-                self._report.recall(polled)
-        return any(polled is None or polled.last_poll_at < slot.opened_at for polled in rows)
+        for found in rows:
+            if found is not None:
+                self._report.recall(*found)
+        return any(found is None or found[0].last_poll_at < slot.opened_at for found in rows)

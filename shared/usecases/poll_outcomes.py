@@ -1,12 +1,14 @@
 """Poll outcomes: tell how each poll of a family went, to whoever watches logs, metrics or the status."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from shared.domain.checkpoints import Family
-from shared.domain.resources import Instance, Job
+from shared.domain.polls import Polled
+from shared.domain.resources import Instance
+from shared.errors import BridgeError
 from shared.telemetry import POLL_FAILURES, SILENCE, Telemetry
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll_report import PollReport, Seen
 
 log = logging.getLogger("bridge.poll")
 
@@ -23,9 +25,9 @@ class PollOutcomes:
         """Remember how many events of a family are found and not known to be published."""
         self._report.pending(instance_id, family, events)
 
-    def saw(self, instance_id: str, family: Family, jobs: Sequence[Job], *, changed: bool) -> None:
-        """Remember what goes on in an instance: its jobs, where they were read, and whether anything has changed."""
-        self._report.saw(instance_id, family, jobs, changed=changed)
+    def saw(self, instance_id: str, family: Family, seen: Seen) -> None:
+        """Remember what a poll saw going on in an instance."""
+        self._report.saw(instance_id, family, seen)
 
     async def tell(self, instance: Instance, family: Family, failures: Sequence[Exception]) -> None:
         """Tell of one poll, and why it failed, if it did."""
@@ -43,6 +45,15 @@ class PollOutcomes:
         except Exception:
             # Events go their way whether or not somebody can see how the polls go.
             log.exception("poll.unreported instance=%s family=%s", instance.id, family)
+
+    async def tell_left(self, rows: Iterable[Polled]) -> None:
+        """Tell what stands in rows that a process which died has not told, or the topic has not taken."""
+        for polled in rows:
+            if polled.owed:
+                try:
+                    await self._report.tell_left(polled)
+                except BridgeError:
+                    log.warning("notice.left instance=%s family=%s", polled.instance_id, polled.family, exc_info=True)
 
 
 def text_of(failures: Sequence[Exception]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
 
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.ids import EVERY_INSTANCE
+from shared.domain.polls import Polled
 from shared.domain.subscriptions import Status
 from shared.domain.timers import HEARTBEAT
 from shared.ports.deliveries import DeliveryStore

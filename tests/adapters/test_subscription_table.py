@@ -54,6 +54,16 @@ async def test_how_each_stands_is_told_without_the_rest(table: SubscriptionTable
     assert [standing.is_open for standing in found] == [True, False, False]
 
 
+async def test_those_with_notices_to_see_to_are_found_by_the_storage(table: SubscriptionTable) -> None:
+    owes = replace(subscription(name="a"), owed=({"id": "1", "data": {"text": "é"}},))
+    fails = replace(subscription(name="b"), status="failing", failing_since=NOW)
+    warned = replace(fails, id="c", warned_since=NOW)
+    for made in (owes, fails, warned, subscription(name="d")):
+        await table.put(made, None)
+    for at, expected in ((NOW, [owes]), (NOW + timedelta(days=11), [owes, fails])):
+        assert [found async for found in table.noticeable(at)] == expected
+
+
 async def test_what_is_not_known_is_left_out(table: SubscriptionTable) -> None:
     made = replace(subscription(), label=None, tokens=())
     version = await table.put(made, None)

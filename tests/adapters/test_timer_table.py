@@ -36,7 +36,7 @@ async def test_timers_and_polls_share_a_table_and_no_row(storage: Storage, opene
     await timers.put(Ticked(Family.JOBS, NOW))
     polled = [Polled(instance_id, Family.JOBS, NOW) for instance_id in ("!timers", "*", "i1")]
     for one in polled:
-        await polls.put(one)
+        await polls.put(one, None)
     try:
         assert {one.instance_id async for one in polls.all()} == {one.instance_id for one in polled}
         assert list(await timers.all()) == [Ticked("jobs", NOW)]

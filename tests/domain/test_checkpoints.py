@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.domain.checkpoints import VERSION, Checkpoint, Family, State, decode, encode
 from shared.domain.jobs import JobMark, JobsState
 from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, KnownRefresh, short
-from shared.domain.thresholds import ValueMark, ValuesState
+from shared.domain.watching import ValueMark, ValuesState
 
 T0 = datetime(2026, 11, 20, tzinfo=UTC)
 times = st.timedeltas(timedelta(-9000), timedelta(9000)).map(lambda gap: T0 + gap)
@@ -134,10 +134,10 @@ def test_data_sources_are_read_as_the_first_version_wrote_them() -> None:
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        ("completedSuccess 2026-11-20T00:00:00+00:00", ("completedSuccess", T0, None)),
-        ("completed 2026-11-20T00:00:00+00:00 2026-11-20T00:00:00+00:00", ("completed", T0, T0)),
-        ("completed  ", ("completed", None, None)),
-        ("", (None, None, None)),
+        ("completedSuccess 2026-11-20T00:00:00+00:00", ("completedSuccess", T0, None, None)),
+        ("completed 2026-11-20T00:00:00+00:00 2026-11-20T00:00:00+00:00", ("completed", T0, T0, None)),
+        ("completed  ", ("completed", None, None, None)),
+        ("", (None, None, None, None)),
     ],
 )
 def test_values_are_read_as_the_first_version_wrote_them(seen: str, expected: tuple[object, ...]) -> None:

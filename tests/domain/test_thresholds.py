@@ -5,19 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain import thresholds
+from shared.domain import thresholds, watching
 from shared.domain.resources import Measure, MeasureEvaluation, MeasureOutput, Segment, SegmentEvaluation
 from shared.domain.rules import Rule
-from shared.domain.thresholds import (
-    Crossing,
-    ValuesState,
-    Watched,
-    event,
-    history_days,
-    moved,
-    seen_measure,
-    seen_segment,
-)
+from shared.domain.thresholds import Crossing, event, history_days, moved
+from shared.domain.watching import Seen, ValuesState, Watched, seen_measure, seen_segment
 
 T0 = datetime(2026, 11, 20, 4, tzinfo=UTC)
 
@@ -32,7 +24,7 @@ def segment(*counts: int | None, status: str = "completedSuccess", name: str = "
     return Segment(name, None, evaluations[-1] if evaluations else None, evaluations[:-1])
 
 
-def seen_of(resource: Segment | Measure) -> thresholds.Seen:
+def seen_of(resource: Segment | Measure) -> Seen:
     return seen_segment(resource) if isinstance(resource, Segment) else seen_measure(resource)
 
 
@@ -52,7 +44,7 @@ def compare(
     state: ValuesState | None, seen: list[Watched], rules: list[Rule], now: datetime = T0 + timedelta(days=9_999)
 ) -> tuple[ValuesState, list[Crossing]]:
     listed = [w.resource for w in seen]
-    changed = [w for one in listed for w in thresholds.changed(state, [one], seen_of)]
+    changed = [w for one in listed for w in watching.changed(state, [one], seen_of)]
     return thresholds.compare(state, changed, listed, rules, now)
 
 
@@ -300,7 +292,7 @@ def test_only_what_a_rule_watches_and_has_moved_needs_its_history() -> None:
     state, _ = compare(None, [watched(5), watched(5, name="Other"), watched(5, name="Still")], [])
     now = [watched(5, 6), watched(5, 6, name="Other"), watched(5, name="Still"), watched(5, name="New")]
     rules = [rule(10), rule(10, name="Still", id_="s"), rule(10, name="New", id_="n")]
-    changed = thresholds.changed(state, [w.resource for w in now if isinstance(w.resource, Measure)], seen_measure)
+    changed = watching.changed(state, [w.resource for w in now if isinstance(w.resource, Measure)], seen_measure)
     assert [w.name for w in changed] == ["Big", "Other", "New"]
     assert [w.name for w in moved(state, changed, rules)] == ["Big"]
 
@@ -329,6 +321,7 @@ def test_the_event_tells_the_crossing() -> None:
         "value": 20,
         "evaluatedAt": "2026-11-20T04:01:00Z",
         "ruleId": "r",
+        "summary": "Big ones rose above 10: from 5 to 20.",
     }
     told_measure = event("i1", crossing, Measure("Big", "Shown"))
     assert told_measure.data["measureName"] == "Big"

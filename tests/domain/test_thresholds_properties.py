@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from shared.domain.resources import Segment, SegmentEvaluation
 from shared.domain.rules import Rule
-from shared.domain.thresholds import Crossing, ValuesState, changed, compare, seen_segment
+from shared.domain.thresholds import Crossing, compare
+from shared.domain.watching import ValuesState, changed, seen_segment
 
 T0 = datetime(2026, 11, 20, 4, tzinfo=UTC)
 LATER = T0 + timedelta(days=9_999)

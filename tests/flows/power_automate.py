@@ -19,6 +19,9 @@ OPERATIONS = by_id(DOCUMENT)
 CHOSEN: Mapping[str, str] = {
     "CHOOSE-THE-ENVIRONMENT": INSTANCE,
     "CHOOSE-THE-SEGMENT": "Big_Spenders",
+    "CHOOSE-THE-DATA-SOURCE": "b7a1c9d2-4e52-4f0b-8f3a-6c1d2e3f4a5b",
+    "CHOOSE-THE-WORKSPACE": "workspace-1",
+    "CHOOSE-THE-DATASET": "dataset-1",
     "CHOOSE-THE-TEAM": "team-1",
     "CHOOSE-THE-CHANNEL": "channel-1",
     "CHOOSE-THE-RECIPIENTS": "marketing@contoso.com",

@@ -15,6 +15,7 @@ from triggers.requests import parse_body
 
 SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 TEAMS, MAIL, NEXT_JOB = "refresh-failed-to-teams", "segment-crossed-to-mail", "full-refresh-starts-next-job"
+REPORT, TICKET = "dataverse-sync-refreshes-report", "source-overdue-opens-ticket"
 APIS = "/providers/Microsoft.PowerApps/apis/"
 # The operations of other connectors that the samples use, with their parameters, as public flows show them.
 OTHERS = {
@@ -26,6 +27,8 @@ OTHERS = {
     "shared_office365": {
         "SendEmailV2": {"emailMessage/To", "emailMessage/Subject", "emailMessage/Body", "emailMessage/Importance"}
     },
+    "shared_powerbi": {"RefreshDataset": {"groupid", "datasetid"}},
+    "shared_service-now": {"CreateRecord": {"tableType", "body/short_description", "body/description"}},
 }
 TYPES: Mapping[str, Any] = {"string": str, "number": (int, float), "integer": int, "boolean": bool}
 
@@ -33,7 +36,7 @@ every_sample = pytest.mark.parametrize("name", NAMES)
 
 
 def test_every_sample_has_a_twin_for_logic_apps() -> None:
-    assert definitions.NAMES == NAMES == sorted([TEAMS, MAIL, NEXT_JOB])
+    assert definitions.NAMES == NAMES == sorted([TEAMS, MAIL, NEXT_JOB, REPORT, TICKET])
 
 
 @every_sample

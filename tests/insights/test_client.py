@@ -102,6 +102,7 @@ async def test_reads_nodes_and_passes_over_those_that_name_no_object(api: Reques
             success_job_ids=("j1",),
             succeeded_at=datetime(2026, 7, 31, tzinfo=UTC),
             error=Fault("DS42", "Credentials expired", "user"),
+            errors=(Fault("DS42", "Credentials expired", "user"),),
         )
     ]
 

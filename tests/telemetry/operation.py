@@ -85,7 +85,12 @@ class Operation:
             max_age=self.world.policy.max_age,
             telemetry=told,
         )
-        self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.world.deliveries, clock=self.clock)
+        self.unsubscribe = Unsubscribe(
+            subscriptions=self.store,
+            deliveries=self.world.deliveries,
+            notify=self.world.notify,
+            clock=self.clock,
+        )
         self.poison: dict[str, datetime] = {}
         self.observe = Observe(
             queues={

@@ -12,7 +12,7 @@ import responses
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import Delivery, New
-from shared.domain.polls import EVERY_INSTANCE
+from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.subscriptions import Standing
 from shared.errors import TransientError
 from shared.insights.metering import meter

@@ -70,7 +70,9 @@ def test_a_day_makes_what_it_declares_step_by_step(world: Contoso) -> None:
     for step in a_day(world):
         at = NOW + timedelta(seconds=step.offset)
         step.action(at)
-        assert told(world.instance, before) == Counter(step.makes), step.sentence
+        # What the bridge tells of itself stands nowhere in the tenant.
+        made = Counter(each for each in step.makes if ".Bridge." not in each.event_type)
+        assert told(world.instance, before) == made, step.sentence
         before = at
 
 
@@ -78,7 +80,7 @@ def test_a_day_is_short_and_has_something_of_everything(world: Contoso) -> None:
     steps = a_day(world)
     offsets = [step.offset for step in steps]
     assert offsets == sorted(set(offsets))
-    assert offsets[-1] < 22
+    assert offsets[-1] < 30
     made = Counter((each.event_type, getattr(each, "outcome", None)) for step in steps for each in step.makes)
     assert made[SYSTEM_REFRESHED, "succeeded"] == made[SYSTEM_REFRESHED, "failed"] == 1
     assert made[UNIFIED, "succeeded"] == 3

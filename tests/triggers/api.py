@@ -64,7 +64,10 @@ class Api:
             "replay": world.replay,
             "follow": world.follow,
             "unsubscribe": Unsubscribe(
-                subscriptions=world.subscriptions, deliveries=world.deliveries, clock=world.clock
+                subscriptions=world.subscriptions,
+                deliveries=world.deliveries,
+                notify=world.notify,
+                clock=world.clock,
             ),
             "rotate_secret": RotateSecret(subscriptions=world.subscriptions, cipher=world.cipher, clock=world.clock),
             "status": ReadStatus(

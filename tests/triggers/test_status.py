@@ -36,7 +36,7 @@ async def test_the_status_tells_of_polls_queues_and_backlogs() -> None:
     well = Polled("i1", Family.JOBS, NOON, "Contoso").succeeded()
     failing = Polled("i1", Family.DATA_SOURCES, NOON + timedelta(minutes=1), "Contoso", pending_events=2).failed("down")
     for polled in (well, failing, Polled("i2", Family.JOBS, NOON)):
-        await api.polls.put(polled)
+        await api.polls.put(polled, None)
     await api.timers.put(Ticked("jobs", NOON + timedelta(minutes=1)))
     await api.timers.put(Ticked("segments", NOON))
     await api.timers.put(Ticked(HEARTBEAT, NOON + timedelta(minutes=2), token="secret"))

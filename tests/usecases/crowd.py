@@ -10,6 +10,8 @@ from shared.domain import messages
 from shared.domain.checkpoints import Family
 from shared.domain.messages import Beat
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rows import Row
+from shared.domain.rules import Combination
 from shared.domain.slots import Shard
 from shared.errors import ThrottledError, TimedOutError
 from shared.insights.budget import Budget
@@ -103,6 +105,12 @@ class CrowdInsights:
 
     async def measure(self, instance_id: str, name: str) -> Measure:
         raise AssertionError(f"nobody watches {name} of {instance_id}")
+
+    async def rows_of_measure(self, instance_id: str, name: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        raise AssertionError(f"nobody watches {len(combinations)} combinations of {name} of {instance_id}")
+
+    def told_time(self, instance_id: str) -> datetime | None:
+        """Nobody has any rule on an age."""
 
 
 def _ended(instance_id: str, number: int, at: datetime) -> Job:

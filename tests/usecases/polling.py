@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.domain.messages import Beat
 from shared.domain.slots import Shard
@@ -20,6 +21,7 @@ from shared.usecases.poll_many import PollMany
 from shared.usecases.poll_message import PollMessage
 from shared.usecases.poll_outcomes import PollOutcomes
 from shared.usecases.poll_report import PollReport
+from shared.usecases.publish import Publish
 from shared.usecases.served import Served
 from shared.usecases.timers import Timers
 from tests.fakes import BudgetFake, ClockFake, DeadLetterLogFake, QueueFake, TimerStoreFake
@@ -27,6 +29,8 @@ from tests.fakes import BudgetFake, ClockFake, DeadLetterLogFake, QueueFake, Tim
 TICKS = dict.fromkeys(REFRESHES, read_schedule("0 * * * * *").after) | dict.fromkeys(
     THRESHOLDS, read_schedule("30 */5 * * * *").after
 )
+
+FAILED_AFTER = timedelta(seconds=600)
 
 
 @dataclass
@@ -57,14 +61,14 @@ def worker_of(  # noqa: PLR0913 - the ports it needs, by name
     """A worker over these ports."""
     queue = queue or QueueFake[Shard | Beat](ClockFake())
     bury = Bury(letters=letters or DeadLetterLogFake(), clock=clock, telemetry=telemetry)
-    report = PollReport(polls=polls, clock=clock)
+    publish = Publish(publisher=publisher, bury=bury, clock=clock, telemetry=telemetry)
+    report = PollReport(polls=polls, publish=publish, clock=clock, failed_after=FAILED_AFTER)
     outcomes = PollOutcomes(report=report, telemetry=telemetry)
     poll_instance = PollInstance(
         insights=insights,
         checkpoints=checkpoints,
         subscriptions=subscriptions,
-        publisher=publisher,
-        bury=bury,
+        publish=publish,
         outcomes=outcomes,
         clock=clock,
         telemetry=telemetry,
@@ -76,13 +80,16 @@ def worker_of(  # noqa: PLR0913 - the ports it needs, by name
         clock=clock,
         telemetry=telemetry,
     )
+    leave = Leave(
+        polls=polls, report=report, subscriptions=subscriptions, poll_instance=poll_instance, telemetry=telemetry
+    )
     poll = Poll(
         insights=insights,
         served=Served(instances),
         polls=polls,
         poll_many=poll_many,
         queue=queue,
-        leave=Leave(polls=polls, subscriptions=subscriptions, poll_instance=poll_instance, telemetry=telemetry),
+        leave=leave,
         outcomes=outcomes,
         ticks=TICKS,
         inline_max=inline_max,

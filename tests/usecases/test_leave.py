@@ -1,16 +1,19 @@
 """An instance that leaves: what was found there goes out, somebody is told, and the others are polled."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from shared.domain.checkpoints import Family
+from shared.domain.subscriptions import Subscription
 from shared.errors import TransientError
 from shared.usecases.leave import TOLD
 from shared.usecases.poll import REFRESHES
 from shared.usecases.poll_many import PollFailedError
 from tests.fakes import ClockFake, InsightsFake
-from tests.usecases.test_poll import World
+from tests.usecases.test_poll import RULES, World
+from tests.usecases.world import subscription
 
 LEFT = "Customer Insights lists this environment no longer"
 
@@ -109,15 +112,20 @@ async def test_one_that_comes_back_goes_on_from_where_it_was() -> None:
     assert {(row.left_at, row.error) for row in world.polls.rows.values()} == {(None, None)}
 
 
-@pytest.mark.parametrize("subscribed", [True, False])
-async def test_one_that_no_flow_wants_is_forgotten_after_a_week(*, subscribed: bool) -> None:
-    world = World()
-    for id_ in () if subscribed else ("s", "m"):
-        del world.subscriptions.rows[id_]
+ANYWHERE = subscription(id_="f", slug="polling-failed", instance_id="*")
+
+
+@pytest.mark.parametrize(
+    ("watching", "after_a_moment", "after_a_week"),
+    [(RULES, True, True), ((ANYWHERE,), True, False), ((), False, False)],
+)
+async def test_one_that_no_flow_wants_is_forgotten_at_once_where_nobody_watches_else_after_a_week(
+    *, watching: Sequence[Subscription], after_a_moment: bool, after_a_week: bool
+) -> None:
+    world = World(rules=watching)
     await world.poll(REFRESHES)
     leave(world.insights)
-    await world.poll(REFRESHES)
-    for at, is_told in ((TOLD - timedelta(hours=1), True), (timedelta(hours=1), subscribed)):
+    for at, is_told in ((timedelta(), after_a_moment), (TOLD, after_a_week)):
         world.clock.advance(at)
         await world.poll(REFRESHES)
         assert (("i1", Family.JOBS) in world.polls.rows) == is_told

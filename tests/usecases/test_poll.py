@@ -77,7 +77,7 @@ class World:
         self.insights = InsightsFake()
         self.checkpoints = CheckpointStoreFake(fate)
         self.publisher = PublisherFake(fate)
-        self.polls = PollStoreFake()
+        self.polls = PollStoreFake(fate)
         self.letters = DeadLetterLogFake()
         self.subscriptions = SubscriptionStoreFake(*rules)
         self.clock = ClockFake(at(60 * 48))
@@ -108,8 +108,10 @@ class World:
             measures=[measure("Sum", *values), measure("Else", *values)],
         )
 
-    def told(self) -> list[str]:
-        return sorted(f"{event['type'].removeprefix('CustomerInsights.')}" for event in self.publisher.events)
+    def told(self, *, stages: bool = False) -> list[str]:
+        """What was published; each job also ends a stage, which is told only where that is asked for."""
+        found = (event["type"].removeprefix("CustomerInsights.") for event in self.publisher.events)
+        return sorted(name for name in found if stages or not name.startswith("Stage."))
 
     def outbox(self, family: Family, instance_id: str = "i1") -> bytes:
         return self.checkpoints.stored[(instance_id, family)][0].partition(b'"outbox":')[2]
@@ -168,7 +170,7 @@ async def test_news_is_kept_while_the_topic_is_down_and_published_once_it_is_up(
     assert world.publisher.events == []
     await world.poll(ALL)
     assert world.told() == sorted([*NEWS, "DataSource.RefreshSucceeded", "System.RefreshCompleted"])
-    assert len({event["id"] for event in world.publisher.events}) == 6
+    assert len({event["id"] for event in world.publisher.events}) == 8
     assert {world.outbox(family) for family in Family} == {b"[]}"}
 
 
@@ -189,14 +191,16 @@ async def test_an_event_that_is_refused_for_good_is_put_aside_and_the_others_go_
     world = World()
     await world.poll([Family.JOBS])
     world.show("i1", 9, (5,), (5,))
-    world.publisher.refused = {"jobs/j3", "jobs/j8"}
+    world.publisher.refused = {"jobs/j3", "jobs/j8/dataSources"}
     await world.poll([Family.JOBS])
-    assert {event["subject"] for event in world.publisher.events} == {f"jobs/j{n}" for n in (2, 4, 5, 6, 7, 9)}
+    subjects = {f"jobs/j{n}{stage}" for n in range(2, 10) for stage in ("", "/dataSources")}
+    assert {event["subject"] for event in world.publisher.events} == subjects - world.publisher.refused
     assert world.outbox(Family.JOBS) == b"[]}"
     letters = list(world.letters.letters.values())
-    assert sorted(json.loads(letter.body)["subject"] for letter in letters) == ["jobs/j3", "jobs/j8"]
+    assert {json.loads(letter.body)["subject"] for letter in letters} == world.publisher.refused
     assert {(letter.kind, letter.event_type) for letter in letters} == {
-        ("message", "CustomerInsights.System.RefreshCompleted")
+        ("message", "CustomerInsights.System.RefreshCompleted"),
+        ("message", "CustomerInsights.Stage.RefreshCompleted"),
     }
     await world.poll([Family.JOBS])
     assert len(world.letters.letters) == 2
@@ -280,7 +284,7 @@ async def test_one_instance_that_fails_holds_up_no_other() -> None:
     with pytest.raises(PollFailedError):
         await world.poll(ALL)
     assert {event["source"].rpartition("/")[2] for event in world.publisher.events} == {"good"}
-    assert len(world.publisher.events) == 2
+    assert len(world.publisher.events) == 3
 
 
 async def test_jobs_that_fail_to_be_read_at_first_make_no_phantoms() -> None:
@@ -349,7 +353,7 @@ async def test_death_between_any_two_steps_loses_nothing(*, after: bool) -> None
             assert world.told() == NEWS
             return
         kept = {str(event["id"]): event["data"] for event in world.publisher.events}
-        assert len(kept) == 4
+        assert len(kept) == 5
         assert all(event["data"] == kept[event["id"]] for event in world.publisher.events)
-        assert len(world.publisher.events) <= 5
+        assert len(world.publisher.events) <= 7
         assert {world.outbox(family) for family in Family} == {b"[]}"}

@@ -13,6 +13,7 @@ from shared.domain.deliveries import New
 from shared.domain.events.data_sources import DataSourceFilters
 from shared.domain.messages import Look, Release
 from shared.domain.resources import DataSource, Measure, Segment
+from shared.domain.rules import Rule
 from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from shared.errors import (
@@ -23,16 +24,21 @@ from shared.errors import (
 )
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
+from shared.usecases.bury import Bury
+from shared.usecases.notify import Notify
+from shared.usecases.publish import Publish
 from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
 from tests.fakes import (
     CallbacksFake,
     CipherFake,
     ClockFake,
+    DeadLetterLogFake,
     DeliveryStoreFake,
     DueStoreFake,
     Fate,
     InsightsFake,
+    PublisherFake,
     QueueFake,
     SubscriptionStoreFake,
 )
@@ -69,16 +75,22 @@ class World:
             due=DueStoreFake(),
             clock=self.clock,
         )
+        bury = Bury(letters=DeadLetterLogFake(), clock=self.clock)
+        publish = Publish(publisher=PublisherFake(), bury=bury, clock=self.clock)
+        notify = Notify(subscriptions=self.store, publish=publish, bury=bury, clock=self.clock)
         self.subscribe = Subscribe(
             subscriptions=self.store,
             insights=self.insights,
             callbacks=self.callbacks,
             cipher=self.cipher,
             backlog=Backlog(subscriptions=self.store, deliveries=self.deliveries, agenda=agenda, clock=self.clock),
+            notify=notify,
             clock=self.clock,
             served=Served(instances),
         )
-        self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.deliveries, clock=self.clock)
+        self.unsubscribe = Unsubscribe(
+            subscriptions=self.store, deliveries=self.deliveries, notify=notify, clock=self.clock
+        )
 
     def ids(self) -> set[str]:
         return set(self.store.rows)
@@ -322,3 +334,43 @@ async def test_a_name_that_two_segments_have_in_other_cases_is_none() -> None:
     world.insights.show("i1", segments=[Segment("big"), Segment("BIG")])
     with pytest.raises(InvalidInputError):
         await world.subscribe(big())
+
+
+SALES = Measure("Sales", scalar=False, dimensions=("Country", "Year"), aggregates=("Total", "Average"))
+ONE = {"country": "DE", "Year": Decimal(2026)}
+
+
+@pytest.mark.parametrize(
+    ("filters", "field"),
+    [
+        ({"measureName": "Sales"}, "dimensions"),
+        ({"measureName": "Sales", "dimensions": {"Country": "DE"}}, "dimensions"),
+        ({"measureName": "Sales", "dimensions": {**ONE, "City": "Ghent"}}, "dimensions"),
+        ({"measureName": "Sales", "dimensions": ONE}, "aggregate"),
+        ({"measureName": "Sales", "dimensions": ONE, "aggregate": "Median"}, "aggregate"),
+        ({"measureName": "Sum", "dimensions": ONE}, "dimensions"),
+        ({"measureName": "Sum", "aggregate": "Total"}, "aggregate"),
+    ],
+)
+async def test_a_combination_that_a_measure_does_not_have_is_refused(filters: dict[str, Any], field: str) -> None:
+    world = World()
+    world.insights.show("i1", measures=[SALES, Measure("Sum", scalar=True)])
+    with pytest.raises(InvalidInputError) as refused:
+        await world.subscribe(wish(MEASURE, threshold=Decimal(1), **filters))
+    assert set(refused.value.fields) == {field}
+
+
+async def test_a_combination_is_kept_as_the_api_spells_it_and_as_exactly_as_it_was_asked_for() -> None:
+    world = World()
+    world.insights.show("i1", measures=[SALES])
+    asked = {"measureName": "Sales", "dimensions": ONE, "aggregate": "total", "threshold": Decimal(1)}
+    done = await world.subscribe(wish(MEASURE, **asked))
+    found = await world.store.get(done.subscription.id)
+    assert found is not None
+    rule = found[0].rule
+    assert isinstance(rule, Rule)
+    assert (rule.dimensions, rule.aggregate) == ({"Country": "DE", "Year": Decimal(2026)}, "Total")
+    as_text = asked | {"dimensions": ONE | {"Year": "2026"}}
+    assert wish(MEASURE, **as_text).fingerprint != wish(MEASURE, **asked).fingerprint
+    as_decimal = asked | {"dimensions": ONE | {"Year": Decimal("2026.0")}}
+    assert wish(MEASURE, **as_decimal).fingerprint == wish(MEASURE, **asked).fingerprint

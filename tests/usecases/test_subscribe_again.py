@@ -33,7 +33,7 @@ async def test_subscribing_again_makes_it_active_with_nothing_held_against_it(st
     stop(world, taken.id, status)
     world.clock.advance(timedelta(hours=1))
     again = (await world.subscribe(wish())).subscription
-    assert world.store.rows[again.id][0] == again
+    assert world.store.rows[again.id][0] == replace(again, owed=())
     assert (again.id, again.status, again.status_reason) == (taken.id, "active", None)
     assert (again.failures, again.failing_since, again.status_since) == (0, None, world.clock())
 
@@ -71,6 +71,7 @@ async def test_subscribing_again_lets_out_what_was_held_oldest_first(status: str
         callbacks=world.callbacks,
         cipher=world.cipher,
         backlog=world.backlog,
+        notify=world.notify,
         clock=world.clock,
         served=Served(["i1"]),
     )

@@ -4,10 +4,23 @@ Everything that shows an event type (catalog, connector, docs) is made from thes
 """
 
 from shared.domain.events.data import EventData
-from shared.domain.events.data_sources import DataSourceRefreshFailed, DataSourceRefreshSucceeded
-from shared.domain.events.jobs import SystemRefreshCompleted, UnificationRefreshCompleted
-from shared.domain.events.measures import MeasureThresholdCrossed
-from shared.domain.events.segments import SegmentThresholdCrossed
+from shared.domain.events.data_sources import (
+    DataSourceCredentialsExpired,
+    DataSourceRefreshFailed,
+    DataSourceRefreshOverdue,
+    DataSourceRefreshSucceeded,
+)
+from shared.domain.events.exports import ExportRefreshFailed
+from shared.domain.events.jobs import (
+    StageRefreshCompleted,
+    SystemRefreshCompleted,
+    SystemRefreshOverdue,
+    UnificationRefreshCompleted,
+)
+from shared.domain.events.measures import MeasureRefreshFailed, MeasureThresholdCrossed
+from shared.domain.events.polling import EventsMissed, PollingFailed, PollingRecovered
+from shared.domain.events.segments import SegmentDeactivated, SegmentRefreshFailed, SegmentThresholdCrossed
+from shared.domain.events.subscriptions import SubscriptionFailing, SubscriptionResumed, SubscriptionSuspended
 
 # All types, in the order in which they are shown.
 EVENT_TYPES: tuple[type[EventData], ...] = (
@@ -17,4 +30,18 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     MeasureThresholdCrossed,
     SystemRefreshCompleted,
     UnificationRefreshCompleted,
+    StageRefreshCompleted,
+    SegmentRefreshFailed,
+    MeasureRefreshFailed,
+    ExportRefreshFailed,
+    DataSourceCredentialsExpired,
+    SegmentDeactivated,
+    DataSourceRefreshOverdue,
+    SystemRefreshOverdue,
+    PollingFailed,
+    PollingRecovered,
+    EventsMissed,
+    SubscriptionFailing,
+    SubscriptionSuspended,
+    SubscriptionResumed,
 )

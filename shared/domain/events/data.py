@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from shared.domain.events.filters import Filters
-from shared.domain.events.wire import Wire
+from shared.domain.events.wire import MAX_SUMMARY, Wire
+
+
+def _described(summary: dict[str, Any]) -> None:
+    """Say what a reader needs to know of a summary, which is not that it is made from the other fields."""
+    summary.pop("readOnly", None)
+    summary["maxLength"] = MAX_SUMMARY
 
 
 class EventData(Wire):
@@ -29,3 +35,21 @@ class EventData(Wire):
     def subject(self) -> str:
         """What the event is about, within its instance."""
         raise NotImplementedError
+
+    @computed_field(  # type: ignore[prop-decorator]  # as Pydantic documents it
+        description="What happened, in one sentence that people can be shown.",
+        json_schema_extra=_described,
+    )
+    @property
+    def summary(self) -> str:
+        """It in a sentence."""
+        raise NotImplementedError
+
+    def on_wire(self) -> dict[str, Any]:
+        """It as JSON values, as an event holds it."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @classmethod
+    def example(cls) -> dict[str, Any]:
+        """The sample as JSON values, as an event holds it."""
+        return cls.model_validate(cls.sample).on_wire()

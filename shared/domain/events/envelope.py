@@ -22,6 +22,10 @@ SOURCE_PREFIX = "/customer-insights/instances/"
 _TRACEPARENT = re.compile(r"[0-9a-f-]{1,128}")
 
 
+# An event of the bridge about itself, as the JSON object that travels.
+type Notice = Mapping[str, Any]
+
+
 def trace_context(value: object) -> str | None:
     """A W3C trace context, or None for what is none."""
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
@@ -69,7 +73,7 @@ class Event:
                 "subject": data.subject,
                 "time": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
                 "datacontenttype": "application/json",
-                "data": data.model_dump(mode="json", by_alias=True, exclude_none=True),
+                "data": data.on_wire(),
             }
         )
 

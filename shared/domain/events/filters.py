@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from shared.domain.rules import Rule
+from shared.domain.rules import AnyRule
 
 ANY: Final = "any"
 
@@ -15,7 +15,9 @@ Asked = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class Filters(BaseModel):
-    """What a subscriber of one trigger may ask for."""
+    """What a subscriber of one trigger may ask for; `any_instance` says that it may be of all instances at once."""
+
+    any_instance: ClassVar[bool] = False
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 
@@ -38,10 +40,34 @@ class Filters(BaseModel):
         """All that is asked for, by its name on the wire; ids by key."""
         return self.model_dump(by_alias=True)
 
-    def rule(self, rule_id: str) -> Rule | None:
+    def rule(self, rule_id: str) -> AnyRule | None:
         """The rule to watch for these filters, if they hold one."""
         del rule_id
         return None
+
+
+class RuleFilters(Filters):
+    """What makes a rule: the poll watches it, and an event names the very rule it is for."""
+
+    def route(self) -> tuple[str, ...]:
+        """Nothing: all rules stand in one place."""
+        return ()
+
+    @classmethod
+    def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
+        """All rules stand in one place."""
+        del data
+        return [()]
+
+    @classmethod
+    def row(cls, data: Mapping[str, Any]) -> str | None:
+        """The rule that the event names."""
+        return str(data.get("ruleId"))
+
+
+def named(value: str | None) -> str:
+    """A name as a route has it, which is never taken for any; none: any."""
+    return f"={value}" if value is not None else ANY
 
 
 def or_any(*values: str) -> Sequence[tuple[str, ...]]:

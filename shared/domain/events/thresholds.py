@@ -1,14 +1,13 @@
 """Thresholds: what a crossed one tells, whatever it was that crossed."""
 
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
 from shared.domain.events.data import EventData
-from shared.domain.events.filters import Filters
-from shared.domain.events.wire import Number
+from shared.domain.events.filters import RuleFilters
+from shared.domain.events.wire import Number, count, sentence
 from shared.domain.rules import EXACT
 
 # Far beyond any count or amount, and near enough for exact arithmetic.
@@ -36,7 +35,7 @@ Margin = Annotated[
 ]
 
 
-class ThresholdFilters(Filters):
+class ThresholdFilters(RuleFilters):
     """The threshold to watch."""
 
     threshold: JsonNumber = Field(description="The number to cross, for example 10000.")
@@ -49,21 +48,6 @@ class ThresholdFilters(Filters):
         description="How far the value must go back before the same crossing counts again; with 0, each one counts.",
     )
 
-    def route(self) -> tuple[str, ...]:
-        """Nothing: an event names the very rule it is for."""
-        return ()
-
-    @classmethod
-    def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
-        """All rules stand in one place."""
-        del data
-        return [()]
-
-    @classmethod
-    def row(cls, data: Mapping[str, Any]) -> str | None:
-        """The rule that the event names."""
-        return str(data.get("ruleId"))
-
 
 class ThresholdCrossed(EventData):
     """What a crossed threshold tells, whatever it was that crossed."""
@@ -74,3 +58,16 @@ class ThresholdCrossed(EventData):
     value: Number = Field(description="The value that crossed.")
     evaluated_at: AwareDatetime = Field(description="When the value was calculated (UTC).")
     rule_id: str = Field(description="The rule of the subscription that asked for this threshold.")
+
+    @property
+    def summary(self) -> str:
+        """It in a sentence."""
+        verb = "rose above" if self.direction == "above" else "fell below"
+        return sentence(
+            f"{self.called} {verb} {count(self.threshold)}: from {count(self.previous_value)} to {count(self.value)}."
+        )
+
+    @property
+    def called(self) -> str:
+        """What crossed, as people call it."""
+        raise NotImplementedError

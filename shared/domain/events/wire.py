@@ -5,6 +5,7 @@ Field names are camelCase on the wire; keys without a value are left out.
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -13,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic.alias_generators import to_camel
 
 MAX_TEXT = 400
+MAX_SUMMARY = 200
 # The largest number up to which every whole number is a JSON number that all readers take exactly.
 MAX_WHOLE = 2**53
 
@@ -43,6 +45,22 @@ def cut(text: object) -> object:
     return f"{text[: MAX_TEXT - 1]}…" if isinstance(text, str) and len(text) > MAX_TEXT else text
 
 
+def clock(at: datetime) -> str:
+    """A time as people read it."""
+    return f"{in_utc(at):%Y-%m-%d %H:%M} UTC"
+
+
+def count(value: Decimal) -> str:
+    """A number as people read it."""
+    return f"{json_number(value):,}"
+
+
+def sentence(text: str) -> str:
+    """A text as a summary, which has at most MAX_SUMMARY characters and no line breaks."""
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1]}…"
+
+
 Number = Annotated[
     Decimal,
     PlainSerializer(json_number, when_used="json"),
@@ -66,3 +84,20 @@ class Error(Wire):
     message: Text | None = Field(default=None, description="What went wrong, in words.")
     culprit: Text | None = Field(default=None, description="Who can mend it, for example user.")
     severity: Text | None = Field(default=None, description="How bad it is, for example error.")
+
+
+class Warned(Wire):
+    """What Customer Insights warns of beside a success."""
+
+    code: Text | None = Field(default=None, description="The code of the warning.")
+    message: Text = Field(description="What it warns of, in words.")
+
+
+def because(error: Error | None) -> str:
+    """What an error says, as the end of a summary."""
+    return f" {error.message}" if error is not None and error.message else ""
+
+
+def warning(warnings: Sequence[Warned] | None) -> str:
+    """The first of some warnings, as the end of a summary."""
+    return f" It warns: {warnings[0].message}" if warnings else ""

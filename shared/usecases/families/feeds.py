@@ -5,11 +5,12 @@ A feed that the API does not offer is None. A failure is not kept: the next fami
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime
 from typing import Any
 
 from shared.domain.events.data import EventData
 from shared.domain.resources import DataSource, Job, Node
-from shared.domain.rules import Rule
+from shared.domain.rules import AgeRule, Rule
 from shared.domain.triggers import TRIGGERS_BY_EVENT_TYPE
 from shared.errors import NotFoundError, TimedOutError
 from shared.ports.clock import Clock
@@ -26,12 +27,25 @@ class Feeds:
     def __init__(self, instance_id: str, insights: Insights, subscriptions: SubscriptionStore, clock: Clock) -> None:
         self.instance_id = instance_id
         self.insights = insights
-        self.now = clock
+        self._clock = clock
         self._subscriptions = subscriptions
         self._kept: dict[str, Any] = {}
         self.unread: TimedOutError | None = None
+        self._told_time: datetime | None = None
         self._top = 0
         self._jobs: Sequence[Job] = ()
+
+    def now(self) -> datetime:
+        """What time it is: the later of our time and the tenant's own. What lies beyond has not happened."""
+        return max(one for one in (self._clock(), self.told_time) if one is not None)
+
+    @property
+    def told_time(self) -> datetime | None:
+        """What time it was by the tenant's own clock when it answered the first call of this poll, where it told.
+
+        All that is read after that shows at least what had happened by then.
+        """
+        return self._told_time
 
     async def data_sources(self) -> Sequence[DataSource] | None:
         """All data sources."""
@@ -56,18 +70,25 @@ class Feeds:
                     raise
                 self.unread = TimedOutError(f"the jobs before the latest {count} could not be read: {error}")
                 break
+            self._listen()
             self._top = top
             if len(self._jobs) <= count:
                 break
         return self._jobs
 
-    async def rules(self, data: type[EventData]) -> Sequence[Rule]:
+    async def rules[R: (Rule, AgeRule)](self, data: type[EventData], kind: type[R]) -> Sequence[R]:
         """The rules that subscriptions to a type of event have watched."""
-        return await self._subscriptions.rules(TRIGGERS_BY_EVENT_TYPE[data.event_type], self.instance_id)
+        found = await self._subscriptions.rules(TRIGGERS_BY_EVENT_TYPE[data.event_type], self.instance_id)
+        return [rule for rule in found if isinstance(rule, kind)]
+
+    def _listen(self) -> None:
+        if self._told_time is None:
+            self._told_time = self.insights.told_time(self.instance_id)
 
     async def _once[T](self, what: str, read: Callable[[], Awaitable[T]]) -> T | None:
         if what not in self._kept:
             self._kept[what] = await if_offered(read())
+            self._listen()
         found: T | None = self._kept[what]
         return found
 

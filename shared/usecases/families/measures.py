@@ -1,29 +1,35 @@
-"""Measures: the values of scalar ones against the rules that subscribers set."""
+"""Measures: their values against the rules that subscribers set, and what goes wrong with them."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Final
 
-from shared.domain import evaluations, thresholds
+from shared.domain import evaluations, slices, thresholds, watching
 from shared.domain.checkpoints import Family
 from shared.domain.events.measures import MeasureThresholdCrossed
-from shared.domain.thresholds import ValuesState
+from shared.domain.resources import Measure
+from shared.domain.rows import Row
+from shared.domain.rules import Rule
+from shared.domain.slices import Due
+from shared.domain.watching import ValuesState, Watched
 from shared.errors import BridgeError, NotFoundError
 from shared.usecases.families.feeds import Feeds, side_by_side
 from shared.usecases.families.room import Compared, Room
-from shared.usecases.families.values import compared, with_gaps
+from shared.usecases.families.values import compared, missed, with_gaps
 
-# A history costs a call for each measure; what is not read in one poll is read in the next ones.
+# A history costs a call for each measure, and so does a table; what is not read in one poll is read in the next ones.
 MAX_HISTORIES: Final = 50
+MAX_TABLES: Final = 50
 
 
 async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     """Compare all measures; with its history where evaluations of a watched one can have been missed."""
     rules, measures = await side_by_side(
-        feeds.rules(MeasureThresholdCrossed), feeds.insights.measures(feeds.instance_id)
+        feeds.rules(MeasureThresholdCrossed, Rule), feeds.insights.measures(feeds.instance_id)
     )
-    changed = {w.name: w for w in thresholds.changed(state, measures, thresholds.seen_measure)}
-    failures: list[BridgeError] = []
-    gaps = await with_gaps(state, list(changed.values()), rules, evaluations.MEASURES, feeds)
+    changed = {w.name: w for w in watching.changed(state, measures, watching.seen_measure)}
+    failures, read_again = list[BridgeError](), list[Watched]()
+    scalar = [rule for rule in rules if rule.dimensions is None]
+    gaps = await with_gaps(state, list(changed.values()), scalar, evaluations.MEASURES, feeds)
     for number, gap in enumerate(gaps):
         # Without its history, it stays as remembered.
         del changed[gap.name]
@@ -37,8 +43,32 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
         except BridgeError as error:
             failures.append(error)
         else:
-            changed |= {w.name: w for w in thresholds.changed(state, [measure], thresholds.seen_measure)}
-    return replace(await compared(state, list(changed.values()), measures, rules, feeds), failures=failures)
+            read_again += watching.changed(state, [measure], watching.seen_measure)
+    changed |= {w.name: w for w in read_again}
+    found = await compared(state, list(changed.values()), measures, rules, feeds)
+    news = missed(Family.MEASURES, state, read_again, feeds)
+    return await _with_slices(found.with_news(news), measures, rules, failures, feeds)
+
+
+async def _with_slices(
+    found: Compared, measures: Sequence[Measure], rules: Sequence[Rule], failures: list[BridgeError], feeds: Feeds
+) -> Compared:
+    """Compare the combinations that rules watch, too; what could not be read stays as remembered, and is due again."""
+    state = found.state
+    assert isinstance(state, ValuesState)  # noqa: S101 - tells the type checker what a family's room remembers
+    due = slices.due(state, {measure.name: measure for measure in measures}, rules, feeds.now())[:MAX_TABLES]
+    read = list[tuple[Due, Sequence[Row]]]()
+    for one in due:
+        try:
+            rows = await feeds.insights.rows_of_measure(feeds.instance_id, one.measure.name, one.combinations)
+        except BridgeError as error:
+            failures.append(error)
+        else:
+            read.append((one, rows))
+    after, crossings = slices.compare(state, read, rules)
+    by_name = {one.measure.name: one.measure for one in due}
+    crossed = [thresholds.event(feeds.instance_id, one, by_name[one.rule.name]) for one in crossings]
+    return Compared(after, [*found.events, *crossed], failures)
 
 
 ROOM = Room[ValuesState](Family.MEASURES, compare)

@@ -1,7 +1,7 @@
 """A room: what one family of resources reads, remembers and compares. The poll knows families by their rooms only."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from shared.domain.checkpoints import Family, State
@@ -19,6 +19,10 @@ class Compared:
     events: Sequence[Event]
     failures: Sequence[BridgeError] = ()
     going_on: Sequence[Job] = ()
+
+    def with_news(self, events: Sequence[Event]) -> "Compared":
+        """The same with more events, before the others."""
+        return replace(self, events=[*events, *self.events])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """Values: what segments and measures, which have values to compare with rules, have in common."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from shared.domain import thresholds
+from shared.domain import failures, gaps, thresholds
+from shared.domain.checkpoints import Family
 from shared.domain.evaluations import Evaluating, reaches
+from shared.domain.events.envelope import Event
 from shared.domain.resources import Measure, Segment
 from shared.domain.rules import Rule
-from shared.domain.thresholds import ValuesState, Watched
+from shared.domain.watching import ValuesState, Watched
 from shared.errors import BridgeError
 from shared.usecases.families.feeds import Feeds
 from shared.usecases.families.room import Compared
@@ -45,7 +47,28 @@ async def compared(
     feeds: Feeds,
 ) -> Compared:
     """What comparing them gives: in a thread, for there may be many."""
-    after, crossings = await asyncio.to_thread(thresholds.compare, state, changed, listed, rules, feeds.now())
+    return await asyncio.to_thread(_compare, state, changed, listed, rules, feeds)
+
+
+def _compare(
+    state: ValuesState | None,
+    changed: Sequence[Watched],
+    listed: Sequence[Segment] | Sequence[Measure],
+    rules: Sequence[Rule],
+    feeds: Feeds,
+) -> Compared:
+    instance_id, now = feeds.instance_id, feeds.now()
+    after, crossings = thresholds.compare(state, changed, listed, rules, now)
     resources = {w.name: w.resource for w in changed} if crossings else {}
-    events = [thresholds.event(feeds.instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
-    return Compared(after, events)
+    crossed = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
+    return Compared(after, [*crossed, *failures.compare(state, changed, instance_id, now)])
+
+
+def missed(family: Family, state: ValuesState | None, read_again: Iterable[Watched], feeds: Feeds) -> list[Event]:
+    """That evaluations of resources which were read with their histories were missed, if some were."""
+    unseen = gaps.unseen(state, read_again)
+    if not unseen:
+        return []
+    since, until = (times for times in zip(*unseen.values(), strict=True))
+    reason = gaps.TOO_SHORT + ", ".join(sorted(unseen))
+    return [gaps.missed(feeds.instance_id, family, min(since), max(until), reason)]
