@@ -12,6 +12,7 @@ from local.flows import Behaviour, Disabled, Healthy, Picky, Slow, Throttled
 from local.tenant.life import EVENING, TOO_OLD, Contoso, Ended, Evaluated, Occurrence, retailer
 from local.tenant.life.occurrences import (
     MEASURE_CROSSED,
+    MEASURE_FAILED,
     POLLING_FAILED,
     POLLING_RECOVERED,
     REFRESH_FAILED,
@@ -42,12 +43,14 @@ SLUGS = {
     POLLING_RECOVERED: "polling-recovered",
     STAGE_ENDED: "stage-refresh-completed",
     SEGMENT_FAILED: "segment-refresh-failed",
+    MEASURE_FAILED: "measure-refresh-failed",
     SOURCE_OVERDUE: "data-source-refresh-overdue",
 }
 NAMES = {
     SEGMENT_CROSSED: "segmentName",
     SEGMENT_FAILED: "segmentName",
     MEASURE_CROSSED: "measureName",
+    MEASURE_FAILED: "measureName",
     STAGE_ENDED: "stage",
 }
 
@@ -149,6 +152,7 @@ def demo_flows(tenant: Contoso) -> Sequence[DemoFlow]:
         DemoFlow("let-them-sleep", POLLING_RECOVERED),
         DemoFlow("build-the-report", STAGE_ENDED, "stages/segments", outcome="succeeded", submission_kind="scheduled"),
         DemoFlow("mend-the-segment", SEGMENT_FAILED),
+        DemoFlow("mend-the-measure", MEASURE_FAILED),
         DemoFlow("chase-the-support-team", SOURCE_OVERDUE, _source(tenant, retailer.SUPPORT)),
         DemoFlow("nightly-profiles", UNIFIED, outcome="succeeded", submission_kind="scheduled"),
     )

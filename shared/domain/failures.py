@@ -14,17 +14,21 @@ from shared.domain.jobs import SKEW
 from shared.domain.resources import ACTIVE, Measure, Segment
 from shared.domain.watching import IN_BETWEEN, Failure, ValueMark, ValuesState, Watched
 
+# What a segment is in that nobody has deactivated.
+STEADY = IN_BETWEEN | {ACTIVE}
+
 
 def compare(state: ValuesState | None, changed: Sequence[Watched], instance_id: str, now: datetime) -> list[Event]:
     """The events of what does not look as before, in time order."""
     if state is None:
         return []
     events: list[Event] = []
-    for watched in changed:
+    for watched in (w for w in changed if w.seen[3] not in STEADY or w.may_have_failed):
         mark = state.marks.get(watched.name)
         if mark is None:
             continue
-        events += [_failed(instance_id, watched.resource, failure, now) for failure in failures(mark, watched, now)]
+        if watched.may_have_failed:
+            events += [_failed(instance_id, watched.resource, failure, now) for failure in failures(mark, watched, now)]
         if isinstance(watched.resource, Segment) and is_deactivated(mark, watched):
             events.append(_deactivated(instance_id, watched.resource, now))
     return sorted(events, key=lambda event: event.time)

@@ -77,12 +77,14 @@ class ValueMark(BaseModel):
     @field_validator("seen", mode="before")
     @classmethod
     def _read(cls, stored: Any) -> Any:  # noqa: ANN401 - whatever stands there
+        if isinstance(stored, tuple):
+            return stored
         if isinstance(stored, str):
             # As version 1 wrote it: a status and one time, or two, with blanks between them.
             status, *times = stored.split(" ")
             stored = [status or None, *([time or None for time in times] + [None, None])[:2]]
         # Version 2 knew no state.
-        return [*stored, None] if isinstance(stored, list | tuple) and len(stored) == len(NEVER) - 1 else stored
+        return [*stored, None] if isinstance(stored, list) and len(stored) == len(NEVER) - 1 else stored
 
     @property
     def is_active(self) -> bool:
@@ -147,6 +149,14 @@ class Watched(NamedTuple):
             return [(each.status, Failure(each.at, each.error)) for each in counted]
         evaluations = (*one.evaluations, *((one.latest,) if one.latest else ()))
         return [(each.state, Failure(each.ended_at, each.error)) for each in evaluations]
+
+    @property
+    def may_have_failed(self) -> bool:
+        """Whether an evaluation of it may have failed: without a history, the latest alone tells."""
+        one = self.resource
+        if isinstance(one, Segment):
+            return self.seen[0] in _FAILED_SEGMENT or bool(one.history)
+        return self.seen[0] in _FAILED_MEASURE or bool(one.evaluations)
 
     @property
     def failed(self) -> frozenset[str]:
@@ -228,6 +238,8 @@ def next_mark(mark: ValueMark | None, watched: Watched, readings: Sequence[Readi
     value, at = old.value, old.at
     if last is not None and (at is None or last.at > at):
         value, at = last.value, last.at
+    if not watched.may_have_failed and _goes_on(old, watched.seen):
+        return ValueMark(value=value, at=at, seen=watched.seen)  # of most there is nothing else to remember
     ends = watched.ends
     after = ValueMark(
         value=value,
@@ -238,3 +250,16 @@ def next_mark(mark: ValueMark | None, watched: Watched, readings: Sequence[Readi
     )
     ended_at = latest([old.last_end(now), *(one.at for status, one in ends if status not in OPEN)], now)
     return after if ended_at == after.last_end(now) else after.model_copy(update={"ended_at": ended_at})
+
+
+def _goes_on(mark: ValueMark, seen: Seen) -> bool:
+    """Whether the latest evaluation has ended, later than those before, and says all of them together."""
+    status, ended_at, _, state = seen
+    return (
+        mark.failed_at is None
+        and mark.ended_at is None
+        and ended_at is not None
+        and status not in OPEN
+        and (mark.seen[1] is None or mark.seen[1] <= ended_at)
+        and (state not in IN_BETWEEN or not mark.is_active)
+    )

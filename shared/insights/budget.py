@@ -2,8 +2,8 @@
 
 Microsoft publishes no limit for this API (its connector is allowed 100 calls a minute), so none is presumed. Once the
 API refuses a call (429), all polls wait for as long as it says, and from then on they ask no more in a minute than it
-took before; each call that it takes raises that a little. The limit is the tenant's key's: what callers ask for who wait
-for the answer is asked at once, and counts.
+took before; each call that it takes raises that a little. The limit is the tenant's key's: what callers ask for who
+wait for the answer is asked at once, and counts.
 """
 
 import threading

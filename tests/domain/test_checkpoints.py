@@ -1,6 +1,7 @@
 """Checkpoints: what is written is read back, and anything else is refused."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from shared.domain.checkpoints import VERSION, Checkpoint, Family, State, decode, encode
 from shared.domain.jobs import JobMark, JobsState
+from shared.domain.lapses import Lapse
 from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, KnownRefresh, short
-from shared.domain.watching import ValueMark, ValuesState
+from shared.domain.watching import SliceMark, ValueMark, ValuesState
 
 T0 = datetime(2026, 11, 20, tzinfo=UTC)
 times = st.timedeltas(timedelta(-9000), timedelta(9000)).map(lambda gap: T0 + gap)
@@ -19,10 +21,23 @@ maybe = st.none() | times
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 hashes = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 numbers = st.decimals(allow_nan=False, allow_infinity=False)
+lapses = st.dictionaries(hashes, st.builds(Lapse, since=times, told=maybe), max_size=2)
 jobs = st.builds(
     JobsState,
-    known=st.dictionaries(names, st.builds(JobMark, ended=st.booleans(), merged=st.booleans(), at=maybe), max_size=4),
+    known=st.dictionaries(
+        names,
+        st.builds(
+            JobMark,
+            ended=st.booleans(),
+            merged=st.booleans(),
+            at=maybe,
+            stages=st.none() | st.lists(names, max_size=2).map(tuple),
+        ),
+        max_size=4,
+    ),
     floor=maybe,
+    full_at=maybe,
+    lapses=lapses,
 )
 data_sources = st.builds(
     DataSourcesState,
@@ -51,16 +66,27 @@ data_sources = st.builds(
         max_size=4,
     ),
     horizon=times,
+    asking=st.none() | st.lists(names, max_size=2).map(tuple),
+    lapses=lapses,
 )
-looks = st.tuples(st.none() | names, maybe, maybe)
+looks = st.tuples(st.none() | names, maybe, maybe, st.none() | names)
 values = st.builds(
     ValuesState,
     marks=st.dictionaries(
         names,
-        st.builds(ValueMark, value=st.none() | numbers, at=maybe, seen=looks),
+        st.builds(
+            ValueMark,
+            value=st.none() | numbers,
+            at=maybe,
+            seen=looks,
+            failed_at=maybe,
+            ended_at=maybe,
+            was_active=st.booleans(),
+        ),
         max_size=4,
     ),
     fired=st.dictionaries(names, st.lists(st.sampled_from(["above", "below"]), max_size=2).map(tuple), max_size=3),
+    slices=st.dictionaries(hashes, st.builds(SliceMark, at=times, value=st.none() | numbers), max_size=2),
 )
 states = {Family.JOBS: jobs, Family.DATA_SOURCES: data_sources, Family.SEGMENTS: values, Family.MEASURES: values}
 outboxes = st.lists(st.dictionaries(names, names | st.integers() | st.booleans(), max_size=3), max_size=3)
@@ -146,6 +172,33 @@ def test_values_are_read_as_the_first_version_wrote_them(seen: str, expected: tu
     read = decode(Family.MEASURES, json.dumps(stored).encode()).state
     assert isinstance(read, ValuesState)
     assert read.marks["m"].seen == expected
+
+
+# As the second version wrote them.
+_MARK = '{"marks":{"R":{"value":"5","at":"2026-11-20T00:00:00Z","seen":["%s","2026-11-20T00:00:00Z",%s]}}}'
+SECOND: Mapping[Family, str] = {
+    Family.JOBS: '{"known":{"j1":{"ended":true,"at":"2026-11-20T00:30:00Z"}},"floor":"2026-11-20T00:00:00Z"}',
+    Family.DATA_SOURCES: '{"marks":{"d1":"=updated,=k3v9;hx3v1c7p2qSTN5kO8c~b7d0"},"horizon":"2026-11-20T00:00:00Z"}',
+    Family.SEGMENTS: _MARK % ("completedSuccess", "null"),
+    Family.MEASURES: _MARK % ("completed", '"2026-11-19T23:59:00Z"'),
+}
+
+
+@pytest.mark.parametrize("family", Family)
+def test_what_the_second_version_wrote_is_read_and_knows_nothing_of_what_came_after(family: Family) -> None:
+    stored = f'{{"version":2,"family":"{family}","state":{SECOND[family]},"outbox":[]}}'.encode()
+    state = decode(family, stored).state
+    match state:
+        case JobsState():
+            assert (state.known["j1"].stages, state.exports, state.full_at) == (None, None, None)
+        case DataSourcesState():
+            assert (state.asking, state.lapses) == (None, {})
+        case ValuesState():
+            (mark,) = state.marks.values()
+            assert (mark.seen[1], mark.seen[3], mark.failed_at, state.slices) == (T0, None, None, {})
+    again = encode(family, Checkpoint(state))
+    assert b'"version":3' in again
+    assert decode(family, again).state == state
 
 
 @pytest.mark.parametrize(
