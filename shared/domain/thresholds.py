@@ -188,7 +188,7 @@ def compare(
     """Compare what has changed with what is remembered; gives what to remember, and the crossings in time order.
 
     `listed` is all that the poll saw. The very state comes back where nothing changed. A resource that was not seen is
-    remembered as it was. A reading that lies in the future is none.
+    remembered as it was. A reading that lies in the future is none before it has come.
     """
     old = state or ValuesState()
     fired = _known_only(old.fired, rules)
@@ -201,8 +201,11 @@ def compare(
     marks: dict[str, ValueMark] = {}
     crossings: list[Crossing] = []
     for w in changed:
-        mark, readings = old.marks.get(w.name), [r for r in w.readings if r.at <= now + SKEW]
-        marks[w.name] = _next_mark(mark, w, readings)
+        mark, told = old.marks.get(w.name), w.readings
+        readings = [r for r in told if r.at <= now + SKEW]
+        # What lies in the future may be right, and a clock wrong: it is looked at again until it has come.
+        seen = w.seen if len(readings) == len(told) else mark.seen if mark is not None else NEVER
+        marks[w.name] = _next_mark(mark, seen, readings)
         news = [r for r in readings if mark is not None and (mark.at is None or r.at > mark.at)]
         for rule in by_name.get(w.name, ()):
             found, disarmed = _walk(rule, mark.value if mark else None, news, fired.pop(rule.id, ()))
@@ -210,7 +213,8 @@ def compare(
             if disarmed:
                 fired[rule.id] = disarmed
     crossings.sort(key=lambda c: (c.reading.at, c.rule.id))
-    return ValuesState(marks=_kept(old.marks | marks, {one.name for one in listed}), fired=fired), crossings
+    after = ValuesState(marks=_kept(old.marks | marks, {one.name for one in listed}), fired=fired)
+    return state if state is not None and after == state else after, crossings
 
 
 def _known_only(fired: Mapping[str, tuple[Direction, ...]], rules: Sequence[Rule]) -> dict[str, tuple[Direction, ...]]:
@@ -220,11 +224,11 @@ def _known_only(fired: Mapping[str, tuple[Direction, ...]], rules: Sequence[Rule
     return {rule_id: directions for rule_id, directions in fired.items() if rule_id in ids}
 
 
-def _next_mark(mark: ValueMark | None, watched: Watched, readings: Sequence[Reading]) -> ValueMark:
+def _next_mark(mark: ValueMark | None, seen: Seen, readings: Sequence[Reading]) -> ValueMark:
     last = readings[-1] if readings else None
     if last is None or (mark is not None and mark.at is not None and last.at <= mark.at):
-        return ValueMark(value=mark.value, at=mark.at, seen=watched.seen) if mark else ValueMark(seen=watched.seen)
-    return ValueMark(value=last.value, at=last.at, seen=watched.seen)
+        return ValueMark(value=mark.value, at=mark.at, seen=seen) if mark else ValueMark(seen=seen)
+    return ValueMark(value=last.value, at=last.at, seen=seen)
 
 
 def _kept(marks: dict[str, ValueMark], listed: set[str]) -> dict[str, ValueMark]:

@@ -48,12 +48,12 @@ class Leave:
         present = {ids.key(one.id) for one in served} | {EVERY_INSTANCE}
         failures: list[Exception] = []
         left = [found for key, found in rows.items() if key not in present]
+        self._telemetry.measure(INSTANCES_LEFT, len(left))
         for found in left:
             try:
                 failures += await self._see_to(slot, list(found.values()))
             except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
                 failures.append(error)
-        self._telemetry.measure(INSTANCES_LEFT, len(left))
         return failures
 
     async def _see_to(self, slot: Slot, rows: Sequence[Polled]) -> list[Exception]:
@@ -64,10 +64,11 @@ class Leave:
             log.warning("instance.left instance=%s subscribed=%s: %s", instance_id, str(wanted).lower(), LEFT)
         for polled in rows:
             pending = polled.pending_events
-            if pending and polled.family in slot.families:
+            # At first all are looked at: a worker that died has counted nothing.
+            if polled.left_at is None or (pending and polled.family in slot.families):
                 found = await self._poll_instance.publish(Instance(instance_id, polled.name), polled.family)
                 failures += found
-                pending = pending if found else 0
+                pending = max(pending, 1) if found else 0
             stands = replace(polled.left(slot.opened_at, LEFT), pending_events=pending)
             if stands != polled:
                 await self._polls.put(stands)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from shared.domain import jobs
 from shared.domain.checkpoints import Family
 from shared.domain.jobs import JobsState
-from shared.errors import NotFoundError
+from shared.errors import BridgeError, NotFoundError
 from shared.usecases.families.catching_up import caught_up, waiting
 from shared.usecases.families.feeds import Feeds
 from shared.usecases.families.room import Compared, Room
@@ -17,13 +17,16 @@ async def compare(state: JobsState | None, feeds: Feeds) -> Compared:
     if wait := waiting(state, feeds):
         return replace(wait, going_on=latest)
     listed, gone = [*latest], list[str]()
+    failures: list[BridgeError] = [feeds.unread] if feeds.unread else []
     for job_id in jobs.to_ask(state, listed, feeds.now()):
         try:
             listed.append(await feeds.insights.job(feeds.instance_id, job_id))
         except NotFoundError:
             gone.append(job_id)
+        except BridgeError as error:
+            failures.append(error)
     after, events = jobs.compare(caught_up(state), listed, feeds.instance_id, feeds.now(), gone)
-    return Compared(after, events, [feeds.unread] if feeds.unread else [], going_on=latest)
+    return Compared(after, events, failures, going_on=latest)
 
 
 ROOM = Room[JobsState](Family.JOBS, compare)

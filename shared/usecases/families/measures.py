@@ -1,6 +1,7 @@
 """Measures: the values of scalar ones against the rules that subscribers set."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from shared.domain import evaluations, thresholds
@@ -12,8 +13,10 @@ from shared.usecases.families.feeds import Feeds, side_by_side
 from shared.usecases.families.room import Compared, Room
 from shared.usecases.families.values import compared, with_gaps
 
-# A history costs a call for each measure; what is not read in one poll is read in the next ones.
+# A history costs a call for each measure; what is not read in one poll is read in the next ones. A poll has a deadline,
+# and what it has read by then would be lost.
 MAX_HISTORIES: Final = 50
+HISTORIES_UNTIL: Final = timedelta(seconds=20)
 
 
 async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
@@ -24,10 +27,11 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     changed = {w.name: w for w in thresholds.changed(state, measures, thresholds.seen_measure)}
     failures: list[BridgeError] = []
     gaps = await with_gaps(state, list(changed.values()), rules, evaluations.MEASURES, feeds)
+    until = feeds.now() + HISTORIES_UNTIL
     for number, gap in enumerate(gaps):
         # Without its history, it stays as remembered.
         del changed[gap.name]
-        if number >= MAX_HISTORIES:
+        if number >= MAX_HISTORIES or feeds.now() >= until:
             continue
         days = thresholds.history_days(state or ValuesState(), [gap.name], feeds.now())
         try:
