@@ -12,7 +12,7 @@ from shared.domain import cadence, ids
 from shared.domain.checkpoints import Family
 from shared.domain.polls import EVERY_INSTANCE, Polled
 from shared.domain.resources import Instance, Job
-from shared.errors import BridgeError
+from shared.errors import BridgeError, ThrottledError
 from shared.ports.clock import Clock
 from shared.ports.polling import PollStore
 
@@ -47,10 +47,14 @@ class PollReport:
         before = self._known.get(key)
         if before is None or before.is_failing or failures:
             before = await self._polls.get(*key)
+        # Whoever had no turn because the API took no more calls keeps its place, but only once: it may take none of its
+        # calls ever, and whoever is first in line would stop all others.
+        is_throttled = bool(failures) and all(isinstance(one, ThrottledError) for one in failures)
+        had_turn = before is None or before.is_failing or not is_throttled
         polled = replace(
             before or Polled(instance.id, family, now),
             instance_id=instance.id,
-            last_poll_at=now,
+            last_poll_at=now if had_turn or before is None else before.last_poll_at,
             name=instance.name or (before.name if before is not None else None),
             pending_events=self._pending.get(key, before.pending_events if before is not None else 0),
         )
