@@ -78,8 +78,10 @@ def in_turn(slot: Slot, instances: Iterable[Instance], rows: Rows) -> list[Insta
 
 def due(slot: Slot, instances: Iterable[Instance], rows: Rows, ticks: Ticks) -> list[Instance]:
     """Those of the instances, in their order, that are to be polled in a slot."""
-    gap = ticks(slot.opened_at + LEEWAY) - slot.opened_at
-    turn = round(slot.opened_at.timestamp() / gap.total_seconds()) % EVERY
+    # A turn is counted from tick to tick: a timer comes a moment early or late.
+    tick = ticks(slot.opened_at + LEEWAY)
+    gap = ticks(tick) - tick
+    turn = round(tick.timestamp() / gap.total_seconds()) % EVERY
     long_ago = _tick_before(slot.opened_at + LEEWAY, gap, ticks)
 
     def is_due(instance: Instance) -> bool:

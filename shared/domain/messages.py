@@ -109,7 +109,7 @@ def decode_poll(text: str) -> Shard | Beat:
     if not isinstance(found, list) or not all(map(_is_instance, found)):
         raise ValueError("not a poll: neither beat nor instances")
     families = message.get("families")
-    if not isinstance(families, list) or not set(families) <= set(Family):
+    if not isinstance(families, list) or any(family not in list(Family) for family in families):
         raise ValueError("not a poll: families that there are not")
     slot = Slot(tuple(map(Family, families)), _time_of(message, "openedAt"), _time_of(message, "endsAt"))
     return Shard(slot, tuple(Instance(*one) for one in found))

@@ -62,7 +62,7 @@ def compare(
     """Compare what has changed with what is remembered; gives what to remember, and the crossings in time order.
 
     `listed` is all that the poll saw. The very state comes back where nothing changed. A resource that was not seen is
-    remembered as it was. A reading that lies in the future is none.
+    remembered as it was. A reading that lies in the future is none before it has come.
     """
     old = state or ValuesState()
     fired = _known_only(old.fired, rules)
@@ -75,7 +75,11 @@ def compare(
     marks: dict[str, ValueMark] = {}
     crossings: list[Crossing] = []
     for w in changed:
-        mark, readings = old.marks.get(w.name), [r for r in w.readings if r.at <= now + SKEW]
+        mark, told = old.marks.get(w.name), w.readings
+        readings = [r for r in told if r.at <= now + SKEW]
+        if len(readings) < len(told):
+            # What lies in the future may be right, and a clock wrong: it is looked at again until it has come.
+            w = w._replace(seen=(mark or ValueMark()).seen)  # noqa: PLW2901 - from here on it looks as before
         marks[w.name] = next_mark(mark, w, readings, now)
         news = [r for r in readings if mark is not None and (mark.at is None or r.at > mark.at)]
         for rule in by_name.get(w.name, ()):
@@ -85,7 +89,8 @@ def compare(
                 fired[rule.id] = disarmed
     crossings.sort(key=lambda c: (c.reading.at, c.rule.id))
     kept = _kept(old.marks | marks, {one.name for one in listed})
-    return ValuesState(marks=kept, fired=fired, slices=old.slices), crossings
+    after = ValuesState(marks=kept, fired=fired, slices=old.slices)
+    return state if state is not None and after == state else after, crossings
 
 
 def _known_only(fired: Mapping[str, tuple[Direction, ...]], rules: Sequence[Rule]) -> dict[str, tuple[Direction, ...]]:

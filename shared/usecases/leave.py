@@ -53,13 +53,15 @@ class Leave:
         """See to the instances that have rows and are not served; gives what could not be done."""
         present = {ids.key(one.id) for one in served} | {EVERY_INSTANCE}
         failures, missed = list[Exception](), 0
-        for key, found in rows.items():
-            if key not in present:
-                try:
-                    missed += await self._see_to(slot, list(found.values()), failures)
-                except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
-                    failures.append(error)
-        self._telemetry.measure(INSTANCES_LEFT, missed)
+        try:
+            for key, found in rows.items():
+                if key not in present:
+                    try:
+                        missed += await self._see_to(slot, list(found.values()), failures)
+                    except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
+                        failures.append(error)
+        finally:
+            self._telemetry.measure(INSTANCES_LEFT, missed)
         return failures
 
     async def _see_to(self, slot: Slot, rows: Sequence[Polled], failures: list[Exception]) -> bool:
@@ -86,12 +88,15 @@ class Leave:
         return True
 
     async def _publish(self, slot: Slot, polled: Polled, failures: list[Exception]) -> int:
-        """Publish what was found there; gives how many events are left."""
-        if not polled.pending_events or polled.family not in slot.families:
+        """Publish what was found there; gives how many events are left.
+
+        At first all are looked at: a worker that died has counted nothing.
+        """
+        if polled.left_at is not None and (not polled.pending_events or polled.family not in slot.families):
             return polled.pending_events
         found = await self._poll_instance.publish(Instance(polled.instance_id, polled.name), polled.family)
         failures += found
-        return polled.pending_events if found else 0
+        return max(polled.pending_events, 1) if found else 0
 
 
 async def _any(found: AsyncIterator[object]) -> bool:

@@ -9,14 +9,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import batched
+from itertools import batched, chain
 
 from shared.domain import cadence, ids
 from shared.domain.cadence import LEEWAY, Rows, Ticks
 from shared.domain.checkpoints import Family
 from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.resources import Instance
-from shared.domain.slots import Slot, shards
+from shared.domain.slots import Shard, Slot, shards
+from shared.errors import TimedOutError
 from shared.ports.clock import Clock
 from shared.ports.polling import Insights, PollStore
 from shared.ports.queues import PollQueue
@@ -35,6 +36,8 @@ ROUNDS = (REFRESHES, THRESHOLDS)
 LONGEST = timedelta(minutes=5)
 # So long before the next tick nothing is begun any more: a timer whose run is not over loses it.
 PAUSE = timedelta(seconds=3)
+# Listing the instances may take one part of so many of a slot: those that are known need the others.
+LIST_SHARE = 3
 # So many messages are sent at once.
 SENDS_AT_ONCE = 16
 
@@ -85,30 +88,40 @@ class Poll:
         now, ticks = self._clock(), self._ticks[families[0]]
         next_tick = ticks(now + LEEWAY)
         slot = Slot(tuple(families), now, min(next_tick - min(PAUSE, (next_tick - now) / 10), now + LONGEST))
-        roll = await self._roll(families)
-        failures = list(roll.failures)
-        await self._outcomes.tell_left(polled for found in roll.rows.values() for polled in found.values())
-        if not roll.failures:
-            failures += await self._leave(slot, roll.served, roll.rows)
+        roll = await self._roll(slot)
         self._measure(slot, roll)
         turn = cadence.in_turn(slot, roll.served, roll.rows)
         if len(turn) <= self._inline_max:
-            failures += await self._poll_many(slot, turn)
+            work = self._poll_many(slot, turn)
         else:
-            await self._share_out(slot, cadence.due(slot, turn, roll.rows, ticks))
-        if failures:
+            work = self._share_out(slot, cadence.due(slot, turn, roll.rows, ticks))
+        found = await asyncio.gather(work, self._see_off(slot, roll))
+        if failures := [*roll.failures, *chain(*found)]:
             raise PollFailedError(f"{len(failures)} failures while polling", failures)
 
-    async def _roll(self, families: Sequence[Family]) -> Roll:
+    async def _roll(self, slot: Slot) -> Roll:
         rows, failures = await self._rows(), list[Exception]()
         try:
-            served = await self._served.all(self._insights.instances)
+            async with asyncio.timeout((slot.ends_at - slot.opened_at).total_seconds() / LIST_SHARE):
+                served = await self._served.all(self._insights.instances)
         except Exception as error:  # noqa: BLE001 - raised at the end: those that are known are polled all the same
-            failures.append(error)
+            late = TimedOutError("Customer Insights did not list the instances in time")
+            failures.append(late if isinstance(error, TimeoutError) else error)
             served = _remembered(rows)
-        for family in families:
+        for family in slot.families:
             await self._outcomes.tell(Instance(EVERY_INSTANCE), family, failures)
         return Roll(served, rows, failures)
+
+    async def _see_off(self, slot: Slot, roll: Roll) -> Sequence[Exception]:
+        """See to those that have left, and to what is owed of any; gives what could not be done in the slot."""
+        try:
+            async with asyncio.timeout((slot.ends_at - slot.opened_at).total_seconds()):
+                await self._outcomes.tell_left(polled for found in roll.rows.values() for polled in found.values())
+                if roll.failures:  # nobody knows who has left
+                    return []
+                return await self._leave(slot, roll.served, roll.rows)
+        except TimeoutError:
+            return [TimedOutError("not all instances that have left could be seen to in time")]
 
     async def _rows(self) -> Rows:
         try:
@@ -126,9 +139,19 @@ class Poll:
             wait = (slot.opened_at - min(times)).total_seconds() if times else 0.0
             self._telemetry.measure(POLL_WAIT, max(0.0, wait), family=family.value)
 
-    async def _share_out(self, slot: Slot, instances: Sequence[Instance]) -> None:
+    async def _share_out(self, slot: Slot, instances: Sequence[Instance]) -> list[Exception]:
+        """Send the shards; gives why some could not be sent."""
+        failures: list[Exception] = []
+
+        async def send(shard: Shard) -> None:
+            try:
+                await self._queue.send(shard)
+            except Exception as error:  # noqa: BLE001 - raised at the end, when the others are sent
+                failures.append(error)
+
         for some in batched(shards(slot, instances), SENDS_AT_ONCE, strict=False):
-            await asyncio.gather(*(self._queue.send(shard) for shard in some))
+            await asyncio.gather(*map(send, some))
+        return failures
 
 
 def _remembered(rows: Rows) -> list[Instance]:

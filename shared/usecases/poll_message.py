@@ -66,9 +66,13 @@ class PollMessage:
             raise PollFailedError(f"{len(failures)} failures while polling", failures)
 
     async def _is_left(self, slot: Slot, instance: Instance) -> bool:
-        """Whether an instance was not polled in this slot yet; what is known of it is what other workers have seen."""
+        """Whether an instance was not polled in this slot yet; what is known of it is what other workers have seen.
+
+        A poll in the future is none of this slot: the clock of whoever wrote it down goes, or went, wrong.
+        """
+        now = self._clock()
         rows = await asyncio.gather(*(self._polls.get(instance.id, family) for family in slot.families))
         for found in rows:
             if found is not None:
                 self._report.recall(*found)
-        return any(found is None or found[0].last_poll_at < slot.opened_at for found in rows)
+        return not all(found is not None and slot.opened_at <= found[0].last_poll_at <= now for found in rows)

@@ -65,10 +65,12 @@ class PollReport:
         """Report a poll and why it failed, if it did."""
         key, now = (ids.key(instance.id), family), self._clock()
         seen = self._seen.pop(key, None)
-        # Whoever had no turn because the API took no more calls keeps its place among those who wait for one.
-        had_turn = not failures or not all(isinstance(one, ThrottledError) for one in failures)
+        is_throttled = bool(failures) and all(isinstance(one, ThrottledError) for one in failures)
 
         def after(before: Polled | None) -> Polled:
+            # Whoever had no turn because the API took no more calls keeps its place, but only once: it may take none of
+            # its calls ever, and whoever is first in line would stop all others.
+            had_turn = before is None or before.is_failing or not is_throttled
             polled = replace(
                 before or Polled(instance.id, family, now),
                 instance_id=instance.id,

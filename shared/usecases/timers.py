@@ -23,6 +23,8 @@ from shared.usecases.poll_many import PollFailedError
 
 # However seldom the timers tick, it is looked so often whether they do; and no more often than is worth a message.
 LONGEST, SHORTEST = timedelta(hours=1), timedelta(seconds=10)
+# It is looked so long after a tick, so that a timer which runs has said so.
+LATE = timedelta(seconds=5)
 # While the timers run, it is looked once in so many of their intervals: each look keeps an instance of the app awake.
 RARELY = 2
 # A heartbeat that has missed so many of its own beats is dead.
@@ -113,7 +115,13 @@ class Timers:
         await self._timers.put(Ticked(HEARTBEAT, now, token=token))
 
     def _gap(self, now: datetime, intervals: int) -> timedelta:
-        """How long to wait for the next look: so many intervals of the timer that ticks most often."""
-        ticks = [self._ticks[families[0]] for families in ROUNDS]
-        gap = min(tick(tick(now)) - tick(now) for tick in ticks)
-        return max(SHORTEST, min(intervals * gap, LONGEST))
+        """How long to wait for the next look: until so many ticks of the timer that ticks most often.
+
+        A slot lasts until the next tick: one that is opened just before it would be worth nothing.
+        """
+        often = min((self._ticks[families[0]] for families in ROUNDS), key=lambda ticks: ticks(ticks(now)) - ticks(now))
+        at = often(now + LEEWAY)
+        late = min(LATE, (often(at) - at) / 10)
+        for _ in range(intervals - 1):
+            at = often(at)
+        return max(SHORTEST, min(at + late - now, LONGEST))

@@ -169,3 +169,14 @@ def test_a_scheduled_job_is_due_at_the_time_of_day_at_which_it_was_submitted(bef
     assert due_at([job(submitted, kind="onDemand")], now) is None
     assume(submitted < now - QUIET)
     assert found > submitted
+
+
+def test_a_timer_that_wavers_does_not_shuffle_the_turns() -> None:
+    polled: dict[str, Polled] = {one.id: rows(one, NOON - MINUTE)[0] for one in INSTANCES}
+    load = []
+    for number in range(60):
+        opened = NOON + number * MINUTE + timedelta(milliseconds=number * 7919 % 97)
+        turn = due(Slot((Family.DATA_SOURCES,), opened, opened + MINUTE), INSTANCES, polled.values(), MINUTELY)
+        polled |= {one.id: replace(polled[one.id], last_poll_at=opened) for one in turn}
+        load.append(len(turn))
+    assert sum(load[10:]) == len(INSTANCES) * 10

@@ -87,6 +87,7 @@ def test_shards_hold_all_instances_in_their_order(found: list[Instance]) -> None
         '{"v":1,"beat":1}',
         '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00Z","instances":[]}',
         '{"v":1,"families":["else"],"openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
+        '{"v":1,"families":[["x"]],"openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
         '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[7]}',
         '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
     ],

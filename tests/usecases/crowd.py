@@ -36,7 +36,8 @@ class CrowdInsights:
 
     def __init__(self, instances: Iterable[str], *, seconds: float = 0.05, per_minute: int | None = None) -> None:
         self.ids = list(instances)
-        self.hanging: set[str] = set()
+        self.hanging: set[str | None] = set()
+        self.refusing: set[str] = set()
         self.jobs_of = {instance_id: [_ended(instance_id, 0, NOON - timedelta(days=1))] for instance_id in self.ids}
         self.patience = PATIENCE
         self.polled: defaultdict[str, list[float]] = defaultdict(list)
@@ -48,7 +49,10 @@ class CrowdInsights:
         self._minute, self._used = -1, 0
 
     async def _call(self, instance_id: str | None) -> None:
-        while wait := self.budget.take():  # noqa: ASYNC110 - as the calls of the bridge wait
+        deadline = self.clock.monotonic() + PATIENCE
+        while wait := self.budget.take():
+            if self.clock.monotonic() + wait >= deadline:
+                raise ThrottledError("not made", retry_after=wait)
             await asyncio.sleep(wait)
         self.calls += 1
         self.at_once += 1
@@ -67,7 +71,8 @@ class CrowdInsights:
         if int(now // 60) != self._minute:
             self._minute, self._used = int(now // 60), 0
         self._used += 1
-        if self._per_minute is not None and self._used > self._per_minute:
+        is_over = self._per_minute is not None and self._used > self._per_minute
+        if is_over or instance_id in self.refusing:
             self.refused += 1
             self.budget.refused(60 - now % 60)
             raise ThrottledError("too many calls", retry_after=60 - now % 60)

@@ -1,5 +1,6 @@
 """An instance that leaves: what was found there goes out, somebody is told, and the others are polled."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -11,9 +12,11 @@ from shared.errors import TransientError
 from shared.usecases.leave import TOLD
 from shared.usecases.poll import REFRESHES
 from shared.usecases.poll_many import PollFailedError
-from tests.fakes import ClockFake, InsightsFake
+from tests.fakes import ClockFake, Death, Fate, InsightsFake
+from tests.usecases.crowd import Crowd, CrowdInsights
 from tests.usecases.test_poll import RULES, World
 from tests.usecases.world import subscription
+from tests.virtual_time import run
 
 LEFT = "Customer Insights lists this environment no longer"
 
@@ -142,3 +145,42 @@ async def test_ids_that_differ_in_spelling_are_of_one_instance() -> None:
     assert {row.left_at for row in world.polls.rows.values()} == {None}
     assert len(world.polls.rows) == len(REFRESHES)
     assert isinstance(world.clock, ClockFake)
+
+
+async def test_what_a_worker_found_that_died_is_published_though_its_instance_has_left() -> None:
+    fate = Fate()
+    world = World(fate=fate)
+    await world.poll(REFRESHES)
+    world.show("i1", 2, (5,), (5,))
+    fate.deadly, fate.after = fate.steps, True
+    with pytest.raises(Death):
+        await world.poll(REFRESHES)
+    leave(world.insights)
+    world.poll = world.worker()
+    await world.poll(REFRESHES)
+    assert world.told() == ["DataSource.RefreshSucceeded"]
+
+
+def test_however_long_those_that_left_take_the_others_are_polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> tuple[list[float], int]:
+        ids = [f"i{number}" for number in range(20)]
+        crowd = Crowd(CrowdInsights(ids))
+        await crowd.tick()
+
+        async def hangs(events: object) -> None:
+            await asyncio.sleep(30)
+            raise TransientError(f"the topic does not take {events}")
+
+        monkeypatch.setattr(crowd.publisher, "publish", hangs)
+        for instance_id in ids[:19]:
+            crowd.insights.finish_job(instance_id, crowd.clock())
+        await crowd.until_minute(1)
+        await crowd.tick()
+        crowd.insights.ids, crowd.runs[:] = ids[19:], []
+        await crowd.run(10)
+        crowd.queue.stop()
+        return crowd.runs, len(crowd.insights.polled[ids[19]])
+
+    runs, polls = run(scenario())
+    assert max(runs) <= 60
+    assert polls >= 11

@@ -357,3 +357,18 @@ async def test_death_between_any_two_steps_loses_nothing(*, after: bool) -> None
         assert all(event["data"] == kept[event["id"]] for event in world.publisher.events)
         assert len(world.publisher.events) <= 7
         assert {world.outbox(family) for family in Family} == {b"[]}"}
+
+
+async def test_a_reading_in_the_future_is_news_when_it_has_come() -> None:
+    world = World()
+    await world.poll(THRESHOLDS)
+    right, reading = world.clock.now, SegmentEvaluation("completedSuccess", world.clock.now, 20)
+    world.insights.show("i1", segments=[Segment("Big", None, reading)])
+    world.clock.now = right - timedelta(hours=1)
+    await world.poll(THRESHOLDS)
+    writes = world.checkpoints.writes
+    await world.poll(THRESHOLDS)
+    assert (world.told(), world.checkpoints.writes) == ([], writes)
+    world.clock.now = right
+    await world.poll(THRESHOLDS)
+    assert world.told() == ["Segment.ThresholdCrossed"]

@@ -1,11 +1,13 @@
 """Poll: histories are read only where something can have been missed, and a bounded number of them at a time."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from shared.domain.resources import Job, Measure, MeasureEvaluation, MeasureOutput, Segment, SegmentEvaluation
 from shared.usecases.poll import THRESHOLDS
+from shared.usecases.poll_many import DEADLINE
 from tests.usecases.test_poll import World, at
 from tests.usecases.world import subscription
 
@@ -117,3 +119,22 @@ async def test_histories_are_read_only_for_what_is_watched_and_has_moved() -> No
     assert [call[:3] for call in details if call[0] == "measures"] == [("measures", "i1", "Sum")]
     assert len([call for call in details if call[0] == "segments"]) == 1
     assert world.told() == ["Measure.ThresholdCrossed", "Segment.ThresholdCrossed"]
+
+
+async def test_what_was_read_of_slow_histories_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = watching(50)
+    night(world, 4, 50, 5)
+    await world.poll(THRESHOLDS)
+    night(world, 6, 50, 5, 20, 5, known=False)
+    read, began = world.insights.measure, world.clock.now
+
+    async def slow(instance_id: str, name: str, history_days: int | None = None) -> Measure:
+        world.clock.advance(timedelta(seconds=3))
+        assert world.clock.now - began < DEADLINE
+        return await read(instance_id, name, history_days)
+
+    monkeypatch.setattr(world.insights, "measure", slow)
+    for _ in range(10):
+        began = world.clock.now
+        await world.poll(THRESHOLDS)
+    assert world.told().count("Measure.ThresholdCrossed") == 100

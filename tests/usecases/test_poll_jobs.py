@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from shared.domain.resources import Job
-from shared.errors import TimedOutError
+from shared.errors import PermanentError, TimedOutError, TransientError
 from shared.usecases.poll import REFRESHES
 from shared.usecases.poll_many import PollFailedError
 from tests.usecases.test_poll import World, at, jobs
@@ -74,3 +74,44 @@ async def test_a_time_out_that_passes_loses_nothing(monkeypatch: pytest.MonkeyPa
         await world.poll(REFRESHES)
     await world.poll(REFRESHES)
     assert world.told() == ["DataSource.RefreshSucceeded"] * 49 + ["System.RefreshCompleted"] * 49
+
+
+async def test_an_open_job_that_cannot_be_read_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    stuck = Job("stuck", "running", "all", "scheduled", "full", at(-5), None, [])
+    world.insights.show("i1", jobs=[stuck])
+    await world.poll(REFRESHES)
+    world.insights.show("i1", jobs=[*jobs(30), stuck])
+    await world.poll(REFRESHES)
+    world.publisher.events.clear()
+
+    async def unreadable(instance_id: str, job_id: str) -> Job:
+        raise PermanentError(f"{job_id} of {instance_id} is unreadable")
+
+    monkeypatch.setattr(world.insights, "job", unreadable)
+    world.insights.show("i1", jobs=[*jobs(31), stuck])
+    with pytest.raises(PollFailedError):
+        await world.poll(REFRESHES)
+    assert "jobs/j31" in {event["subject"] for event in world.publisher.events}
+
+
+async def test_a_family_waits_for_no_jobs_that_only_another_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    await world.poll(REFRESHES)
+    world.insights.failures["data_sources"] = [TransientError("they do not come")] * 3
+    for last in (10, 20, 30):
+        world.show("i1", last, (5,), (5,))
+        with pytest.raises(PollFailedError):
+            await world.poll(REFRESHES)
+    read = world.insights.jobs
+
+    async def slow(instance_id: str, top: int) -> Sequence[Job]:
+        if top > 20:
+            raise TimedOutError("they do not arrive")
+        return await read(instance_id, top)
+
+    monkeypatch.setattr(world.insights, "jobs", slow)
+    world.show("i1", 31, (5,), (5,))
+    with pytest.raises(PollFailedError):
+        await world.poll(REFRESHES)
+    assert "jobs/j31" in {event["subject"] for event in world.publisher.events}

@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -9,9 +10,10 @@ import pytest
 
 from shared.domain.cadence import EVERY
 from shared.domain.checkpoints import Family
-from shared.domain.messages import encode_shard
+from shared.domain.messages import Beat, encode_shard
 from shared.domain.resources import Instance, Job
 from shared.domain.slots import SHARD, Shard, Slot
+from shared.errors import TransientError
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.poll_many import AT_ONCE, DEADLINE, PollFailedError
 from tests.usecases.crowd import Crowd, CrowdInsights
@@ -227,3 +229,63 @@ def test_all_families_of_a_shard_are_polled_and_no_other() -> None:
         crowd.queue.stop()
 
     run(scenario())
+
+
+def test_one_instance_for_which_the_api_takes_no_calls_starves_no_other() -> None:
+    async def scenario() -> list[int]:
+        crowd = Crowd(CrowdInsights(ids(20)))
+        crowd.insights.refusing = {"i0000"}
+        await crowd.run(120)
+        crowd.queue.stop()
+        return [len(crowd.insights.polled[instance_id]) for instance_id in ids(20)[1:]]
+
+    assert min(run(scenario())) >= 8
+
+
+def test_a_list_that_hangs_leaves_time_for_those_that_are_known() -> None:
+    async def scenario() -> float:
+        crowd = Crowd(CrowdInsights(ids(20)))
+        await crowd.tick()
+        crowd.insights.hanging = {None}
+        await crowd.until_minute(1)
+        await crowd.tick()
+        crowd.queue.stop()
+        return crowd.insights.polled["i0000"][-1]
+
+    assert run(scenario()) < 60 + 20
+
+
+def test_a_shard_that_cannot_be_sent_keeps_none_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> int:
+        crowd = Crowd(CrowdInsights(ids(500)), inline_max=0)
+        send, failures = crowd.queue.send, [TransientError("the queue is down")]
+
+        async def fails_once(message: Shard | Beat, delay: timedelta = timedelta(0)) -> None:
+            if isinstance(message, Shard) and failures:
+                raise failures.pop()
+            await send(message, delay)
+
+        monkeypatch.setattr(crowd.queue, "send", fails_once)
+        with pytest.raises(PollFailedError):
+            await crowd.worker.poll(REFRESHES)
+        crowd.queue.stop()
+        return len(crowd.queue.sent)
+
+    assert run(scenario()) == 500 // SHARD - 1
+
+
+def test_a_poll_that_was_written_down_by_a_clock_ahead_is_not_of_this_slot() -> None:
+    async def scenario() -> int:
+        crowd = Crowd(CrowdInsights(ids(1)))
+        await crowd.tick()
+        ahead = {
+            key: replace(row, last_poll_at=row.last_poll_at + timedelta(hours=1))
+            for key, row in crowd.polls.rows.items()
+        }
+        crowd.polls.rows |= ahead
+        await crowd.until_minute(1)
+        await crowd.worker.message(shard_of(crowd, *ids(1)))
+        crowd.queue.stop()
+        return len(crowd.insights.polled["i0000"])
+
+    assert run(scenario()) == 2

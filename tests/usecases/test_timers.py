@@ -1,16 +1,18 @@
 """The timers and the heartbeat: polling goes on whichever of them stops, and only one of them polls."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from shared.domain.checkpoints import Family
 from shared.domain.messages import Beat
+from shared.domain.slots import Shard
 from shared.domain.timers import HEARTBEAT, standing_in
 from shared.errors import TransientError
 from shared.usecases.poll import THRESHOLDS
 from tests.usecases.crowd import Crowd, CrowdInsights
-from tests.virtual_time import run
+from tests.virtual_time import NOON, run
 
 
 def polls(crowd: Crowd, since: float = 0) -> list[float]:
@@ -103,3 +105,19 @@ def test_what_cannot_be_noted_is_polled_all_the_same(caplog: pytest.LogCaptureFi
 
     run(scenario())
     assert "heartbeat.failed" in caplog.messages
+
+
+def test_a_slot_of_the_heartbeat_is_as_long_as_a_timers() -> None:
+    async def scenario() -> list[float]:
+        crowd = Crowd(CrowdInsights([f"i{number}" for number in range(30)]))
+        await asyncio.sleep(52)
+        await crowd.tick()
+        await asyncio.sleep(30 * 60)
+        crowd.queue.stop()
+        since = NOON + timedelta(minutes=5)
+        slots = [one.slot for one in crowd.queue.sent if isinstance(one, Shard)]
+        return [(slot.ends_at - slot.opened_at).total_seconds() for slot in slots if slot.opened_at > since]
+
+    lengths = run(scenario())
+    assert lengths
+    assert min(lengths) >= 50

@@ -32,6 +32,7 @@ class Feeds:
         self._kept: dict[str, Any] = {}
         self.unread: TimedOutError | None = None
         self._told_time: datetime | None = None
+        self._late: TimedOutError | None = None
         self._top = 0
         self._jobs: Sequence[Job] = ()
 
@@ -58,22 +59,23 @@ class Feeds:
     async def jobs(self, enough: Callable[[Sequence[Job]], bool]) -> Sequence[Job]:
         """The latest jobs, newest first, as many as are `enough`, or all that the API shows.
 
-        Where it shows no more of them in time, `unread` says so.
+        Where it shows no more of them in time, `unread` says so to the family that asked last.
         Raises `NotFoundError` where the API does not offer them.
         """
-        while self._top == 0 or (not enough(self._jobs) and self._top < MAX_JOBS and self.unread is None):
+        while self._top == 0 or (not enough(self._jobs) and self._top < MAX_JOBS and self._late is None):
             count, top = len(self._jobs), self._top * MORE_JOBS or FIRST_JOBS
             try:
                 self._jobs = await self.insights.jobs(self.instance_id, top)
             except TimedOutError as error:
                 if not self._jobs:
                     raise
-                self.unread = TimedOutError(f"the jobs before the latest {count} could not be read: {error}")
+                self._late = TimedOutError(f"the jobs before the latest {count} could not be read: {error}")
                 break
             self._listen()
             self._top = top
             if len(self._jobs) <= count:
                 break
+        self.unread = None if enough(self._jobs) else self._late
         return self._jobs
 
     async def rules[R: (Rule, AgeRule)](self, data: type[EventData], kind: type[R]) -> Sequence[R]:

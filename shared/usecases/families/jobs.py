@@ -22,6 +22,7 @@ async def compare(state: JobsState | None, feeds: Feeds) -> Compared:
     if wait := waiting(state, feeds):
         return replace(wait, going_on=latest)
     listed, gone, news = [*latest], list[str](), list[Event]()
+    failures: list[BridgeError] = [feeds.unread] if feeds.unread else []
     if (feeds.unread and state) or gaps.is_cut_off(state, latest):
         reason = gaps.NOT_IN_TIME if feeds.unread else gaps.NOT_LISTED
         since, until = gaps.known_until(state), gaps.oldest(latest, feeds.now())
@@ -31,6 +32,8 @@ async def compare(state: JobsState | None, feeds: Feeds) -> Compared:
             listed.append(await feeds.insights.job(feeds.instance_id, job_id))
         except NotFoundError:
             gone.append(job_id)
+        except BridgeError as error:
+            failures.append(error)
     instance_id, now = feeds.instance_id, feeds.now()
     before = caught_up(state)
     after, events = jobs.compare(before, listed, instance_id, now, gone)
@@ -38,7 +41,7 @@ async def compare(state: JobsState | None, feeds: Feeds) -> Compared:
     if before is not None:
         after, late = overdue.full_refreshes(after, rules, instance_id, feeds.told_time)
         events += [*failed, *late]
-    return Compared(after, [*news, *events], [feeds.unread] if feeds.unread else [], going_on=latest)
+    return Compared(after, [*news, *events], failures, going_on=latest)
 
 
 async def _exports(state: JobsState, listed: Sequence[Job], feeds: Feeds) -> tuple[JobsState, Sequence[Event]]:

@@ -1,6 +1,7 @@
 """Measures: their values against the rules that subscribers set, and what goes wrong with them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from shared.domain import evaluations, slices, thresholds, watching
@@ -16,9 +17,11 @@ from shared.usecases.families.feeds import Feeds, side_by_side
 from shared.usecases.families.room import Compared, Room
 from shared.usecases.families.values import compared, missed, with_gaps
 
-# A history costs a call for each measure, and so does a table; what is not read in one poll is read in the next ones.
+# A history costs a call for each measure, and so does a table; what is not read in one poll is read in the next ones. A
+# poll has a deadline, and what it has read by then would be lost.
 MAX_HISTORIES: Final = 50
 MAX_TABLES: Final = 50
+HISTORIES_UNTIL: Final = timedelta(seconds=20)
 
 
 async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
@@ -30,10 +33,11 @@ async def compare(state: ValuesState | None, feeds: Feeds) -> Compared:
     failures, read_again = list[BridgeError](), list[Watched]()
     scalar = [rule for rule in rules if rule.dimensions is None]
     gaps = await with_gaps(state, list(changed.values()), scalar, evaluations.MEASURES, feeds)
+    until = feeds.now() + HISTORIES_UNTIL
     for number, gap in enumerate(gaps):
         # Without its history, it stays as remembered.
         del changed[gap.name]
-        if number >= MAX_HISTORIES:
+        if number >= MAX_HISTORIES or feeds.now() >= until:
             continue
         days = thresholds.history_days(state or ValuesState(), [gap.name], feeds.now())
         try:
