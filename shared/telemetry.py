@@ -173,6 +173,7 @@ LOG_EVENTS = frozenset(
         "instance.forgotten",
         "instance.left",
         "logs.purged",
+        "measure.unreadable",
         "message.given_up",
         "notice.left",
         "poll.expired",

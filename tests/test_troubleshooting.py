@@ -12,7 +12,7 @@ from shared.adapters.checkpoint_blobs import CheckpointBlobs
 from shared.adapters.storage import named_errors
 from shared.domain.callbacks import Answer, CallbackPolicy
 from shared.domain.catalog import Instance, Listing
-from shared.domain.checkpoints import Family
+from shared.domain.checkpoints import VERSION, Family
 from shared.domain.verdicts import reason
 from shared.errors import (
     AccessError,
@@ -150,7 +150,7 @@ async def test_the_text_about_a_checkpoint_is_the_bridge_s(storage: Storage, ope
     checkpoints = opened(CheckpointBlobs(storage.account))
     await checkpoints.check()
     blob = storage.blobs.get_blob_client("checkpoints", "i1/jobs.json")
-    await blob.upload_blob(b'{"version": 3}')
+    await blob.upload_blob(f'{{"version": {VERSION + 1}}}'.encode())
     with pytest.raises(CheckpointError) as caught:
         await checkpoints.load("i1", Family.JOBS)
     assert quoted("checkpoint") == str(caught.value).replace("i1", "<environment id>")

@@ -11,6 +11,7 @@ from tests.telemetry.operation import Operation
 from tests.telemetry.portal import ALERTS, TILES, filled
 
 SUCCEEDED = "CustomerInsights.DataSource.RefreshSucceeded"
+STAGE = "CustomerInsights.Stage.RefreshCompleted"
 DOWN = ("instances",)
 DEAD_LETTERS, HEALTH = "dead-letters", "failing-health"
 PENDING, POISON = "oldest-pending-delivery", "poison-messages"
@@ -312,7 +313,7 @@ async def test_what_fired_today_is_counted_by_type() -> None:
     for instance in ("i1", "i2"):
         operation.refresh(instance)
         await operation.run(20)
-    assert values(tile(operation, "fired"), "EventType", "Events") == [(SUCCEEDED, 2)]
+    assert values(tile(operation, "fired"), "EventType", "Events") == [(SUCCEEDED, 2), (STAGE, 2)]
 
 
 def test_each_alert_can_be_made_into_a_rule() -> None:

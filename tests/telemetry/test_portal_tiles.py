@@ -8,7 +8,7 @@ import pytest
 from shared.domain.callbacks import Answer
 from tests.telemetry.operation import Operation
 from tests.telemetry.portal import PARAMETERS, TILES
-from tests.telemetry.test_portal import started, tile, values
+from tests.telemetry.test_portal import SUCCEEDED, started, tile, values
 
 REFRESHES, THRESHOLDS = "data-sources,jobs", "segments,measures"
 REFUSED = "outcome=Refused, httpStatusCode=Forbidden"
@@ -62,7 +62,7 @@ async def test_what_became_of_one_event_is_told_from_its_publication_to_its_end(
     operation = await started(20)
     operation.answer(Answer(503), Answer(202))
     await operation.run(10)
-    [event] = {row["Event"] for row in _published(operation)}
+    [event] = {row["Event"] for row in _published(operation) if row["Type"] == SUCCEEDED}
     operation.refresh("i1")
     await operation.run(10)
     rows = tile(operation, "event", EventId=f" {event}")

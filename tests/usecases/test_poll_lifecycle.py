@@ -42,25 +42,26 @@ async def test_a_failed_export_is_told_once_whoever_tells_of_it(*, node: bool, j
 
 async def test_an_export_whose_job_runs_may_still_heal() -> None:
     world = World(rules=())
-    world.insights.show("i1", **export(1, "successful"))
+    before, after = export(1, "successful"), export(2, "failed")
+    world.insights.show("i1", **before)
     await world.poll(REFRESHES)
-    shown = export(2, "failed")
-    (job,) = shown["jobs"]
+    (job,) = after["jobs"]
     assert isinstance(job, Job)
     open_job = Job(job.id, "running", "export", None, None, job.submitted_at, None, job.tasks)
-    world.insights.show("i1", **(shown | {"jobs": [open_job]}))
+    world.insights.show("i1", nodes=after["nodes"], jobs=[open_job, *before["jobs"]])
     await world.poll(REFRESHES)
     assert world.told() == []
-    world.insights.show("i1", **shown)
+    world.insights.show("i1", nodes=after["nodes"], jobs=[job, *before["jobs"]])
     await world.poll(REFRESHES)
     assert world.told() == ["Export.RefreshFailed"]
 
 
 async def test_nodes_that_cannot_be_read_hold_up_no_job_and_lose_no_export() -> None:
     world = World(rules=())
-    world.insights.show("i1", **export(1, "successful"))
+    before, after = export(1, "successful"), export(2, "failed")
+    world.insights.show("i1", **before)
     await world.poll(REFRESHES)
-    world.insights.show("i1", **export(2, "failed"))
+    world.insights.show("i1", nodes=after["nodes"], jobs=[*after["jobs"], *before["jobs"]])
     world.insights.failures["nodes"] = [TransientError("busy")] * 2
     with pytest.raises(PollFailedError):
         await world.poll(REFRESHES)
