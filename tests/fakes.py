@@ -28,10 +28,11 @@ from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
 from shared.domain.rows import Row
-from shared.domain.rules import Combination
+from shared.domain.rules import AnyRule, Combination
 from shared.domain.slots import Shard
 from shared.domain.subscriptions import Subscription
 from shared.domain.timers import Ticked
+from shared.domain.triggers import Trigger
 from shared.errors import (
     CheckpointError,
     ConfigurationError,
@@ -349,6 +350,10 @@ class SubscriptionStoreFake(SubscriptionTable):
     async def delete(self, subscription: Subscription, version: str) -> None:
         await self._interrupted()
         await super().delete(subscription, version)
+
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        self.reads += 1
+        return await super().rules(trigger, instance_id)
 
 
 def _written(message: New | Look | Release | Shard | Beat) -> str:

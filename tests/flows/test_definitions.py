@@ -13,6 +13,7 @@ from triggers.requests import parse_body
 SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 TEAMS, MAIL, NEXT_JOB = "refresh-failed-to-teams", "segment-crossed-to-mail", "full-refresh-starts-next-job"
 REPORT, TICKET = "dataverse-sync-refreshes-report", "source-overdue-opens-ticket"
+OUTAGE = "polling-failed-to-teams"
 TYPES = {"string": str, "securestring": str, "int": int, "float": (int, float), "object": dict}
 # The limits of the platform, as its documentation gives them.
 MAX_RETRIES, LONGEST_ID = 90, 64
@@ -31,7 +32,7 @@ def used_parameters(value: object) -> set[str]:
 
 
 def test_the_samples_are_these() -> None:
-    assert set(NAMES) == {TEAMS, MAIL, NEXT_JOB, REPORT, TICKET}
+    assert set(NAMES) == {TEAMS, MAIL, NEXT_JOB, REPORT, TICKET, OUTAGE}
 
 
 @every_sample
@@ -253,3 +254,12 @@ def test_the_ticket_says_what_is_overdue() -> None:
         "Sales (Dynamics 365): the data source was not refreshed for more than 26"
     )
     assert not definition.runs(event_of(definition, test=True))
+
+
+def test_the_message_says_since_when_nothing_can_be_polled() -> None:
+    definition = Definition(OUTAGE)
+    event = event_of(definition, error={"kind": "transient", "message": "It answers <503> & no more."})
+    message = definition.action(event)["body"]["messageBody"]
+    assert message.startswith("<p>The data sources of Customer Insights could not be read since ")
+    assert "It answers &lt;503> &amp; no more.</p><p>Since 2026-11-20T03:02:00Z, environment " in message
+    assert message.endswith(f"event {event['id']}</p>")

@@ -170,10 +170,11 @@ async def test_a_poll_makes_as_many_calls_as_the_page_says() -> None:
     ended = Job("j1", "successful", "ingestion", "onDemand", None, NOON - DAY, NOON - DAY, [])
     for environment in ("i1", "i2"):
         insights.show(environment, data_sources=[], nodes=[], jobs=[ended], segments=[], measures=[])
+    subscriptions = SubscriptionStoreFake()
     poll = poll_of(
         insights=insights,
         checkpoints=CheckpointStoreFake(),
-        subscriptions=SubscriptionStoreFake(),
+        subscriptions=subscriptions,
         publisher=PublisherFake(),
         polls=PollStoreFake(),
         clock=ClockFake(),
@@ -181,8 +182,10 @@ async def test_a_poll_makes_as_many_calls_as_the_page_says() -> None:
     for families, name in ((REFRESHES, "refresh_calls"), (THRESHOLDS, "threshold_calls")):
         await poll(families)
         insights.calls.clear()
+        before = subscriptions.reads
         await poll(families)
         assert len(insights.calls) == 1 + 2 * given[name]
+        assert subscriptions.reads - before == 2 * given["families"]
 
 
 def counted(world: World) -> list[int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from shared.adapters import event_grid, queues
+from shared.domain import notices, polls
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import Delivery, New, RetryPolicy, Stage
@@ -22,6 +23,7 @@ from shared.usecases import agenda, crowd, dispatch
 from shared.usecases.attempt import TOO_OLD
 from shared.usecases.edit import DISCARDED, PAUSED
 from shared.usecases.families.feeds import MAX_JOBS
+from shared.usecases.families.measures import MAX_TABLES
 from shared.usecases.gate import MAX_UNDER_WAY
 from shared.usecases.observe import MOST_HELD
 from shared.usecases.patience import KEPT_FAILING
@@ -305,10 +307,13 @@ def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
         float(host["extensions"]["queues"]["visibilityTimeout"].rpartition(":")[2]),
         int(host["functionTimeout"].split(":")[1]),
         MAX_JOBS,
+        MAX_TABLES,
+        notices.MOST_OWED,
         AT_ONCE,
         scale["maximumInstanceCount"],
     ]
     assert [number(limit) for _, limit, _ in table("limits", PAGE)] == expected
+    assert notices.MOST_OWED == polls.MOST_OWED
 
 
 def test_addresses_are_routes(routes: dict[str, str]) -> None:
