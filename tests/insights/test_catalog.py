@@ -106,10 +106,21 @@ async def test_measures_show_a_value_where_it_is_a_single_number(api: RequestsMo
     answers(api, "/manage/measures/m", scalar)
     one, two = await catalog().measures("i1")
     assert one == Measure(
-        name="m", display_name="M", scalar=True, value="900.50", evaluation_status="completed", evaluated_at=AT
+        name="m",
+        display_name="M",
+        scalar=True,
+        value="900.50",
+        dimensions_schema={"type": "object", "properties": {}, "required": []},
+        evaluation_status="completed",
+        evaluated_at=AT,
     )
     assert one.model_dump(mode="json", by_alias=True)["value"] == 900.5
-    assert (two.scalar, two.value) == (False, None)
+    assert (two.scalar, two.value, two.dimensions, two.dimensions_schema["required"]) == (
+        False,
+        None,
+        ("City",),
+        ["City"],
+    )
     assert await catalog().measure("i1", "m") == one
 
 
