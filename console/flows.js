@@ -1,0 +1,153 @@
+// The flows: who subscribes to what, whether it gets it, and each of its deliveries.
+import { acts } from "./acts.js";
+import { at, get, pages, post } from "./api.js";
+import { number, statusWord, words } from "./format.js";
+import { html, useState } from "./preact.js";
+import { change, useLoad } from "./store.js";
+import { T } from "./texts.js";
+import { ago, ask, back, button, chips, code, empty, facts, field, json, Lazy, link, menuButton, outside, panel, select, small, status, table, tag, when } from "./ui.js";
+
+const ABOUT =
+	"id trigger eventType instanceId label status statusReason statusSince held signed createdAt updatedAt callbackHost".split(" ");
+// The field that says what a trigger watches, by how its name begins; without it, a flow hears of any.
+const WATCHED = { data: "dataSourceId", segment: "segmentName", measure: "measureName", export: "exportId" };
+const STAGES = ["attempting", "waiting", "held", "delivered", "dead"];
+const PAGE = 50;
+const DAY = 86_400_000;
+// Power Automate switches a flow off when its trigger has failed for so many days; so many before are near.
+const [PATIENCE, NEAR] = [14, 5];
+
+const watched = ({ trigger }) => WATCHED[trigger.split("-")[0]];
+
+function scope(flow) {
+	const isAny = watched(flow) && !flow[watched(flow)];
+	const filters = Object.entries(flow).filter(([name, value]) => !ABOUT.includes(name) && value !== "any");
+	const text = filters.map(([name, value]) => `${words(name)}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
+	return [isAny && tag("warn", T.any[watched(flow)]), " ", text || (!isAny && T.everything)];
+}
+
+function standing({ status: value, statusReason, statusSince }) {
+	const days = Math.max(Math.ceil(PATIENCE - (Date.now() - new Date(statusSince)) / DAY), 0);
+	return [status(value), small(statusReason), value === "failing" && days <= NEAR && html` <small class="bad">${T.switchedOff(days)}</small>`];
+}
+
+export function Flows({ instance, params }) {
+	const load = useLoad("subscriptions", () => get("subscriptions"));
+	const create = link(T.screens.create, ["create"], {}, "button");
+	return [
+		html`<h1>${T.screens.flows} ${create}</h1>`,
+		panel(load, ({ value }) => (value.length ? list(value, instance, params) : empty(html`<p>${T.noFlows}</p>`, create))),
+	];
+}
+
+function list(all, instance, { everywhere, status, trigger, q = "", field: name, value = "" }) {
+	const here = all.filter((flow) => everywhere || [instance, "*"].includes(flow.instanceId));
+	// Those that hear of one row of the status page: by its name, or of any.
+	const watches = (flow) => !name || (flow[name] ? flow[name].toLowerCase() === value.toLowerCase() : watched(flow) === name);
+	const mine = here.filter((flow) => watches(flow) && JSON.stringify(flow).toLowerCase().includes(q.toLowerCase()));
+	const shown = mine.filter((flow) => (!status || flow.status === status) && (!trigger || flow.trigger === trigger));
+	const statuses = [...Map.groupBy(mine, (flow) => flow.status)].map(([one, some]) => [one, statusWord(one), some.length]);
+	const slugs = [...new Set(here.map((flow) => flow.trigger))].sort();
+	return html`
+		${chips(T.filter, status, [["", T.all, mine.length], ...statuses], (one) => change({ status: one }))}
+		<div class="filters">
+			${field(T.trigger, select("trigger", trigger ?? "", [["", T.all], ...slugs.map((slug) => [slug, words(slug)])], ({ target }) => change({ trigger: target.value })))}
+			${field(T.contains, html`<input type="search" value=${q} onInput=${({ target }) => change({ q: target.value })} />`)}
+			<label class="check"><input type="checkbox" checked=${Boolean(everywhere)} onChange=${({ target }) => change({ everywhere: target.checked && 1 })} /> ${T.everywhere}</label>
+			${name && button(T.only(value), () => change({ field: "", value: "" }), "chip")}
+		</div>
+		${shown.length ? flowTable(shown) : empty(T.nothingShown)}`;
+}
+
+export const flowTable = (flows) => table(T.screens.flows, flows, (flow) => flow.id, [
+	[T.label, (flow) => link(flow.label ?? flow.id, ["flows", flow.id])],
+	[T.trigger, (flow) => words(flow.trigger)],
+	[T.scope, scope],
+	[T.status, standing],
+	[T.lastDelivery, ({ id }) => html`<${Lazy} path=${at(["subscriptions", id, "deliveries"], { limit: 1 })} show=${({ value: [one] }) =>
+		one ? link([status(one.stage), " ", ago(one.updatedAt)], ["flows", id, one.eventId], {}, "plain") : T.never} />`],
+	[T.backlog, (flow) => (flow.held ? number(flow.held) : "–"), true],
+	[T.host, (flow) => html`<span class="host">${flow.callbackHost}</span>`],
+	[T.created, (flow) => ago(flow.createdAt)],
+	[T.actions, (flow) => menuButton(T.actions, T.actionsOf(flow.label ?? flow.id), () => acts(flow)), true],
+]);
+
+export function Flow({ ids: [id], params: { stage }, nameOf }) {
+	const [many, show] = useState(PAGE);
+	const flow = useLoad(id, () => get(at(["subscriptions", id])));
+	const path = at(["subscriptions", id, "deliveries"], { stage, limit: PAGE });
+	const deliveries = useLoad(`${path} ${many}`, () => pages(path, many));
+	return [
+		back(T.screens.flows, ["flows"]),
+		panel(flow, (found) => flowView(found, nameOf)),
+		html`<h2>${T.deliveries}</h2>`,
+		chips(T.stage, stage, [["", T.all], ...STAGES.map((one) => [one, statusWord(one)])], (one) => change({ stage: one })),
+		panel(deliveries, ({ value, more }) => [
+			value.length ? deliveryTable(id, value) : empty(stage ? T.nothingShown : T.noDeliveries),
+			more && button(T.more, () => show(many + PAGE)),
+		]),
+	];
+}
+
+const flowView = (flow, nameOf) => [
+	html`<h1>${flow.label ?? flow.id}</h1>`,
+	html`<div class="buttons start">${acts(flow).map(({ text, act, kind }) => button(text, act, kind))}</div>`,
+	facts([
+		[T.status, standing(flow)],
+		[T.statusSince, when(flow.statusSince)],
+		[T.trigger, words(flow.trigger)],
+		[T.scope, scope(flow)],
+		[T.environment, nameOf(flow.instanceId)],
+		[T.backlog, number(flow.held)],
+		[T.host, flow.callbackHost],
+		[T.signed, flow.signed && T.yes],
+		[T.created, when(flow.createdAt)],
+		[T.updated, when(flow.updatedAt)],
+		[T.id, code(flow.id)],
+	]),
+];
+
+const deliveryTable = (id, deliveries) => table(T.deliveries, deliveries, (one) => one.eventId, [
+	[T.event, (one) => [link(words(one.eventType), ["flows", id, one.eventId]), small(one.subject)]],
+	[T.happened, (one) => ago(one.eventTime)],
+	[T.stage, (one) => [status(one.stage), small(one.replayed && T.replayedOne)]],
+	[T.attempts, (one) => one.attempts, true],
+	[T.answer, answer],
+	[T.next, (one) => ago(one.nextAttemptAt)],
+	[T.run, run],
+	[T.actions, (one) => button(T.send, () => send(id, one), "small", T.sendOf(one.eventId)), true],
+]);
+
+export const answer = ({ status, reason }) => (status || reason ? [status, small(reason)] : "–");
+const run = ({ runId, runUrl }) => (runUrl ? outside(T.run, runUrl) : runId ? code(runId) : "–");
+
+const send = (id, { eventId, stage }) =>
+	ask(T.send, {
+		text: stage === "delivered" ? T.sendTwice : T.sendAsk,
+		act: () => post(at(["subscriptions", id, "deliveries", eventId, "redeliver"])).then(() => T.sent),
+	});
+
+export function Delivery({ ids: [id, eventId] }) {
+	const load = useLoad(`${id} ${eventId}`, () => get(at(["subscriptions", id, "deliveries", eventId])));
+	return [
+		back(T.screens.flow, ["flows", id]),
+		html`<h1>${T.delivery}</h1>`,
+		panel(load, (one) => [
+			one.event.data.test && html`<p>${tag("calm", T.isTest)}</p>`,
+			html`<div class="buttons start">${button(T.send, () => send(id, one))}</div>`,
+			facts([
+				[T.stage, status(one.stage)],
+				[T.answer, answer(one)],
+				[T.attempts, one.attempts],
+				[T.happened, when(one.eventTime)],
+				[T.dispatched, when(one.dispatchedAt)],
+				[T.updated, when(one.updatedAt)],
+				[T.next, one.nextAttemptAt && when(one.nextAttemptAt)],
+				[T.run, one.runId && run(one)],
+				[T.event, link(code(eventId), ["events", eventId])],
+			]),
+			html`<h2>${T.json}</h2>`,
+			json(T.json, one.event),
+		]),
+	];
+}

@@ -1,0 +1,142 @@
+// Admin > System > Status, with Create a flow: all that Customer Insights refreshes, and the jobs that do it.
+import { at, get, post } from "./api.js";
+import { between, duration, statusWord, tone, words } from "./format.js";
+import { html } from "./preact.js";
+import { change, go, href, useLoad } from "./store.js";
+import { T } from "./texts.js";
+import { ago, ask, back, button, chips, code, empty, facts, link, menuButton, panel, small, status, table, when } from "./ui.js";
+
+// In the order of the page. `operations` in lower case; `field`: how a trigger names one; `scope`: how a refresh does.
+export const GROUPS = [
+	{ id: "dataSources", operations: ["ingestion"], field: "dataSourceId", scope: "dataSources" },
+	{ id: "unification", operations: ["map", "match", "merge"], scope: "unification" },
+	{ id: "segments", operations: ["segmentation"], field: "segmentName", scope: "segments" },
+	{ id: "measures", operations: ["measures", "entitymeasures", "attributemeasures"], field: "measureName", scope: "measures" },
+	{ id: "exports", operations: ["export"], field: "exportId", scope: "exports" },
+	{ id: "dataverseSync", operations: ["dataversehydration"] },
+	{ id: "other", operations: [] },
+];
+export const groupOf = (operation) => GROUPS.find((one) => one.operations.includes(operation?.toLowerCase())) ?? GROUPS.at(-1);
+export const nameOf = (node) => node.name ?? node.identifier ?? words(node.operationType);
+const ENDED = ["successful", "failed", "timedout", "aborted", "skipped", "deleted"];
+const SEVERE = ["bad", "busy", "unknown", "calm", "ok"];
+
+export function Status({ instance, params: { filter }, overview, nameOf: named }) {
+	const load = useLoad(instance, () => get(at(["instances", instance, "status"])));
+	const title = html`<h1>${T.screens.status}${small(instance && named(instance))}</h1>`;
+	if (!instance) return [title, panel(overview, () => empty(T.noEnvironment))];
+	return [title, panel(load, ({ value }) => (value.length ? nodes(value, instance, filter) : empty(T.nothingRefreshed)))];
+}
+
+function nodes(all, instance, filter) {
+	const statuses = [...Map.groupBy(all, (node) => node.status)].map(([one, some]) => [one, statusWord(one), some.length]);
+	statuses.sort(([a], [b]) => SEVERE.indexOf(tone(a)) - SEVERE.indexOf(tone(b)));
+	const shown = filter ? all.filter((node) => node.status === filter) : all;
+	return [
+		chips(T.filter, filter, [["", T.all, all.length], ...statuses], (one) => change({ filter: one })),
+		!shown.length && empty(T.nothingShown),
+		byGroup(shown, (id, some) => {
+			const failed = some.filter((node) => tone(node.status) === "bad").length;
+			return html`<h2>${T.groups[id]} <span class="many">${some.length}</span>${failed > 0 && html` <span class="many bad">${T.failed(failed)}</span>`}</h2>
+				${nodeTable(T.groups[id], some, instance)}`;
+		}),
+	];
+}
+
+const byGroup = (all, show) => {
+	const groups = Map.groupBy(all, (one) => groupOf(one.operationType).id);
+	return GROUPS.filter(({ id }) => groups.has(id)).map(({ id }) => html`<section key=${id}>${show(id, groups.get(id))}</section>`);
+};
+
+export const nodeTable = (caption, some, instance) => table(caption, some, (node) => `${node.operationType} ${node.identifier} ${node.name}`, [
+	[T.name, (node) => progress(node, nameOf(node))],
+	[T.status, (node) => progress(node, status(node.status), "plain")],
+	[T.refreshed, (node) => ago(node.completedAt)],
+	[T.duration, (node) => (node.durationSeconds === undefined ? "–" : duration(node.durationSeconds)), true],
+	[T.screens.flows, watching],
+	[T.actions, (node) => menuButton(T.screens.flows, T.flowsOf(nameOf(node)), () => items(node, instance)), true],
+]);
+
+// To the job that tells how it went, beside what the node itself knows.
+const progress = (node, text, kind) =>
+	link(text, ["jobs", node.jobIds[0] ?? "-"], { operation: node.operationType, of: node.identifier ?? node.name }, kind);
+
+function watching(node) {
+	const { subscriptions } = node;
+	if (!subscriptions) return "–";
+	const some = Object.entries(subscriptions).filter(([, many]) => many);
+	const text = some.map(([one, many]) => `${many} ${statusWord(one).toLowerCase()}`).join(", ") || T.none;
+	return html`<a href=${mine(node)} class=${(subscriptions.failing || subscriptions.suspended) && "bad"}>${text}</a>`;
+}
+
+const mine = ({ operationType, identifier }) => href(["flows"], { field: groupOf(operationType).field, value: identifier });
+
+function items(node, instance) {
+	const { id, field, scope } = groupOf(node.operationType);
+	const what = { group: id, name: nameOf(node), [field ?? "operation"]: node.identifier };
+	return [
+		{ text: T.screens.create, to: href(["create"], what) },
+		{ text: T.myFlows, to: mine(node) },
+		...(scope ? [{ text: T.refreshNow, act: () => refreshNow(node, instance) }] : []),
+	];
+}
+
+function refreshNow(node, instance) {
+	const { field, scope } = groupOf(node.operationType);
+	const act = async () => {
+		const job = await post(at(["instances", instance, "refresh"]), { scope, ...(field && { identifiers: [node.identifier] }) });
+		go(["jobs", job.jobId]);
+		return T.started;
+	};
+	ask(T.refreshNow, { text: T.refreshAsk(nameOf(node)), act });
+}
+
+export function Job({ ids: [id], instance, params: { operation, of } }) {
+	const isKnown = id !== "-";
+	const job = useLoad(isKnown && instance && id, () => get(at(["instances", instance, "jobs", id])));
+	const all = useLoad(of && instance, () => get(at(["instances", instance, "status"])));
+	const isIt = (one) => one.operationType === operation && (one.identifier ?? one.name) === of;
+	return [
+		back(T.screens.status, ["status"]),
+		html`<h1>${T.screens.jobs}${small(of && all.data && nameOf(all.data.value.find(isIt) ?? {}))}</h1>`,
+		of && panel(all, ({ value }) => value.filter(isIt).map((node) => nodeFacts(node, id))),
+		isKnown ? panel(job, (found) => jobView(found, instance)) : empty(T.noJob),
+	];
+}
+
+const nodeFacts = (node, id) => facts([
+	[T.status, status(node.status)],
+	[T.refreshed, when(node.completedAt)],
+	[T.lastSuccess, when(node.lastSucceededAt)],
+	[T.error, node.error && trouble(node.error)],
+	[T.otherJobs, node.jobIds.length > 1 && node.jobIds.filter((one) => one !== id).map((one) => [link(one, ["jobs", one]), " "])],
+]);
+
+const trouble = ({ code, message, culprit, severity }) => html`<span class="trouble">${message ?? code}${small(message && code, culprit && T.culprit(culprit), severity)}</span>`;
+
+function jobView(job, instance) {
+	const act = () => post(at(["instances", instance, "jobs", job.jobId, "cancel"])).then(() => T.canceling);
+	const cancel = () => ask(T.cancelJob, { text: T.cancelAsk, danger: true, act });
+	return [
+		html`<h2>${T.job(words(job.operationType))}</h2>`,
+		facts([
+			[T.status, status(job.status)],
+			[T.startedBy, job.submissionKind && words(job.submissionKind)],
+			[T.mode, job.mode && words(job.mode)],
+			[T.submitted, when(job.submittedAt)],
+			[T.completed, when(job.completedAt)],
+			[T.duration, job.submittedAt && between(job.submittedAt, job.completedAt ?? Date.now())],
+			[T.id, code(job.jobId)],
+		]),
+		!ENDED.includes(job.status?.toLowerCase()) && button(T.cancelJob, cancel, "danger"),
+		!job.tasks?.length && empty(T.noTasks),
+		byGroup(job.tasks ?? [], (id, tasks) => html`<h3>${T.groups[id]} <span class="many">${tasks.length}</span></h3>
+			${table(T.groups[id], tasks, (task) => tasks.indexOf(task), [
+				[T.name, (task) => task.name ?? words(task.operationType)],
+				[T.operation, (task) => words(task.operationType)],
+				[T.status, (task) => status(task.status)],
+				[T.completed, (task) => when(task.completedAt)],
+				[T.error, (task) => (task.error ? trouble(task.error) : "–")],
+			])}`),
+	];
+}
