@@ -1,6 +1,6 @@
 // What can be done to a flow. Each asks first, and says what came of it.
 import { at, call, post } from "./api.js";
-import { instant, local, number } from "./format.js";
+import { instant, local, number, words } from "./format.js";
 import { html, useEffect, useState } from "./preact.js";
 import { go, say } from "./store.js";
 import { T } from "./texts.js";
@@ -52,8 +52,8 @@ const edit = (flow) =>
 	ask(T.edit, {
 		fields: [
 			field(T.label, html`<input name="label" maxlength="200" value=${flow.label ?? ""} />`),
-			NUMBERS.map((name) => name in flow && field(T.fields[name], html`<input name=${name} required inputmode="decimal" value=${flow[name]} />`)),
-			flow.direction && field(T.fields.direction, select("direction", flow.direction, Object.entries(T.directions))),
+			NUMBERS.map((name) => name in flow && field(T.fields[name] ?? words(name), html`<input name=${name} required inputmode="decimal" value=${flow[name]} />`)),
+			flow.direction && field(words("direction"), select("direction", flow.direction, ["above", "below", "either"].map((one) => [one, words(one)]))),
 		],
 		confirm: T.save,
 		act: (given) => {

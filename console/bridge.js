@@ -2,7 +2,7 @@
 import { at, get } from "./api.js";
 import { eventTable } from "./events.js";
 import { flowTable } from "./flows.js";
-import { count, number, statusWord, words } from "./format.js";
+import { count, number, words } from "./format.js";
 import { html } from "./preact.js";
 import { nodeTable } from "./status.js";
 import { useLoad } from "./store.js";
@@ -18,6 +18,7 @@ function view({ status: { version, instances, subscriptions, queues, held, deadL
 		facts([
 			[T.version, version],
 			...Object.entries(timers).map(([name, at]) => [words(name), when(at)]),
+			...Object.entries(subscriptions).map(([name, many]) => [T.flowsThatAre(name), link(number(many), ["flows"], { status: name, everywhere: 1 })]),
 			[T.backlog, link(count(held), ["flows"], { everywhere: 1 })],
 			[T.screens.letters, link(count(deadLetters), ["letters"])],
 		]),
@@ -29,12 +30,7 @@ function view({ status: { version, instances, subscriptions, queues, held, deadL
 		table(T.queues, Object.entries(queues), ([name]) => name, [
 			[T.queue, ([name]) => words(name)],
 			[T.messages, ([, many]) => count(many), true],
-			[T.holds, ([name]) => T.queuesHold[name]],
-		]),
-		html`<h2>${T.screens.flows}</h2>`,
-		table(T.screens.flows, Object.entries(subscriptions), ([name]) => name, [
-			[T.status, ([name]) => link(statusWord(name), ["flows"], { status: name, everywhere: 1 })],
-			[T.count, ([, many]) => number(many), true],
+			[T.holds, ([name]) => T.queuesHold[name] ?? T.kept],
 		]),
 	];
 }

@@ -42,7 +42,7 @@ function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 				${field(T.id, html`<input value=${id} maxlength="64" pattern="[A-Za-z0-9._\-]+" onInput=${set("id")} />`, T.idHint)}
 			</div>
 			${"threshold" in filled && html`<${Values} instance=${instance} ...${filled} />`}
-			${missing.length > 0 && html`<p class="failure" role="status">${T.missing(missing.join(", "))}</p>`}
+			${missing.length > 0 && html`<p class="hint" role="status">${T.missing(missing.join(", "))}</p>`}
 		</section>
 		<section>
 			<h2>${T.ways}</h2>
@@ -86,7 +86,7 @@ function Input({ name, title, description, options, type, isRequired, value, ins
 
 // What there is to choose from.
 function Names({ id, field, instance }) {
-	const { data } = useLoad(instance, () => get(at(["instances", instance, "status"])), true);
+	const { data } = useLoad(instance, () => once(at(["instances", instance, "status"])), true);
 	const nodes = (data?.value ?? []).filter((node) => groupOf(node.operationType).field === field);
 	return html`<datalist id=${id}>${nodes.map((node) => html`<option value=${node.identifier}>${nodeName(node)}</option>`)}</datalist>`;
 }

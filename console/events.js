@@ -8,7 +8,8 @@ import { T } from "./texts.js";
 import { ago, back, button, code, empty, facts, field, json, Lazy, link, panel, select, small, status, table, tag, when } from "./ui.js";
 
 const PAGE = 50;
-const titleOf = ({ data, type }) => data.summary ?? words(type);
+const titleOf = ({ data, type }) =>
+	data.summary ?? [data.friendlyName ?? data.displayName ?? data.name, words(type)].filter(Boolean).join(": ");
 
 export function Events({ instance, params: { type, since, until } }) {
 	const [many, show] = useState(PAGE);

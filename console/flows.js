@@ -3,6 +3,7 @@ import { acts } from "./acts.js";
 import { at, get, pages, post } from "./api.js";
 import { number, statusWord, words } from "./format.js";
 import { html, useState } from "./preact.js";
+import { useNames } from "./status.js";
 import { change, useLoad } from "./store.js";
 import { T } from "./texts.js";
 import { ago, ask, back, button, chips, code, empty, facts, field, json, Lazy, link, menuButton, outside, panel, select, small, status, table, tag, when } from "./ui.js";
@@ -19,12 +20,18 @@ const [PATIENCE, NEAR] = [14, 5];
 
 const watched = ({ trigger }) => WATCHED[trigger.split("-")[0]];
 
-function scope(flow) {
-	const isAny = watched(flow) && !flow[watched(flow)];
-	const filters = Object.entries(flow).filter(([name, value]) => !ABOUT.includes(name) && value !== "any");
-	const text = filters.map(([name, value]) => `${words(name)}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
-	return [isAny && tag("warn", T.any[watched(flow)]), " ", text || (!isAny && T.everything)];
+const plain = (field) => words(field).replace(/ (id|name)$/, "");
+
+// What a flow hears of, with the names that people know.
+function Scope({ flow }) {
+	const names = useNames(flow.instanceId);
+	const field = watched(flow);
+	const isAny = field && !flow[field];
+	const filters = Object.entries(flow).filter(([name, value]) => !ABOUT.includes(name) && value && value !== "any");
+	const text = filters.map(([name, value]) => `${plain(name)}: ${names.get(value) ?? (value.constructor === Object ? JSON.stringify(value) : value)}`).join(", ");
+	return [isAny && tag("warn", T.any(plain(field).toLowerCase())), " ", text || (!isAny && T.everything)];
 }
+const scope = (flow) => html`<${Scope} flow=${flow} />`;
 
 function standing({ status: value, statusReason, statusSince }) {
 	const days = Math.max(Math.ceil(PATIENCE - (Date.now() - new Date(statusSince)) / DAY), 0);

@@ -50,4 +50,7 @@ const TONES = {
 export const tone = (value) => Object.keys(TONES).find((one) => TONES[one].split(" ").includes(String(value).toLowerCase())) ?? "unknown";
 
 // A value newer than this page stands as it came.
-export const statusWord = (value) => (value ? (T.statuses[value] ?? value) : T.unknown);
+export function statusWord(value) {
+	if (!value) return T.unknown;
+	return T.statuses[value] ?? (tone(value) === "unknown" ? value : words(value));
+}

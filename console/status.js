@@ -1,7 +1,7 @@
 // Admin > System > Status, with Create a flow: all that Customer Insights refreshes, and the jobs that do it.
-import { at, get, post } from "./api.js";
+import { at, get, once, post } from "./api.js";
 import { between, duration, statusWord, tone, words } from "./format.js";
-import { html } from "./preact.js";
+import { html, useMemo } from "./preact.js";
 import { change, go, href, useLoad } from "./store.js";
 import { T } from "./texts.js";
 import { ago, ask, back, button, chips, code, empty, facts, link, menuButton, panel, small, status, table, when } from "./ui.js";
@@ -18,6 +18,14 @@ export const GROUPS = [
 ];
 export const groupOf = (operation) => GROUPS.find((one) => one.operations.includes(operation?.toLowerCase())) ?? GROUPS.at(-1);
 export const nameOf = (node) => node.name ?? node.identifier ?? words(node.operationType);
+
+// What the identifiers of an environment are called, once they are known.
+export function useNames(instance) {
+	const path = at(["instances", instance, "status"]);
+	const { data } = useLoad(instance && instance !== "*" && path, () => once(path), true);
+	return useMemo(() => new Map(data?.value.map((node) => [node.identifier, nameOf(node)])), [data]);
+}
+
 const ENDED = ["successful", "failed", "timedout", "aborted", "skipped", "deleted"];
 const SEVERE = ["bad", "busy", "unknown", "calm", "ok"];
 

@@ -24,26 +24,7 @@ export const T = {
 		other: "Other",
 	},
 	// Where the API's own word is not what people say.
-	statuses: {
-		successful: "Successful",
-		failed: "Failed",
-		timedOut: "Timed out",
-		aborted: "Canceled",
-		canceled: "Canceled",
-		skipped: "Skipped",
-		running: "Running",
-		queued: "Queued",
-		notStarted: "Not started",
-		active: "Active",
-		failing: "Failing",
-		paused: "Paused",
-		suspended: "Suspended",
-		attempting: "Attempting",
-		waiting: "Waiting",
-		held: "Held",
-		delivered: "Delivered",
-		dead: "Dead letter",
-	},
+	statuses: { aborted: "Canceled", dead: "Dead letter" },
 	unknown: "Unknown",
 
 	// The way in
@@ -206,12 +187,7 @@ export const T = {
 
 	// Flows
 	noFlows: "No flow has subscribed yet.",
-	any: {
-		dataSourceId: "any data source",
-		segmentName: "any segment",
-		measureName: "any measure",
-		exportId: "any export",
-	},
+	any: (what) => `any ${what}`,
 	everything: "everything",
 	switchedOff: (days) => `Power Automate switches it off ${days ? `in ${many(days, "day")}` : "today"}`,
 	everywhere: "In all environments",
@@ -240,13 +216,7 @@ export const T = {
 	test: "Send a test event",
 	edit: "Edit",
 	edited: "Changed.",
-	fields: {
-		threshold: "Threshold",
-		rearmMargin: "Margin against wavering",
-		maxAgeHours: "Overdue after hours",
-		direction: "Direction",
-	},
-	directions: { above: "Above", below: "Below", either: "Either" },
+	fields: { rearmMargin: "Margin against wavering", maxAgeHours: "Overdue after hours" },
 	replay: "Replay",
 	replayAsk: (name) => `${name} gets past events again, with their own ids.`,
 	untilHint: "Now, when left empty.",
@@ -288,6 +258,7 @@ export const T = {
 
 	// Bridge and search
 	version: "Version",
+	flowsThatAre: (status) => `Flows ${status}`,
 	polls: "Polls",
 	pollsFail: "Some polls fail. What happens meanwhile is caught up with once they succeed.",
 	neverPolled: "Nothing was polled yet. The first poll comes within a minute or so.",
@@ -307,9 +278,8 @@ export const T = {
 		deliveries: "Deliveries to be attempted now",
 		releases: "Backlogs to be let out",
 		polls: "Environments to be polled",
-		eventsPoison: "Events that kept failing",
-		deliveriesPoison: "Deliveries that kept failing",
 	},
+	kept: "What kept failing",
 	found: (text) => `Found for “${text}”`,
 	foundNothing: "Nothing has this id, label or name.",
 };

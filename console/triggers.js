@@ -17,7 +17,10 @@ function fieldsOf(api, slug) {
 	const named = (schema) => (schema.$ref ? api.components.schemas[schema.$ref.split("/").at(-1)] : schema);
 	const { content } = api.paths[`/triggers/${slug}/subscriptions`].post.requestBody;
 	const { properties, required = [] } = named(content["application/json"].schema);
-	return Object.entries(properties).filter(([name]) => !SHARED.includes(name)).map(([name, property]) => {
+	const names = Object.keys(properties).filter((name) => !SHARED.includes(name));
+	names.sort((a, b) => RESOURCES.includes(b) - RESOURCES.includes(a));
+	return names.map((name) => {
+		const property = properties[name];
 		const schema = named(property.anyOf?.find((one) => one.type !== "null") ?? property);
 		const { title = words(name), description, default: initial } = { ...schema, ...property };
 		return { name, title, description, initial, options: schema.enum, type: schema.type, isRequired: required.includes(name) };

@@ -20,13 +20,14 @@ from shared.domain.catalog import (
     Measure,
     Node,
     Partition,
+    Reading,
     Segment,
     Table,
     TableDetail,
 )
 from shared.domain.jobs import error_of
-from shared.domain.resources import Task
 from shared.domain.rows import row_schema
+from shared.domain.thresholds import Watched, watch_measure, watch_segment
 from shared.insights import wire
 from shared.insights.delimited import TextFormat
 from shared.insights.reading import Reader
@@ -78,6 +79,7 @@ class _Segment(wire.SegmentMetadata):
             member_count=latest.count,
             evaluation_status=latest.status,
             evaluated_at=latest.at,
+            history=None if self.evaluation_status_history is None else _history(watch_segment(self.resource())),
         )
 
 
@@ -94,12 +96,34 @@ class _Measure(wire.MeasureMetadata):
             value=measure.output.value if measure.scalar and measure.output else None,
             evaluation_status=measure.latest.state if measure.latest else None,
             evaluated_at=measure.latest.ended_at if measure.latest else None,
+            history=None if self.output_history is None else _history(watch_measure(measure)),
+        )
+
+
+def _history(watched: Watched) -> Sequence[Reading]:
+    return [Reading(value=reading.value, at=reading.at) for reading in watched.readings]
+
+
+class _Task(wire.GraphTaskInfo):
+    submitted_timestamp: Time | None = None
+
+    def shown(self) -> JobTask:
+        task = self.resource()
+        return JobTask(
+            operation_type=task.operation_type,
+            name=task.friendly_name,
+            status=task.status,
+            submitted_at=utc(self.submitted_timestamp),
+            completed_at=task.ended_at,
+            error=error_of(task.error),
         )
 
 
 class _Job(wire.GraphJobInfo):
+    tasks: list[_Task] | None = None  # type: ignore[assignment]  # each tells more here
+
     def shown(self) -> Job:
-        tasks = None if self.tasks is None else [_task(task.resource()) for task in self.tasks]
+        tasks = None if self.tasks is None else [task.shown() for task in self.tasks]
         return Job(
             job_id=self.job_id,
             operation_type=spelled(self.operation_type),
@@ -110,16 +134,6 @@ class _Job(wire.GraphJobInfo):
             completed_at=utc(self.end_timestamp),
             tasks=tasks,
         )
-
-
-def _task(task: Task) -> JobTask:
-    return JobTask(
-        operation_type=task.operation_type,
-        name=task.friendly_name,
-        status=task.status,
-        completed_at=task.ended_at,
-        error=error_of(task.error),
-    )
 
 
 class _Node(wire.GraphNodeInfo):
