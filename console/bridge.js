@@ -11,7 +11,7 @@ import { ago, code, empty, facts, link, panel, table, tag, when } from "./ui.js"
 
 export const Bridge = ({ overview }) => [html`<h1>${T.screens.bridge}</h1>`, panel(overview, view)];
 
-function view({ status: { version, instances, subscriptions, queues, held, deadLetters, timers = {} } }) {
+function view({ version, instances, subscriptions, queues, held, deadLetters, timers = {} }) {
 	const polls = instances.flatMap(({ families, ...one }) => families.map((family) => ({ ...one, ...family })));
 	const isPoisoned = Object.entries(queues).some(([name, { count: many }]) => name.endsWith("Poison") && many);
 	return [
@@ -30,7 +30,6 @@ function view({ status: { version, instances, subscriptions, queues, held, deadL
 		table(T.queues, Object.entries(queues), ([name]) => name, [
 			[T.queue, ([name]) => words(name)],
 			[T.messages, ([, many]) => count(many), true],
-			[T.holds, ([name]) => T.queuesHold[name] ?? T.kept],
 		]),
 	];
 }

@@ -1,12 +1,13 @@
 // Create a flow: from a row, or from nothing, to a flow that has subscribed and been tried.
-import { at, get, once, post } from "./api.js";
-import { exact, number, words } from "./format.js";
+import { test } from "./acts.js";
+import { at, get, once } from "./api.js";
+import { number, words } from "./format.js";
 import { html, useEffect, useMemo, useState } from "./preact.js";
-import { groupOf, nameOf as nodeName } from "./status.js";
+import { groupOf, nameOf as nodeName, useNodes } from "./status.js";
 import { change, useLoad } from "./store.js";
 import { T } from "./texts.js";
 import { addressOf, catalog, fits, RESOURCES, valuesOf, workflow } from "./triggers.js";
-import { button, chips, Copy, empty, facts, failure, field, json, link, outside, panel, select, status, when } from "./ui.js";
+import { button, chips, copyable, empty, failure, field, json, link, panel, select, status, when } from "./ui.js";
 
 export function Create({ instance, params, nameOf }) {
 	const load = useLoad("catalog", catalog, true);
@@ -21,6 +22,9 @@ export function Create({ instance, params, nameOf }) {
 	];
 }
 
+// The fields of the trigger, as Power Automate calls them.
+const request = (title, all) => Object.entries(all).map(([name, text]) => copyable(title(name), text));
+
 function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 	const { fields } = trigger;
 	const fresh = useMemo(() => `${trigger.trigger}-${crypto.getRandomValues(new Uint32Array(1))[0].toString(16)}`, []);
@@ -29,51 +33,39 @@ function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 	const filled = Object.fromEntries(fields.map(({ name, initial = "" }) => [name, params[name] ?? String(initial)]));
 	const missing = fields.filter(({ name, isRequired }) => isRequired && !filled[name]).map((one) => one.title);
 	const body = { callbackUrl: "@{listCallbackUrl()}", instanceId: instance, ...(label && { label }), ...valuesOf(fields, filled) };
+	const chosen = fields.map(({ name, title }) => [title, filled[name]]);
+	const choices = [[T.trigger, trigger.title], [T.environment, nameOf(instance)], ...chosen, [T.label, label]];
 	const uri = addressOf(server, trigger, id);
+	const key = `x-functions-key: ${T.yourKey}`;
 	const set = (name) => ({ target }) => change({ [name]: target.value });
 	return html`
-		<section>
-			<h2>${T.which}</h2>
-			${chips(T.which, trigger.trigger, fitting.map((one) => [one.trigger, one.title]), (slug) => change({ trigger: slug, id: "" }))}
-			<p>${trigger.description}</p>
-			<div class="form">
-				${fields.map((one) => html`<${Input} key=${one.name} ...${one} value=${filled[one.name]} instance=${instance} set=${set(one.name)} />`)}
-				${field(T.label, html`<input value=${label} maxlength="200" onInput=${set("label")} />`, T.labelHint)}
-				${field(T.id, html`<input value=${id} maxlength="64" pattern="[A-Za-z0-9._\-]+" onInput=${set("id")} />`, T.idHint)}
-			</div>
-			${"threshold" in filled && html`<${Values} instance=${instance} ...${filled} />`}
-			${missing.length > 0 && html`<p class="hint" role="status">${T.missing(missing.join(", "))}</p>`}
-		</section>
-		<section>
-			<h2>${T.ways}</h2>
-			<div class="ways">
-				<article>
-					<h3>${T.connector}</h3>
-					<ol>${T.connectorSteps.map((step) => html`<li>${step}</li>`)}</ol>
-					<${Copy} label=${T.trigger} text=${trigger.title} />
-					<${Copy} label=${T.environment} text=${nameOf(instance)} />
-					${fields.map(({ name, title }) => filled[name] && html`<${Copy} key=${name} label=${title} text=${filled[name]} />`)}
-					${label && html`<${Copy} label=${T.label} text=${label} />`}
-				</article>
-				<article>
-					<h3>${T.webhook}</h3>
-					<p>${T.webhookText}</p>
-					${Object.entries({
-						[T.method]: "PUT",
-						[T.uri]: uri,
-						[T.headers]: `x-functions-key: ${T.yourKey}\nContent-Type: application/json`,
-						[T.body]: JSON.stringify(body, null, 2),
-						[T.endMethod]: "DELETE",
-						[T.endUri]: uri,
-						[T.endHeaders]: `x-functions-key: ${T.yourKey}`,
-						[T.endBody]: T.leftEmpty,
-					}).map(([name, text]) => html`<${Copy} key=${name} label=${name} text=${text} />`)}
-				</article>
-				<${LogicApps} id=${id} text=${JSON.stringify(workflow(trigger, server, id, body), null, 2)} />
-			</div>
-		</section>
-		<section><h2>${T.wait}</h2><${Wait} ...${{ trigger, instance, id }} /></section>
-		<section><h2>${T.sample}</h2><${Sample} type=${trigger.type} instance=${instance} /></section>`;
+		<h2>${T.which}</h2>
+		${chips(T.which, trigger.trigger, fitting.map((one) => [one.trigger, one.title]), (slug) => change({ trigger: slug, id: "" }))}
+		<p>${trigger.description}</p>
+		<div class="form">
+			${fields.map((one) => html`<${Input} key=${one.name} ...${one} value=${filled[one.name]} instance=${instance} set=${set(one.name)} />`)}
+			${field(T.label, html`<input value=${label} maxlength="200" onInput=${set("label")} />`, T.labelHint)}
+			${field(T.id, html`<input value=${id} maxlength="64" pattern="[A-Za-z0-9._\-]+" onInput=${set("id")} />`, T.idHint)}
+		</div>
+		${"threshold" in filled && html`<${Values} instance=${instance} ...${filled} />`}
+		${missing.length > 0 && html`<p class="hint" role="status">${T.missing(missing.join(", "))}</p>`}
+		<h2>${T.ways}</h2>
+		<div class="ways">
+			<article>
+				<h3>${T.connector}</h3>
+				<ol>${T.connectorSteps.map((step) => html`<li>${step}</li>`)}</ol>
+				${choices.map(([name, text]) => text && copyable(name, text))}
+			</article>
+			<article>
+				<h3>${T.webhook}</h3>
+				<p>${T.webhookText}</p>
+				${request(T.subscribe, { Method: "PUT", URI: uri, Headers: `${key}\nContent-Type: application/json`, Body: JSON.stringify(body, null, 2) })}
+				${request(T.unsubscribe, { Method: "DELETE", URI: uri, Headers: key })}
+			</article>
+			<${LogicApps} id=${id} text=${JSON.stringify(workflow(trigger, server, id, body), null, 2)} />
+		</div>
+		<h2>${T.wait}</h2><${Wait} ...${{ trigger, instance, id }} />
+		<h2>${T.sample}</h2><${Sample} type=${trigger.type} instance=${instance} />`;
 }
 
 function Input({ name, title, description, options, type, isRequired, value, instance, set }) {
@@ -86,12 +78,11 @@ function Input({ name, title, description, options, type, isRequired, value, ins
 
 // What there is to choose from.
 function Names({ id, field, instance }) {
-	const { data } = useLoad(instance, () => once(at(["instances", instance, "status"])), true);
-	const nodes = (data?.value ?? []).filter((node) => groupOf(node.operationType).field === field);
+	const nodes = useNodes(instance).filter((node) => groupOf(node.operationType).field === field);
 	return html`<datalist id=${id}>${nodes.map((node) => html`<option value=${node.identifier}>${nodeName(node)}</option>`)}</datalist>`;
 }
 
-// The value now, and how it came there, with the threshold drawn in.
+// The value now, and how it came there.
 function Values({ instance, segmentName, measureName, threshold }) {
 	const path = segmentName ? ["segments", segmentName] : measureName && ["measures", measureName];
 	const { data } = useLoad(path && path.join("/"), () => get(at(["instances", instance, ...path])), true);
@@ -117,7 +108,7 @@ function plot(values, limit) {
 	return html`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label=${T.plot(values.map((one) => number(one.value)).join(", "))}>
 		${limit !== undefined && html`<line x1="0" x2=${WIDTH} y1=${line} y2=${line} /><text x="2" y=${line < 20 ? line + 12 : line - 4}>${number(limit)}</text>`}
 		<polyline points=${values.map(({ value }, place) => `${x(place)},${y(value)}`).join(" ")} />
-		${values.map(({ value, at }, place) => html`<circle cx=${x(place)} cy=${y(value)} r="3"><title>${number(value)}, ${exact(at)}</title></circle>`)}
+		${values.map(({ value }, place) => html`<circle cx=${x(place)} cy=${y(value)} r="3" />`)}
 	</svg>`;
 }
 
@@ -131,7 +122,6 @@ function LogicApps({ id, text }) {
 		<h3>${T.logicApps}</h3>
 		<p>${T.logicAppsText}</p>
 		<p>${button(T.download, download)}</p>
-		<${Copy} label=${T.definition} text=${text} />
 	</article>`;
 }
 
@@ -142,7 +132,7 @@ function Sample({ type, instance }) {
 		json(T.sample, { specversion: "1.0", id: "…", source, type, time: "…", data: { ...sample, instanceId: instance } }));
 }
 
-// Until the flow has subscribed: one with this id, or, as the connector chooses its own, a new one to the same.
+// Until the flow has subscribed: with this id, or, as the connector has its own, newly.
 function Wait({ trigger, instance, id }) {
 	const since = useMemo(Date.now, []);
 	const [{ found, error }, set] = useState({});
@@ -155,35 +145,9 @@ function Wait({ trigger, instance, id }) {
 		return () => clearInterval(timer);
 	}, [found, id]);
 	if (error) return failure({ error });
-	if (!found) return html`<p class="waiting" role="status">${T.waiting}</p>`;
+	if (!found) return html`<p role="status">${T.waiting}</p>`;
 	return html`<div class="good" role="status">
-			<p><b>${T.subscribed}</b></p>
-			${facts([[T.label, link(found.label ?? found.id, ["flows", found.id])], [T.status, status(found.status)], [T.host, found.callbackHost]])}
-		</div>
-		<${Try} id=${found.id} />`;
-}
-
-const later = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-
-// A test event, and what the flow answers.
-function Try({ id }) {
-	const [{ delivery, error, text }, set] = useState({});
-	const send = async () => {
-		set({ text: T.sending });
-		const { eventId } = await post(at(["subscriptions", id, "test"]));
-		for (let tries = 0; tries < 60; tries += 1) {
-			await later(1);
-			const found = await get(at(["subscriptions", id, "deliveries", eventId])).catch(() => null);
-			if (found?.attempts) return set({ delivery: found });
-		}
-		return set({ text: T.noAnswer });
-	};
-	return html`<p>${button(T.test, () => send().catch((error) => set({ error })), "main")}</p>
-		<div role="status">
-			${text}${error && failure({ error })}
-			${delivery && html`<p>
-				${status(delivery.stage)} ${T.answered(delivery.status, delivery.reason)}
-				${delivery.runUrl && outside(T.run, delivery.runUrl)} ${link(T.delivery, ["flows", id, delivery.eventId])}
-			</p>`}
-		</div>`;
+		<p><b>${T.subscribed}</b> ${link(found.label ?? found.id, ["flows", found.id])} ${status(found.status)} ${found.callbackHost}</p>
+		<p>${button(T.test, () => test(found), "main")}</p>
+	</div>`;
 }

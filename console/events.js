@@ -1,11 +1,11 @@
 // The events: what happened, for whom, and what became of it.
 import { at, get, once, pages } from "./api.js";
-import { between, instant, local, words } from "./format.js";
+import { between, words } from "./format.js";
 import { answer } from "./flows.js";
 import { html, useState } from "./preact.js";
-import { change, useLoad } from "./store.js";
+import { useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, back, button, code, empty, facts, field, json, Lazy, link, panel, select, small, status, table, tag, when } from "./ui.js";
+import { ago, back, button, code, empty, facts, json, Lazy, link, panel, selectField, small, status, table, tag, timeField, when } from "./ui.js";
 
 const PAGE = 50;
 const titleOf = ({ data, type }) =>
@@ -16,11 +16,10 @@ export function Events({ instance, params: { type, since, until } }) {
 	const path = at(["events"], { instanceId: instance, type, since, until, limit: PAGE });
 	const load = useLoad(instance && `${path} ${many}`, () => pages(path, many));
 	const types = useLoad("event-types", () => once("event-types"), true).data?.value ?? [];
-	const time = (name, at) => html`<input type="datetime-local" value=${at && local(at)} onInput=${({ target }) => change({ [name]: instant(target.value) })} />`;
 	return html`<h1>${T.screens.events}</h1>
 		<div class="filters">
-			${field(T.type, select("type", type ?? "", [["", T.all], ...types.map((one) => [one.type, words(one.type)])], ({ target }) => change({ type: target.value })))}
-			${field(T.since, time("since", since))}${field(T.until, time("until", until))}
+			${selectField(T.type, "type", type, types.map((one) => [one.type, words(one.type)]))}
+			${timeField(T.since, "since", since)}${timeField(T.until, "until", until)}
 		</div>
 		${panel(load, ({ value, more }) => [
 			value.length ? eventTable(value) : empty(type || since || until ? T.nothingShown : T.noEvents),

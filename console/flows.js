@@ -2,20 +2,20 @@
 import { acts } from "./acts.js";
 import { at, get, pages, post } from "./api.js";
 import { number, statusWord, words } from "./format.js";
-import { html, useState } from "./preact.js";
-import { useNames } from "./status.js";
+import { html, useEffect, useState } from "./preact.js";
+import { nameOf, useNodes } from "./status.js";
 import { change, useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, ask, back, button, chips, code, empty, facts, field, json, Lazy, link, menuButton, outside, panel, select, small, status, table, tag, when } from "./ui.js";
+import { ago, ask, back, button, chips, code, empty, facts, json, Lazy, link, menuButton, panel, selectField, small, status, statusChips, table, tag, textField, when } from "./ui.js";
 
 const ABOUT =
 	"id trigger eventType instanceId label status statusReason statusSince held signed createdAt updatedAt callbackHost".split(" ");
-// The field that says what a trigger watches, by how its name begins; without it, a flow hears of any.
+// What a trigger watches, by how its name begins; without it, a flow hears of any.
 const WATCHED = { data: "dataSourceId", segment: "segmentName", measure: "measureName", export: "exportId" };
 const STAGES = ["attempting", "waiting", "held", "delivered", "dead"];
 const PAGE = 50;
 const DAY = 86_400_000;
-// Power Automate switches a flow off when its trigger has failed for so many days; so many before are near.
+// Power Automate switches a flow off that has failed for so many days.
 const [PATIENCE, NEAR] = [14, 5];
 
 const watched = ({ trigger }) => WATCHED[trigger.split("-")[0]];
@@ -24,7 +24,7 @@ const plain = (field) => words(field).replace(/ (id|name)$/, "");
 
 // What a flow hears of, with the names that people know.
 function Scope({ flow }) {
-	const names = useNames(flow.instanceId);
+	const names = new Map(useNodes(flow.instanceId).map((node) => [node.identifier, nameOf(node)]));
 	const field = watched(flow);
 	const isAny = field && !flow[field];
 	const filters = Object.entries(flow).filter(([name, value]) => !ABOUT.includes(name) && value && value !== "any");
@@ -49,17 +49,16 @@ export function Flows({ instance, params }) {
 
 function list(all, instance, { everywhere, status, trigger, q = "", field: name, value = "" }) {
 	const here = all.filter((flow) => everywhere || [instance, "*"].includes(flow.instanceId));
-	// Those that hear of one row of the status page: by its name, or of any.
+	// Of a row of the status page: by its name, or of any.
 	const watches = (flow) => !name || (flow[name] ? flow[name].toLowerCase() === value.toLowerCase() : watched(flow) === name);
 	const mine = here.filter((flow) => watches(flow) && JSON.stringify(flow).toLowerCase().includes(q.toLowerCase()));
 	const shown = mine.filter((flow) => (!status || flow.status === status) && (!trigger || flow.trigger === trigger));
-	const statuses = [...Map.groupBy(mine, (flow) => flow.status)].map(([one, some]) => [one, statusWord(one), some.length]);
 	const slugs = [...new Set(here.map((flow) => flow.trigger))].sort();
 	return html`
-		${chips(T.filter, status, [["", T.all, mine.length], ...statuses], (one) => change({ status: one }))}
+		${statusChips(mine, status)}
 		<div class="filters">
-			${field(T.trigger, select("trigger", trigger ?? "", [["", T.all], ...slugs.map((slug) => [slug, words(slug)])], ({ target }) => change({ trigger: target.value })))}
-			${field(T.contains, html`<input type="search" value=${q} onInput=${({ target }) => change({ q: target.value })} />`)}
+			${selectField(T.trigger, "trigger", trigger, slugs.map((slug) => [slug, words(slug)]))}
+			${textField(T.contains, "q", q)}
 			<label class="check"><input type="checkbox" checked=${Boolean(everywhere)} onChange=${({ target }) => change({ everywhere: target.checked && 1 })} /> ${T.everywhere}</label>
 			${name && button(T.only(value), () => change({ field: "", value: "" }), "chip")}
 		</div>
@@ -74,7 +73,7 @@ export const flowTable = (flows) => table(T.screens.flows, flows, (flow) => flow
 	[T.lastDelivery, ({ id }) => html`<${Lazy} path=${at(["subscriptions", id, "deliveries"], { limit: 1 })} show=${({ value: [one] }) =>
 		one ? link([status(one.stage), " ", ago(one.updatedAt)], ["flows", id, one.eventId], {}, "plain") : T.never} />`],
 	[T.backlog, (flow) => (flow.held ? number(flow.held) : "–"), true],
-	[T.host, (flow) => html`<span class="host">${flow.callbackHost}</span>`],
+	[T.host, (flow) => flow.callbackHost],
 	[T.created, (flow) => ago(flow.createdAt)],
 	[T.actions, (flow) => menuButton(T.actions, T.actionsOf(flow.label ?? flow.id), () => acts(flow)), true],
 ]);
@@ -107,9 +106,7 @@ const flowView = (flow, nameOf) => [
 		[T.environment, nameOf(flow.instanceId)],
 		[T.backlog, number(flow.held)],
 		[T.host, flow.callbackHost],
-		[T.signed, flow.signed && T.yes],
 		[T.created, when(flow.createdAt)],
-		[T.updated, when(flow.updatedAt)],
 		[T.id, code(flow.id)],
 	]),
 ];
@@ -126,7 +123,7 @@ const deliveryTable = (id, deliveries) => table(T.deliveries, deliveries, (one) 
 ]);
 
 export const answer = ({ status, reason }) => (status || reason ? [status, small(reason)] : "–");
-const run = ({ runId, runUrl }) => (runUrl ? outside(T.run, runUrl) : runId ? code(runId) : "–");
+const run = ({ runId, runUrl }) => (runUrl ? html`<a href=${runUrl} rel="noreferrer" target="_blank">${T.run}</a>` : runId ? code(runId) : "–");
 
 const send = (id, { eventId, stage }) =>
 	ask(T.send, {
@@ -136,6 +133,12 @@ const send = (id, { eventId, stage }) =>
 
 export function Delivery({ ids: [id, eventId] }) {
 	const load = useLoad(`${id} ${eventId}`, () => get(at(["subscriptions", id, "deliveries", eventId])));
+	// The first attempt is being made.
+	const isNew = load.data && !load.data.attempts && load.data.stage !== "held";
+	useEffect(() => {
+		const timer = isNew && setInterval(load.reload, 1_000);
+		return () => clearInterval(timer);
+	}, [isNew]);
 	return [
 		back(T.screens.flow, ["flows", id]),
 		html`<h1>${T.delivery}</h1>`,

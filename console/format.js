@@ -45,7 +45,7 @@ const TONES = {
 	ok: "successful succeeded active delivered updated completed",
 	bad: "failed timedout dead suspended failing aborted",
 	busy: "running queued refreshing updating attempting waiting inprogress",
-	calm: "skipped canceled cancelled paused held notstarted",
+	calm: "skipped canceled cancelled deleted paused held notstarted",
 };
 export const tone = (value) => Object.keys(TONES).find((one) => TONES[one].split(" ").includes(String(value).toLowerCase())) ?? "unknown";
 

@@ -1,10 +1,10 @@
 // Dead letters: what was given up, by flow and reason. Deliver it all the same, or give it up for good.
 import { at, call, each, get, pages, post } from "./api.js";
-import { instant, local, number, words } from "./format.js";
+import { number, words } from "./format.js";
 import { html } from "./preact.js";
 import { change, go, href, useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, ask, back, button, chips, empty, facts, field, json, link, menuButton, panel, small, table, when } from "./ui.js";
+import { ago, ask, back, button, chips, empty, facts, json, link, menuButton, panel, small, table, textField, timeField, when } from "./ui.js";
 
 const MOST = 2_000;
 
@@ -20,23 +20,20 @@ export function Letters({ params }) {
 	return html`<h1>${T.screens.letters}</h1>
 		${chips(T.kind, kind, [["", T.all], ...Object.entries(T.kinds)], (one) => change({ kind: one }))}
 		<div class="filters">
-			${field(T.since, html`<input type="datetime-local" value=${since && local(since)} onInput=${({ target }) => change({ since: instant(target.value) })} />`)}
-			${field(T.reason, html`<input type="search" value=${reason} onInput=${({ target }) => change({ reason: target.value })} />`)}
+			${timeField(T.since, "since", since)}
+			${textField(T.reason, "reason", reason)}
 			${flow && button(T.only(flow), () => change({ flow: "" }), "chip")}
 		</div>
 		${panel(load, (data) => groups(data, params))}`;
 }
 
-function groups({ letters, more, flows }, { flow, kind, since, reason = "", group, ...others }) {
-	const filters = { ...others, flow, kind, since, reason };
+function groups({ letters, more, flows }, params) {
+	const { flow, kind, since, reason = "" } = params;
 	if (!letters.length) return empty(flow || kind || since ? T.nothingShown : T.noLetters);
 	const shown = letters.filter((one) => one.reason.toLowerCase().includes(reason.toLowerCase()));
 	const all = Map.groupBy(shown, (one) => `${one.subscriptionId ?? ""} ${one.reason}`);
 	const name = ([{ subscriptionId: id }]) => (id ? (flows.get(id)?.label ?? id) : T.noFlow);
-	if (all.has(group)) {
-		const some = all.get(group);
-		return [back(T.screens.letters, ["letters"], filters), html`<h2>${name(some)}${small(some[0].reason)}</h2>`, redeliverAll(some), single(some)];
-	}
+	if (reason && all.size === 1) return [redeliverAll(shown), single(shown)];
 	const items = (some) => [
 		...(some[0].kind === "delivery" ? [{ text: T.redeliverMany(some.length), act: () => redeliver(some) }] : []),
 		...(flows.has(some[0].subscriptionId) ? [{ text: T.openFlow, to: href(["flows", some[0].subscriptionId]) }] : []),
@@ -46,7 +43,7 @@ function groups({ letters, more, flows }, { flow, kind, since, reason = "", grou
 		redeliverAll(shown),
 		more && html`<p>${T.notAll(number(letters.length))}</p>`,
 		table(T.screens.letters, [...all], ([key]) => key, [
-			[T.screens.flow, ([key, some]) => link(name(some), ["letters"], { ...filters, group: key })],
+			[T.screens.flow, ([, some]) => link(name(some), ["letters"], { ...params, flow: some[0].subscriptionId, reason: some[0].reason })],
 			[T.reason, ([, some]) => some[0].reason],
 			[T.count, ([, some]) => number(some.length), true],
 			[T.first, ([, some]) => ago(some.at(-1).recordedAt)],
@@ -76,7 +73,7 @@ const single = (letters) => table(T.screens.letters, letters, (one) => one.id, [
 async function forAll(letters, act, said, work) {
 	const of = number(letters.length);
 	const { done, error } = await each(letters, act, (many) => work(T.progress(number(many), of)));
-	if (error) throw new Error(T.partly(number(done), of, error.message));
+	if (error) throw new Error(`${T.progress(number(done), of)} ${error.message}`);
 	return said(number(done));
 }
 

@@ -1,35 +1,31 @@
-// Admin > System > Status, with Create a flow: all that Customer Insights refreshes, and the jobs that do it.
+// All that Customer Insights refreshes, and the jobs that do it.
 import { at, get, once, post } from "./api.js";
 import { between, duration, statusWord, tone, words } from "./format.js";
-import { html, useMemo } from "./preact.js";
-import { change, go, href, useLoad } from "./store.js";
+import { html } from "./preact.js";
+import { go, href, useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, ask, back, button, chips, code, empty, facts, link, menuButton, panel, small, status, table, when } from "./ui.js";
+import { ago, ask, back, button, code, empty, facts, link, menuButton, panel, small, status, statusChips, table, when } from "./ui.js";
 
-// In the order of the page. `operations` in lower case; `field`: how a trigger names one; `scope`: how a refresh does.
+// The id of a group is the scope of its refresh, where there is one; `field` is how a trigger names a member.
 export const GROUPS = [
-	{ id: "dataSources", operations: ["ingestion"], field: "dataSourceId", scope: "dataSources" },
-	{ id: "unification", operations: ["map", "match", "merge"], scope: "unification" },
-	{ id: "segments", operations: ["segmentation"], field: "segmentName", scope: "segments" },
-	{ id: "measures", operations: ["measures", "entitymeasures", "attributemeasures"], field: "measureName", scope: "measures" },
-	{ id: "exports", operations: ["export"], field: "exportId", scope: "exports" },
-	{ id: "dataverseSync", operations: ["dataversehydration"] },
-	{ id: "other", operations: [] },
+	{ id: "dataSources", operations: ["ingestion"], field: "dataSourceId" },
+	{ id: "unification", operations: ["map", "match", "merge"] },
+	{ id: "segments", operations: ["segmentation"], field: "segmentName" },
+	{ id: "measures", operations: ["measures", "entitymeasures", "attributemeasures"], field: "measureName" },
+	{ id: "exports", operations: ["export"], field: "exportId" },
+	{ id: "dataverseSync", operations: ["dataversehydration"], isFixed: true },
+	{ id: "other", operations: [], isFixed: true },
 ];
 export const groupOf = (operation) => GROUPS.find((one) => one.operations.includes(operation?.toLowerCase())) ?? GROUPS.at(-1);
 export const nameOf = (node) => node.name ?? node.identifier ?? words(node.operationType);
 
-// What the identifiers of an environment are called, once they are known.
-export function useNames(instance) {
+// All there is in an environment, for names: asked for once.
+export function useNodes(instance) {
 	const path = at(["instances", instance, "status"]);
-	const { data } = useLoad(instance && instance !== "*" && path, () => once(path), true);
-	return useMemo(() => new Map(data?.value.map((node) => [node.identifier, nameOf(node)])), [data]);
+	return useLoad(instance && instance !== "*" && path, () => once(path), true).data?.value ?? [];
 }
 
-const ENDED = ["successful", "failed", "timedout", "aborted", "skipped", "deleted"];
-const SEVERE = ["bad", "busy", "unknown", "calm", "ok"];
-
-export function Status({ instance, params: { filter }, overview, nameOf: named }) {
+export function Status({ instance, params: { status: filter }, overview, nameOf: named }) {
 	const load = useLoad(instance, () => get(at(["instances", instance, "status"])));
 	const title = html`<h1>${T.screens.status}${small(instance && named(instance))}</h1>`;
 	if (!instance) return [title, panel(overview, () => empty(T.noEnvironment))];
@@ -37,11 +33,9 @@ export function Status({ instance, params: { filter }, overview, nameOf: named }
 }
 
 function nodes(all, instance, filter) {
-	const statuses = [...Map.groupBy(all, (node) => node.status)].map(([one, some]) => [one, statusWord(one), some.length]);
-	statuses.sort(([a], [b]) => SEVERE.indexOf(tone(a)) - SEVERE.indexOf(tone(b)));
-	const shown = filter ? all.filter((node) => node.status === filter) : all;
+	const shown = all.filter((node) => !filter || node.status === filter);
 	return [
-		chips(T.filter, filter, [["", T.all, all.length], ...statuses], (one) => change({ filter: one })),
+		statusChips(all, filter),
 		!shown.length && empty(T.nothingShown),
 		byGroup(shown, (id, some) => {
 			const failed = some.filter((node) => tone(node.status) === "bad").length;
@@ -65,7 +59,6 @@ export const nodeTable = (caption, some, instance) => table(caption, some, (node
 	[T.actions, (node) => menuButton(T.screens.flows, T.flowsOf(nameOf(node)), () => items(node, instance)), true],
 ]);
 
-// To the job that tells how it went, beside what the node itself knows.
 const progress = (node, text, kind) =>
 	link(text, ["jobs", node.jobIds[0] ?? "-"], { operation: node.operationType, of: node.identifier ?? node.name }, kind);
 
@@ -80,17 +73,17 @@ function watching(node) {
 const mine = ({ operationType, identifier }) => href(["flows"], { field: groupOf(operationType).field, value: identifier });
 
 function items(node, instance) {
-	const { id, field, scope } = groupOf(node.operationType);
+	const { id, field, isFixed } = groupOf(node.operationType);
 	const what = { group: id, name: nameOf(node), [field ?? "operation"]: node.identifier };
 	return [
 		{ text: T.screens.create, to: href(["create"], what) },
 		{ text: T.myFlows, to: mine(node) },
-		...(scope ? [{ text: T.refreshNow, act: () => refreshNow(node, instance) }] : []),
+		...(isFixed ? [] : [{ text: T.refreshNow, act: () => refreshNow(node, instance) }]),
 	];
 }
 
 function refreshNow(node, instance) {
-	const { field, scope } = groupOf(node.operationType);
+	const { id: scope, field } = groupOf(node.operationType);
 	const act = async () => {
 		const job = await post(at(["instances", instance, "refresh"]), { scope, ...(field && { identifiers: [node.identifier] }) });
 		go(["jobs", job.jobId]);
@@ -107,17 +100,16 @@ export function Job({ ids: [id], instance, params: { operation, of } }) {
 	return [
 		back(T.screens.status, ["status"]),
 		html`<h1>${T.screens.jobs}${small(of && all.data && nameOf(all.data.value.find(isIt) ?? {}))}</h1>`,
-		of && panel(all, ({ value }) => value.filter(isIt).map((node) => nodeFacts(node, id))),
+		of && panel(all, ({ value }) => value.filter(isIt).map(nodeFacts)),
 		isKnown ? panel(job, (found) => jobView(found, instance)) : empty(T.noJob),
 	];
 }
 
-const nodeFacts = (node, id) => facts([
+const nodeFacts = (node) => facts([
 	[T.status, status(node.status)],
 	[T.refreshed, when(node.completedAt)],
 	[T.lastSuccess, when(node.lastSucceededAt)],
 	[T.error, node.error && trouble(node.error)],
-	[T.otherJobs, node.jobIds.length > 1 && node.jobIds.filter((one) => one !== id).map((one) => [link(one, ["jobs", one]), " "])],
 ]);
 
 const trouble = ({ code, message, culprit, severity }) => html`<span class="trouble">${message ?? code}${small(message && code, culprit && T.culprit(culprit), severity)}</span>`;
@@ -126,8 +118,8 @@ function jobView(job, instance) {
 	const act = () => post(at(["instances", instance, "jobs", job.jobId, "cancel"])).then(() => T.canceling);
 	const cancel = () => ask(T.cancelJob, { text: T.cancelAsk, danger: true, act });
 	return [
-		html`<h2>${T.job(words(job.operationType))}</h2>`,
 		facts([
+			[T.job, words(job.operationType)],
 			[T.status, status(job.status)],
 			[T.startedBy, job.submissionKind && words(job.submissionKind)],
 			[T.mode, job.mode && words(job.mode)],
@@ -136,12 +128,11 @@ function jobView(job, instance) {
 			[T.duration, job.submittedAt && between(job.submittedAt, job.completedAt ?? Date.now())],
 			[T.id, code(job.jobId)],
 		]),
-		!ENDED.includes(job.status?.toLowerCase()) && button(T.cancelJob, cancel, "danger"),
+		["busy", "unknown"].includes(tone(job.status)) && button(T.cancelJob, cancel, "danger"),
 		!job.tasks?.length && empty(T.noTasks),
 		byGroup(job.tasks ?? [], (id, tasks) => html`<h3>${T.groups[id]} <span class="many">${tasks.length}</span></h3>
 			${table(T.groups[id], tasks, (task) => tasks.indexOf(task), [
 				[T.name, (task) => task.name ?? words(task.operationType)],
-				[T.operation, (task) => words(task.operationType)],
 				[T.status, (task) => status(task.status)],
 				[T.completed, (task) => when(task.completedAt)],
 				[T.error, (task) => (task.error ? trouble(task.error) : "–")],

@@ -1,4 +1,4 @@
-// State that several parts share: values that tell who looks at them, the address, and the ticks of refreshing.
+// Shared state: values that tell who looks at them, the address, and the ticks of refreshing.
 import { useEffect, useState } from "./preact.js";
 
 export function store(value) {
@@ -58,7 +58,7 @@ export function change(params) {
 	route.set(read());
 }
 
-// What is shown is loaded anew at each tick. Ticks rest while paused, hidden, or in a dialog.
+// All is loaded anew at each tick. Ticks rest while paused, hidden, or in a dialog.
 const EVERY = 30_000;
 export const paused = store(false);
 export const dialog = store(null);
@@ -71,10 +71,10 @@ setInterval(() => {
 	if (!paused.value && !dialog.value && !document.hidden && Date.now() - last >= EVERY) refresh();
 }, 1_000);
 
-// What `load` gives; `key` names it. What was there is seen until it is loaded anew, also when that fails.
+// What `load` gives, named by `key`. What was there stays until it is loaded anew.
 export function useLoad(key, load, isStill) {
 	const [state, set] = useState({});
-	const [again, ask] = useState(0);
+	const [again, ask] = useState();
 	const now = useStore(tick);
 	useEffect(() => {
 		let isWanted = Boolean(key);
@@ -82,7 +82,7 @@ export function useLoad(key, load, isStill) {
 		if (isWanted) load().then((data) => show({ data, error: undefined }), (error) => show({ error }));
 		return () => (isWanted = false);
 	}, [key, isStill ? 0 : now, again]);
-	return { ...(state.key === key && state), reload: () => ask(again + 1) };
+	return { ...(state.key === key && state), reload: () => ask(Date.now()) };
 }
 
 // What happened, in the line that is read aloud.

@@ -1,4 +1,4 @@
-// What a flow can subscribe to, as the API describes it, and what a flow has to say to subscribe.
+// What a flow can subscribe to, as the API describes it, and what it says to subscribe.
 import { once } from "./api.js";
 import { words } from "./format.js";
 import { GROUPS } from "./status.js";
@@ -7,7 +7,7 @@ const SHARED = ["callbackUrl", "instanceId", "label", "signed"];
 // The fields by which triggers name something that Customer Insights refreshes.
 export const RESOURCES = GROUPS.map((one) => one.field).filter(Boolean);
 
-// All triggers: {type, trigger, title, description, fields}; and the address that the routes follow.
+// All triggers with their fields, and the address that the routes follow.
 export async function catalog() {
 	const [types, api] = await Promise.all([once("event-types"), once("openapi.json")]);
 	return { triggers: types.value.map((one) => ({ ...one, fields: fieldsOf(api, one.trigger) })), server: api.servers[0].url };
@@ -27,7 +27,7 @@ function fieldsOf(api, slug) {
 	});
 }
 
-// Whether a trigger fits a row: one that can name it; for a part of the workflow that none can name, the runs.
+// Whether a trigger fits a row: it can name it; where none can, it is about runs.
 export function fits({ trigger, fields }, { group }) {
 	if (!group) return true;
 	const has = (name) => fields.some((one) => one.name === name);
@@ -36,7 +36,7 @@ export function fits({ trigger, fields }, { group }) {
 	return has("outcome") && !RESOURCES.some(has) && (group === "unification" || !trigger.startsWith("unification"));
 }
 
-// What is filled in, as JSON; what is empty, or the same when it is left out, is left out.
+// What is filled in, as JSON; a default is left out.
 export function valuesOf(fields, filled) {
 	const given = fields.filter(({ name, initial }) => filled[name] && filled[name] !== String(initial));
 	return Object.fromEntries(given.map(({ name, type }) => [name, type === "string" ? filled[name] : parsed(filled[name])]));
@@ -52,7 +52,7 @@ function parsed(text) {
 
 export const addressOf = (server, { trigger }, id) => `${server}/triggers/${trigger}/subscriptions/${id}`;
 
-// A workflow of Azure Logic Apps whose trigger subscribes. The key is a parameter without a value.
+// A workflow of Logic Apps that subscribes. The key is a parameter without a value.
 export function workflow({ trigger, title, type }, server, subscriptionId, body) {
 	const { host, pathname } = new URL(server);
 	const uri = addressOf(`https://@{parameters('bridgeHost')}${pathname}`, { trigger }, "@{encodeUriComponent(parameters('subscriptionId'))}");

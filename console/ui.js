@@ -1,8 +1,8 @@
 // What all screens are made of: links, states, tables, fields, dialogs, menus.
 import { get } from "./api.js";
-import { exact, relative, statusWord, tone } from "./format.js";
+import { exact, instant, local, relative, statusWord, tone } from "./format.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
-import { dialog, href, refresh, say, store, tick, useStore } from "./store.js";
+import { change, dialog, href, refresh, say, store, tick, useStore } from "./store.js";
 import { T } from "./texts.js";
 
 const ICONS = { ok: "✓", bad: "✕", busy: "◔", calm: "–", unknown: "?", warn: "!" };
@@ -10,11 +10,11 @@ const ICONS = { ok: "✓", bad: "✕", busy: "◔", calm: "–", unknown: "?", w
 export const tag = (tone, text) => html`<span class="tag ${tone}"><span aria-hidden="true">${ICONS[tone]}</span>${text}</span>`;
 export const status = (value) => tag(tone(value), statusWord(value));
 export const link = (text, path, params, kind) => html`<a class=${kind} href=${href(path, params)}>${text}</a>`;
-export const back = (text, path, params) => html`<p>${link(["← ", text], path, params)}</p>`;
-export const outside = (text, address) => html`<a href=${address} rel="noreferrer noopener" target="_blank">${text}</a>`;
+export const back = (text, path) => html`<p>${link(`← ${text}`, path)}</p>`;
 export const button = (text, onClick, kind, label) => html`<button class=${kind} aria-label=${label} onClick=${onClick}>${text}</button>`;
-export const ago = (at) => (at ? html`<time datetime=${at} title=${exact(at)}>${relative(at)}</time>` : "–");
-export const when = (at) => (at ? html`<time datetime=${at} title=${relative(at)}>${exact(at)}</time>` : "–");
+const time = (at, text, other) => (at ? html`<time datetime=${at} title=${other(at)}>${text(at)}</time>` : "–");
+export const ago = (at) => time(at, relative, exact);
+export const when = (at) => time(at, exact, relative);
 export const small = (...texts) => texts.some(Boolean) && html` <small>${texts.filter(Boolean).join(" · ")}</small>`;
 export const code = (text) => html`<code>${text}</code>`;
 export const empty = (...what) => html`<div class="empty">${what}</div>`;
@@ -25,13 +25,13 @@ export const failure = ({ error, reload }) => html`<div class="failure" role="al
 	${reload && button(T.again, reload)}
 </div>`;
 
-// The three states of what is loaded; what was there stays while it cannot be loaded anew.
+// The three states of what is loaded; what was there stays to be seen.
 export function panel(load, show) {
 	if (load.data === undefined) return load.error ? failure(load) : html`<p class="loading" role="status">${T.loading}</p>`;
 	return [load.error && failure(load), show(load.data)];
 }
 
-// `columns`: [name, what a row has there, whether it stands at the end]; the first one heads its row.
+// `columns`: [name, what a row has there, whether at the end]; the first heads its row.
 export const table = (caption, rows, id, columns) => html`<div class="scroll">
 	<table>
 		<caption>${caption}</caption>
@@ -48,6 +48,15 @@ export const table = (caption, rows, id, columns) => html`<div class="scroll">
 	</table>
 </div>`;
 
+const SEVERE = ["bad", "busy", "unknown", "calm", "ok"];
+
+// The statuses that there are, the worst first, to filter by.
+export function statusChips(all, value) {
+	const found = [...Map.groupBy(all, (one) => one.status)].map(([one, some]) => [one, statusWord(one), some.length]);
+	found.sort(([a], [b]) => SEVERE.indexOf(tone(a)) - SEVERE.indexOf(tone(b)));
+	return chips(T.filter, value, [["", T.all, all.length], ...found], (status) => change({ status }));
+}
+
 // `options`: [value, text, how many].
 export const chips = (label, value = "", options, choose) => html`<div class="chips" role="group" aria-label=${label}>
 	${options.map(([one, text, many]) => html`<button key=${one} class="chip" aria-pressed=${value === one} onClick=${() => choose(one)}>
@@ -59,14 +68,11 @@ export const facts = (all) => html`<dl>
 	${all.map(([name, value]) => value !== undefined && value !== false && html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
 </dl>`;
 
-const shown = (label, text, ref) => html`<pre tabindex="0" role="region" aria-label=${label}><code ref=${ref}>${text}</code></pre>`;
-export const json = (label, value) => shown(label, typeof value === "string" ? value : JSON.stringify(value, null, 2));
+export const json = (label, value) => html`<pre tabindex="0" role="region" aria-label=${label}>${typeof value === "string" ? value : JSON.stringify(value, null, 2)}</pre>`;
 
-export function Copy({ label, text }) {
-	const value = useRef();
-	const select = () => (getSelection().selectAllChildren(value.current), say(T.copyByHand));
-	const copy = () => navigator.clipboard.writeText(text).then(() => say(T.copied(label)), select);
-	return html`<div class="copy"><span>${label}</span>${button(T.copy, copy, "small", T.copyOf(label))}${shown(label, text, value)}</div>`;
+export function copyable(label, text) {
+	const copy = () => navigator.clipboard.writeText(text).then(() => say(T.copied(label)), (error) => say(error.message));
+	return html`<div class="copy" key=${label}><span>${label}</span>${button(T.copy, copy, "small", T.copyOf(label))}${json(label, text)}</div>`;
 }
 
 export const field = (label, input, hint) => html`<label class="field"><span>${label}</span>${input}${small(hint)}</label>`;
@@ -74,13 +80,25 @@ export const select = (name, value, options, onChange) => html`<select name=${na
 	${options.map(([one, text]) => html`<option value=${one}>${text}</option>`)}
 </select>`;
 
-// One dialog at a time, above everything; who opened it gets the focus back.
+// A time to filter by, kept in the address.
+export const timeField = (label, name, value) =>
+	field(label, html`<input type="datetime-local" value=${value && local(value)} onInput=${({ target }) => change({ [name]: instant(target.value) })} />`);
+
+// One of several to filter by.
+export const selectField = (label, name, value = "", options) =>
+	field(label, select(name, value, [["", T.all], ...options], ({ target }) => change({ [name]: target.value })));
+
+// A text to filter by.
+export const textField = (label, name, value) =>
+	field(label, html`<input type="search" value=${value} onInput=${({ target }) => change({ [name]: target.value })} />`);
+
+// One dialog at a time; who opened it gets the focus back.
 export function Dialogs() {
 	const open = useStore(dialog);
 	return open && html`<${Dialog} key=${open.title} ...${open} />`;
 }
 
-// Asks before it acts. `text`: what will happen; `fields`: what to fill in; `act` gives what to say when it is done.
+// Asks before it acts; `act` gives what to say when it is done.
 export const ask = (title, question) => dialog.set({ title, ...question });
 
 function Dialog({ title, text, fields, confirm = title, danger, act }) {
@@ -119,7 +137,7 @@ function Dialog({ title, text, fields, confirm = title, danger, act }) {
 	</dialog>`;
 }
 
-// One menu for all rows: links and buttons that open beside what was pressed.
+// One menu for all rows, beside what was pressed.
 const menu = store(null);
 export const menuButton = (text, label, items) => html`<button
 	class="opens"
@@ -145,21 +163,14 @@ export function Menus() {
 		open.anchor.focus();
 		act?.();
 	};
-	const move = (event) => {
-		const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-		if (!step) return;
-		event.preventDefault();
-		const all = [...it.current.querySelectorAll("a, button")];
-		all.at((all.indexOf(document.activeElement) + step) % all.length).focus();
-	};
-	return html`<ul ref=${it} popover="auto" class="menu" onKeyDown=${move}>
+	return html`<ul ref=${it} popover="auto" class="menu">
 		${open?.items.map(({ text, to, act }) => html`<li key=${text}>
 			${to ? html`<a href=${to} onClick=${choose()}>${text}</a>` : button(text, choose(act))}
 		</li>`)}
 	</ul>`;
 }
 
-// What a row needs beside its list, asked for once the row is seen, a few at a time.
+// What a row needs beside its list, once it is seen, a few at a time.
 const waiting = [];
 let asking = 0;
 function next() {
