@@ -15,7 +15,7 @@ EXAMPLES := 100
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz load connector flows infra vendor snapshot clean
+.PHONY: help setup lock demo up doctor test fuzz load connector flows infra vendor pictures snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -65,6 +65,9 @@ vendor: ## Bundle the library of the console anew: console/preact.js and its lic
 		node_modules/.bin/terser --module --ecma 2020 --compress passes=3 --mangle \
 		--format "preamble='/* $(wordlist 1,2,$(VENDORED)); see preact.licenses.txt */'" > ../../console/preact.js
 	@cat .local/vendor/node_modules/{preact,htm}/LICENSE > console/preact.licenses.txt
+
+pictures: setup ## Take the pictures of the console in docs/ anew (needs Chromium)
+	PICTURES=1 $(VENV)/bin/pytest tests/console/test_pictures.py
 
 snapshot: setup ## Write down anew what the templates in infra/ would deploy
 	$(PYTHON) -m tests.infra.compiler

@@ -37,7 +37,7 @@ const resume = (flow) =>
 
 // The page of its delivery shows what the flow answers.
 export const test = (flow) =>
-	post(path(flow, "test")).then(({ eventId }) => go(["flows", flow.id, eventId]), (error) => say(error.message));
+	post(path(flow, "test")).then(({ eventId }) => go(["flows", flow.id, eventId], { isNew: 1 }), (error) => say(error.message));
 
 const NUMBERS = ["threshold", "rearmMargin", "maxAgeHours"];
 
@@ -45,8 +45,8 @@ const NUMBERS = ["threshold", "rearmMargin", "maxAgeHours"];
 const edit = (flow) =>
 	ask(T.edit, {
 		fields: [
-			field(T.label, html`<input name="label" maxlength="200" value=${flow.label ?? ""} />`),
-			NUMBERS.map((name) => name in flow && field(words(name), html`<input name=${name} required inputmode="decimal" value=${flow[name]} />`)),
+			field(T.label, html`<input name="label" maxlength="200" defaultValue=${flow.label} />`),
+			NUMBERS.map((name) => name in flow && field(words(name), html`<input name=${name} required inputmode="decimal" defaultValue=${flow[name]} />`)),
 			flow.direction && field(words("direction"), select("direction", flow.direction, ["above", "below", "either"].map((one) => [one, words(one)]))),
 		],
 		confirm: T.save,

@@ -63,7 +63,7 @@ function Frame() {
 	const instances = (load.data?.instances ?? []).filter((one) => one.instanceId !== "*");
 	const instance = params.instance ?? instances[0]?.instanceId;
 	useEffect(() => {
-		document.title = `${T.screens[path[0]] ?? T.lost} · ${T.title}`;
+		document.title = `${path[0] in SCREENS ? T[path[0]] : T.lost} · ${T.title}`;
 		main.current.focus();
 		scrollTo(0, 0);
 	}, [path.join("/")]);
@@ -81,11 +81,11 @@ function Frame() {
 			${button(T.leave, () => leave(), "quiet")}
 		</header>
 		<nav aria-label=${T.sections}>
-			${NAV.map((name) => html`<a href=${href([name])} aria-current=${path[0] === name && "page"}>${T.screens[name]}</a>`)}
+			${NAV.map((name) => html`<a href=${href([name])} aria-current=${path[0] === name && "page"}>${T[name]}</a>`)}
 		</nav>
 		<${Truth} ...${load} />
 		<main tabindex="-1" ref=${main}>
-			<${Screen} key=${`${path.join("/")} ${instance}`} ...${{ path, params, instance, load }} />
+			<${Screen} key=${path.join("/")} ...${{ path, params, instance, load }} />
 		</main>
 		<div class="notice" role="status">${said}</div>
 		<${Menus} /><${Dialogs} />`;

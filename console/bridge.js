@@ -9,7 +9,7 @@ import { useLoad } from "./store.js";
 import { T } from "./texts.js";
 import { ago, code, empty, facts, link, panel, table, tag, when } from "./ui.js";
 
-export const Bridge = ({ overview }) => [html`<h1>${T.screens.bridge}</h1>`, panel(overview, view)];
+export const Bridge = ({ overview }) => [html`<h1>${T.bridge}</h1>`, panel(overview, view)];
 
 function view({ version, instances, subscriptions, queues, held, deadLetters, timers = {} }) {
 	const polls = instances.flatMap(({ families, ...one }) => families.map((family) => ({ ...one, ...family })));
@@ -20,7 +20,7 @@ function view({ version, instances, subscriptions, queues, held, deadLetters, ti
 			...Object.entries(timers).map(([name, at]) => [words(name), when(at)]),
 			...Object.entries(subscriptions).map(([name, many]) => [T.flowsThatAre(name), link(number(many), ["flows"], { status: name, everywhere: 1 })]),
 			[T.backlog, link(count(held), ["flows"], { everywhere: 1 })],
-			[T.screens.letters, link(count(deadLetters), ["letters"])],
+			[T.letters, link(count(deadLetters), ["letters"])],
 		]),
 		html`<h2>${T.polls}</h2>`,
 		polls.some((one) => one.failingSince) && html`<div class="failure"><p>${T.pollsFail}</p><p>${T.doctor} ${code("make doctor")}</p></div>`,
@@ -68,9 +68,9 @@ export function Search({ instance, params: { q = "" } }) {
 		html`<h1>${T.found(q)}</h1>`,
 		panel(load, ({ events, flows, nodes }) => [
 			!events.length && !flows.length && !nodes.length && empty(T.foundNothing),
-			events.length > 0 && [html`<h2>${T.screens.events}</h2>`, eventTable(events)],
-			flows.length > 0 && [html`<h2>${T.screens.flows}</h2>`, flowTable(flows)],
-			nodes.length > 0 && [html`<h2>${T.screens.status}</h2>`, nodeTable(T.screens.status, nodes, instance)],
+			events.length > 0 && [html`<h2>${T.events}</h2>`, eventTable(events)],
+			flows.length > 0 && [html`<h2>${T.flows}</h2>`, flowTable(flows)],
+			nodes.length > 0 && [html`<h2>${T.status}</h2>`, nodeTable(T.status, nodes, instance)],
 		]),
 	];
 }

@@ -12,7 +12,7 @@ import { button, chips, copyable, empty, failure, field, json, link, panel, sele
 export function Create({ instance, params, nameOf }) {
 	const load = useLoad("catalog", catalog, true);
 	return [
-		html`<h1>${T.screens.create}<small>${params.name ?? nameOf(instance)}</small></h1>`,
+		html`<h1>${T.create}<small>${params.name ?? nameOf(instance)}</small></h1>`,
 		panel(load, ({ triggers, server }) => {
 			const fitting = triggers.filter((one) => fits(one, params));
 			const trigger = fitting.find((one) => one.trigger === params.trigger) ?? fitting[0];

@@ -16,7 +16,7 @@ export function Events({ instance, params: { type, since, until } }) {
 	const path = at(["events"], { instanceId: instance, type, since, until, limit: PAGE });
 	const load = useLoad(instance && `${path} ${many}`, () => pages(path, many));
 	const types = useLoad("event-types", () => once("event-types"), true).data?.value ?? [];
-	return html`<h1>${T.screens.events}</h1>
+	return html`<h1>${T.events}</h1>
 		<div class="filters">
 			${selectField(T.type, "type", type, types.map((one) => [one.type, words(one.type)]))}
 			${timeField(T.since, "since", since)}${timeField(T.until, "until", until)}
@@ -27,7 +27,7 @@ export function Events({ instance, params: { type, since, until } }) {
 		])}`;
 }
 
-export const eventTable = (events) => table(T.screens.events, events, (one) => one.id, [
+export const eventTable = (events) => table(T.events, events, (one) => one.id, [
 	[T.event, (one) => link(titleOf(one), ["events", one.id])],
 	[T.happened, (one) => ago(one.time)],
 	[T.type, (one) => words(one.type)],
@@ -43,22 +43,22 @@ function fate({ deliveries }) {
 }
 
 export function Event({ ids: [id] }) {
-	const load = useLoad(id, () => get(at(["events", id])));
+	const load = useLoad(id, () => Promise.all([get(at(["events", id])), get("subscriptions")]));
 	return [
-		back(T.screens.events, ["events"]),
-		panel(load, ({ deliveries, ...event }) => [
+		back(T.events, ["events"]),
+		panel(load, ([{ deliveries, ...event }, flows]) => [
 			html`<h1>${titleOf(event)}</h1>`,
 			facts([[T.happened, when(event.time)], [T.type, code(event.type)], [T.subject, event.subject], [T.id, code(id)]]),
 			html`<h2>${T.way}</h2>`,
-			deliveries.length ? copies(event, deliveries) : empty(T.matchedNobody),
+			deliveries.length ? copies(event, deliveries, new Map(flows.value.map((one) => [one.id, one.label]))) : empty(T.matchedNobody),
 			html`<h2>${T.json}</h2>`,
 			json(T.json, event),
 		]),
 	];
 }
 
-const copies = (event, deliveries) => table(T.way, deliveries, (one) => one.subscriptionId, [
-	[T.screens.flow, (one) => link(one.subscriptionId, ["flows", one.subscriptionId, event.id])],
+const copies = (event, deliveries, labels) => table(T.way, deliveries, (one) => one.subscriptionId, [
+	[T.flow, (one) => link(labels.get(one.subscriptionId) ?? one.subscriptionId, ["flows", one.subscriptionId, event.id])],
 	[T.stage, (one) => status(one.stage)],
 	[T.attempts, (one) => one.attempts, true],
 	[T.answer, answer],

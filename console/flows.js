@@ -40,9 +40,9 @@ function standing({ status: value, statusReason, statusSince }) {
 
 export function Flows({ instance, params }) {
 	const load = useLoad("subscriptions", () => get("subscriptions"));
-	const create = link(T.screens.create, ["create"], {}, "button");
+	const create = link(T.create, ["create"], {}, "button");
 	return [
-		html`<h1>${T.screens.flows} ${create}</h1>`,
+		html`<h1>${T.flows} ${create}</h1>`,
 		panel(load, ({ value }) => (value.length ? list(value, instance, params) : empty(html`<p>${T.noFlows}</p>`, create))),
 	];
 }
@@ -65,7 +65,7 @@ function list(all, instance, { everywhere, status, trigger, q = "", field: name,
 		${shown.length ? flowTable(shown) : empty(T.nothingShown)}`;
 }
 
-export const flowTable = (flows) => table(T.screens.flows, flows, (flow) => flow.id, [
+export const flowTable = (flows) => table(T.flows, flows, (flow) => flow.id, [
 	[T.label, (flow) => link(flow.label ?? flow.id, ["flows", flow.id])],
 	[T.trigger, (flow) => words(flow.trigger)],
 	[T.scope, scope],
@@ -84,7 +84,7 @@ export function Flow({ ids: [id], params: { stage }, nameOf }) {
 	const path = at(["subscriptions", id, "deliveries"], { stage, limit: PAGE });
 	const deliveries = useLoad(`${path} ${many}`, () => pages(path, many));
 	return [
-		back(T.screens.flows, ["flows"]),
+		back(T.flows, ["flows"]),
 		panel(flow, (found) => flowView(found, nameOf)),
 		html`<h2>${T.deliveries}</h2>`,
 		chips(T.stage, stage, [["", T.all], ...STAGES.map((one) => [one, statusWord(one)])], (one) => change({ stage: one })),
@@ -122,7 +122,7 @@ const deliveryTable = (id, deliveries) => table(T.deliveries, deliveries, (one) 
 	[T.actions, (one) => button(T.send, () => send(id, one), "small", T.sendOf(one.eventId)), true],
 ]);
 
-export const answer = ({ status, reason }) => (status || reason ? [status, small(reason)] : "–");
+export const answer = ({ status, reason }) => (reason?.includes(status) ? reason : status || reason ? [status, small(reason)] : "–");
 const run = ({ runId, runUrl }) => (runUrl ? html`<a href=${runUrl} rel="noreferrer" target="_blank">${T.run}</a>` : runId ? code(runId) : "–");
 
 const send = (id, { eventId, stage }) =>
@@ -131,18 +131,18 @@ const send = (id, { eventId, stage }) =>
 		act: () => post(at(["subscriptions", id, "deliveries", eventId, "redeliver"])).then(() => T.sent),
 	});
 
-export function Delivery({ ids: [id, eventId] }) {
+export function Delivery({ ids: [id, eventId], params: { isNew } }) {
 	const load = useLoad(`${id} ${eventId}`, () => get(at(["subscriptions", id, "deliveries", eventId])));
-	// The first attempt is being made.
-	const isNew = load.data && !load.data.attempts && load.data.stage !== "held";
+	// What was just sent may be unknown yet; its first attempt is being made.
+	const isUnderWay = isNew && !load.data?.attempts;
 	useEffect(() => {
-		const timer = isNew && setInterval(load.reload, 1_000);
+		const timer = isUnderWay && setInterval(load.reload, 1_000);
 		return () => clearInterval(timer);
-	}, [isNew]);
+	}, [isUnderWay]);
 	return [
-		back(T.screens.flow, ["flows", id]),
+		back(T.flow, ["flows", id]),
 		html`<h1>${T.delivery}</h1>`,
-		panel(load, (one) => [
+		panel(isUnderWay && load.error?.status === 404 ? {} : load, (one) => [
 			one.event.data.test && html`<p>${tag("calm", T.isTest)}</p>`,
 			html`<div class="buttons start">${button(T.send, () => send(id, one))}</div>`,
 			facts([

@@ -17,7 +17,7 @@ async function find({ flow, kind, since }) {
 export function Letters({ params }) {
 	const { flow, kind, since, reason = "" } = params;
 	const load = useLoad(`letters ${flow} ${kind} ${since}`, () => find(params));
-	return html`<h1>${T.screens.letters}</h1>
+	return html`<h1>${T.letters}</h1>
 		${chips(T.kind, kind, [["", T.all], ...Object.entries(T.kinds)], (one) => change({ kind: one }))}
 		<div class="filters">
 			${timeField(T.since, "since", since)}
@@ -42,8 +42,8 @@ function groups({ letters, more, flows }, params) {
 	return [
 		redeliverAll(shown),
 		more && html`<p>${T.notAll(number(letters.length))}</p>`,
-		table(T.screens.letters, [...all], ([key]) => key, [
-			[T.screens.flow, ([, some]) => link(name(some), ["letters"], { ...params, flow: some[0].subscriptionId, reason: some[0].reason })],
+		table(T.letters, [...all], ([key]) => key, [
+			[T.flow, ([, some]) => link(name(some), ["letters"], { ...params, flow: some[0].subscriptionId, reason: some[0].reason })],
 			[T.reason, ([, some]) => some[0].reason],
 			[T.count, ([, some]) => number(some.length), true],
 			[T.first, ([, some]) => ago(some.at(-1).recordedAt)],
@@ -58,7 +58,7 @@ function redeliverAll(letters) {
 	return some.length > 0 && html`<p>${button(T.redeliverMany(some.length), () => redeliver(some), "main")}</p>`;
 }
 
-const single = (letters) => table(T.screens.letters, letters, (one) => one.id, [
+const single = (letters) => table(T.letters, letters, (one) => one.id, [
 	[T.event, (one) => [link(one.eventType ? words(one.eventType) : T.kinds[one.kind], ["letters", one.id]), small(one.eventId)]],
 	[T.recorded, (one) => when(one.recordedAt)],
 	[T.attempts, (one) => one.attempts, true],
@@ -96,7 +96,7 @@ export function Letter({ ids: [id] }) {
 	const load = useLoad(id, () => get(at(["dead-letters", id])));
 	const home = () => go(["letters"]);
 	return [
-		back(T.screens.letters, ["letters"]),
+		back(T.letters, ["letters"]),
 		html`<h1>${T.letter}</h1>`,
 		panel(load, (one) => [
 			html`<div class="buttons start">
@@ -106,7 +106,7 @@ export function Letter({ ids: [id] }) {
 			facts([
 				[T.reason, one.reason],
 				[T.recorded, when(one.recordedAt)],
-				[T.screens.flow, one.subscriptionId && link(one.subscriptionId, ["flows", one.subscriptionId])],
+				[T.flow, one.subscriptionId && link(one.subscriptionId, ["flows", one.subscriptionId])],
 				[T.event, one.eventId && link(one.eventId, ["events", one.eventId])],
 				[T.attempts, one.attempts],
 				[T.answer, one.status],

@@ -27,7 +27,7 @@ export function useNodes(instance) {
 
 export function Status({ instance, params: { status: filter }, overview, nameOf: named }) {
 	const load = useLoad(instance, () => get(at(["instances", instance, "status"])));
-	const title = html`<h1>${T.screens.status}${small(instance && named(instance))}</h1>`;
+	const title = html`<h1>${T.status}${small(instance && named(instance))}</h1>`;
 	if (!instance) return [title, panel(overview, () => empty(T.noEnvironment))];
 	return [title, panel(load, ({ value }) => (value.length ? nodes(value, instance, filter) : empty(T.nothingRefreshed)))];
 }
@@ -55,8 +55,8 @@ export const nodeTable = (caption, some, instance) => table(caption, some, (node
 	[T.status, (node) => progress(node, status(node.status), "plain")],
 	[T.refreshed, (node) => ago(node.completedAt)],
 	[T.duration, (node) => (node.durationSeconds === undefined ? "–" : duration(node.durationSeconds)), true],
-	[T.screens.flows, watching],
-	[T.actions, (node) => menuButton(T.screens.flows, T.flowsOf(nameOf(node)), () => items(node, instance)), true],
+	[T.flows, watching],
+	[T.actions, (node) => menuButton(T.flows, T.flowsOf(nameOf(node)), () => items(node, instance)), true],
 ]);
 
 const progress = (node, text, kind) =>
@@ -76,7 +76,7 @@ function items(node, instance) {
 	const { id, field, isFixed } = groupOf(node.operationType);
 	const what = { group: id, name: nameOf(node), [field ?? "operation"]: node.identifier };
 	return [
-		{ text: T.screens.create, to: href(["create"], what) },
+		{ text: T.create, to: href(["create"], what) },
 		{ text: T.myFlows, to: mine(node) },
 		...(isFixed ? [] : [{ text: T.refreshNow, act: () => refreshNow(node, instance) }]),
 	];
@@ -98,8 +98,8 @@ export function Job({ ids: [id], instance, params: { operation, of } }) {
 	const all = useLoad(of && instance, () => get(at(["instances", instance, "status"])));
 	const isIt = (one) => one.operationType === operation && (one.identifier ?? one.name) === of;
 	return [
-		back(T.screens.status, ["status"]),
-		html`<h1>${T.screens.jobs}${small(of && all.data && nameOf(all.data.value.find(isIt) ?? {}))}</h1>`,
+		back(T.status, ["status"]),
+		html`<h1>${T.jobs}${small(of && all.data && nameOf(all.data.value.find(isIt) ?? {}))}</h1>`,
 		of && panel(all, ({ value }) => value.filter(isIt).map(nodeFacts)),
 		isKnown ? panel(job, (found) => jobView(found, instance)) : empty(T.noJob),
 	];

@@ -3,17 +3,18 @@ const many = (count, one, more = `${one}s`) => `${count} ${count === 1 ? one : m
 
 export const T = {
 	title: "Event Bridge",
-	screens: {
-		status: "Status",
-		flows: "Flows",
-		flow: "Flow",
-		letters: "Dead letters",
-		events: "Events",
-		bridge: "Bridge",
-		create: "Create a flow",
-		jobs: "Progress details",
-		search: "Search",
-	},
+
+	// Screens
+	status: "Status",
+	flows: "Flows",
+	flow: "Flow",
+	letters: "Dead letters",
+	events: "Events",
+	bridge: "Bridge",
+	create: "Create a flow",
+	jobs: "Progress details",
+	search: "Search",
+
 	groups: {
 		dataSources: "Data sources",
 		unification: "Unification",
@@ -44,7 +45,6 @@ export const T = {
 	skip: "Skip to the content",
 	sections: "Sections",
 	environment: "Environment",
-	search: "Search",
 	searchHint: "Id, label, data source, segment",
 	utc: "UTC",
 	pauseRefresh: "Pause",
@@ -83,7 +83,6 @@ export const T = {
 
 	// Columns and facts
 	name: "Name",
-	status: "Status",
 	refreshed: "Refreshed",
 	duration: "Duration",
 	actions: "Actions",

@@ -76,8 +76,8 @@ export function copyable(label, text) {
 }
 
 export const field = (label, input, hint) => html`<label class="field"><span>${label}</span>${input}${small(hint)}</label>`;
-export const select = (name, value, options, onChange) => html`<select name=${name} value=${value} onChange=${onChange}>
-	${options.map(([one, text]) => html`<option value=${one}>${text}</option>`)}
+export const select = (name, value, options, onChange) => html`<select name=${name} onChange=${onChange}>
+	${options.map(([one, text]) => html`<option value=${one} selected=${one === value}>${text}</option>`)}
 </select>`;
 
 // A time to filter by, kept in the address.
