@@ -46,7 +46,7 @@ const edit = (flow) =>
 	ask(T.edit, {
 		fields: [
 			field(T.label, html`<input name="label" maxlength="200" defaultValue=${flow.label} />`),
-			NUMBERS.map((name) => name in flow && field(words(name), html`<input name=${name} required inputmode="decimal" defaultValue=${flow[name]} />`)),
+			NUMBERS.map((name) => name in flow && field(words(name), html`<input name=${name} required defaultValue=${flow[name]} />`)),
 			flow.direction && field(words("direction"), select("direction", flow.direction, ["above", "below", "either"].map((one) => [one, words(one)]))),
 		],
 		confirm: T.save,

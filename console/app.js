@@ -40,7 +40,7 @@ function Enter() {
 		enter({ key: key.trim(), token: token.trim() }, keep);
 	};
 	const { why } = useStore(entered);
-	const secret = { type: "password", autocomplete: "off", spellcheck: false };
+	const secret = { type: "password", autocomplete: "off" };
 	return html`<main class="enter">
 		<form onSubmit=${submit}>
 			<h1><img src="icon.svg" alt="" />${T.title}</h1>
@@ -84,7 +84,7 @@ function Frame() {
 			${NAV.map((name) => html`<a href=${href([name])} aria-current=${path[0] === name && "page"}>${T[name]}</a>`)}
 		</nav>
 		<${Truth} ...${load} />
-		<main tabindex="-1" ref=${main}>
+		<main id="main" tabindex="-1" ref=${main}>
 			<${Screen} key=${path.join("/")} ...${{ path, params, instance, load }} />
 		</main>
 		<div class="notice" role="status">${said}</div>
@@ -110,10 +110,10 @@ function Truth({ data, error }) {
 		return () => clearInterval(timer);
 	}, []);
 	const toggle = (text, isOn, one) => html`<button class="quiet" aria-pressed=${isOn} onClick=${() => one.set(!isOn)}>${text}</button>`;
-	return html`<div class="truth">
+	return html`<section class="truth" aria-label=${T.bridge}>
 		<p>${data ? sentence(data) : error ? tag("bad", error.message) : T.loading}</p>
 		<div class="buttons">${toggle(T.utc, isUtc, utc)}${toggle(T.pauseRefresh, isPaused, paused)}${button(T.refresh, refresh, "quiet")}</div>
-	</div>`;
+	</section>`;
 }
 
 function sentence({ instances, subscriptions, deadLetters, held }) {

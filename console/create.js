@@ -45,7 +45,7 @@ function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 		<div class="form">
 			${fields.map((one) => html`<${Input} key=${one.name} ...${one} value=${filled[one.name]} instance=${instance} set=${set(one.name)} />`)}
 			${field(T.label, html`<input value=${label} maxlength="200" onInput=${set("label")} />`, T.labelHint)}
-			${field(T.id, html`<input value=${id} maxlength="64" pattern="[A-Za-z0-9._\-]+" onInput=${set("id")} />`, T.idHint)}
+			${field(T.id, html`<input value=${id} onInput=${set("id")} />`, T.idHint)}
 		</div>
 		${"threshold" in filled && html`<${Values} instance=${instance} ...${filled} />`}
 		${missing.length > 0 && html`<p class="hint" role="status">${T.missing(missing.join(", "))}</p>`}
@@ -68,11 +68,11 @@ function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 		<h2>${T.sample}</h2><${Sample} type=${trigger.type} instance=${instance} />`;
 }
 
-function Input({ name, title, description, options, type, isRequired, value, instance, set }) {
+function Input({ name, title, description, options, isRequired, value, instance, set }) {
 	const label = isRequired ? `${title} *` : title;
 	if (options) return field(label, select(name, value, [...(value ? [] : [["", "–"]]), ...options.map((one) => [one, words(one)])], set), description);
 	const list = RESOURCES.includes(name) ? `all-${name}` : undefined;
-	const input = html`<input name=${name} value=${value} required=${isRequired} list=${list} inputmode=${type === "number" && "decimal"} onInput=${set} />`;
+	const input = html`<input name=${name} value=${value} required=${isRequired} list=${list} onInput=${set} />`;
 	return field(label, [input, list && html`<${Names} id=${list} field=${name} instance=${instance} />`], description);
 }
 

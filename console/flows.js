@@ -47,10 +47,10 @@ export function Flows({ instance, params }) {
 	];
 }
 
-function list(all, instance, { everywhere, status, trigger, q = "", field: name, value = "" }) {
+function list(all, instance, { everywhere, status, trigger, q = "", field, value = "", name }) {
 	const here = all.filter((flow) => everywhere || [instance, "*"].includes(flow.instanceId));
 	// Of a row of the status page: by its name, or of any.
-	const watches = (flow) => !name || (flow[name] ? flow[name].toLowerCase() === value.toLowerCase() : watched(flow) === name);
+	const watches = (flow) => !field || (flow[field] ? flow[field].toLowerCase() === value.toLowerCase() : watched(flow) === field);
 	const mine = here.filter((flow) => watches(flow) && JSON.stringify(flow).toLowerCase().includes(q.toLowerCase()));
 	const shown = mine.filter((flow) => (!status || flow.status === status) && (!trigger || flow.trigger === trigger));
 	const slugs = [...new Set(here.map((flow) => flow.trigger))].sort();
@@ -60,7 +60,7 @@ function list(all, instance, { everywhere, status, trigger, q = "", field: name,
 			${selectField(T.trigger, "trigger", trigger, slugs.map((slug) => [slug, words(slug)]))}
 			${textField(T.contains, "q", q)}
 			<label class="check"><input type="checkbox" checked=${Boolean(everywhere)} onChange=${({ target }) => change({ everywhere: target.checked && 1 })} /> ${T.everywhere}</label>
-			${name && button(T.only(value), () => change({ field: "", value: "" }), "chip")}
+			${field && button(T.only(name), () => change({ field: "" }), "chip")}
 		</div>
 		${shown.length ? flowTable(shown) : empty(T.nothingShown)}`;
 }

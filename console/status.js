@@ -70,13 +70,13 @@ function watching(node) {
 	return html`<a href=${mine(node)} class=${(subscriptions.failing || subscriptions.suspended) && "bad"}>${text}</a>`;
 }
 
-const mine = ({ operationType, identifier }) => href(["flows"], { field: groupOf(operationType).field, value: identifier });
+const mine = (node) => href(["flows"], { field: groupOf(node.operationType).field, value: node.identifier, name: nameOf(node) });
 
 function items(node, instance) {
 	const { id, field, isFixed } = groupOf(node.operationType);
-	const what = { group: id, name: nameOf(node), [field ?? "operation"]: node.identifier };
+	const what = field ? { [field]: node.identifier } : { stage: id === "other" ? node.operationType : id };
 	return [
-		{ text: T.create, to: href(["create"], what) },
+		{ text: T.create, to: href(["create"], { group: id, name: nameOf(node), ...what }) },
 		{ text: T.myFlows, to: mine(node) },
 		...(isFixed ? [] : [{ text: T.refreshNow, act: () => refreshNow(node, instance) }]),
 	];
