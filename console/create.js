@@ -141,7 +141,7 @@ function Wait({ trigger, instance, id }) {
 		const path = at(["subscriptions"], { trigger: trigger.trigger, instanceId: instance });
 		const isIt = (one) => one.id === id || new Date(one.createdAt) > since;
 		const look = () => document.hidden || get(path).then(({ value }) => set({ found: value.find(isIt) }), (error) => set({ error }));
-		const timer = setInterval(look, 3_000);
+		const timer = setInterval(look, 2_000);
 		return () => clearInterval(timer);
 	}, [found, id]);
 	if (error) return failure({ error });

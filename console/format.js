@@ -43,9 +43,9 @@ export function words(name = "") {
 
 const TONES = {
 	ok: "successful succeeded active delivered updated completed",
-	bad: "failed timedout dead suspended failing aborted",
+	bad: "failed timedout dead suspended failing",
 	busy: "running queued refreshing updating attempting waiting inprogress",
-	calm: "skipped canceled cancelled deleted paused held notstarted",
+	calm: "skipped aborted canceled cancelled deleted paused held notstarted",
 };
 export const tone = (value) => Object.keys(TONES).find((one) => TONES[one].split(" ").includes(String(value).toLowerCase())) ?? "unknown";
 

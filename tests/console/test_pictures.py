@@ -26,7 +26,7 @@ async def test_a_picture_of_each_screen_that_a_page_shows(console: Console, name
     await console.page.route("**/instances/*/status", without_evil)
     page = (await console.open(PICTURES[name])).page
     await expect(console.row("Web shop").first).to_be_visible()
-    await expect(page.get_by_text("…", exact=True)).to_have_count(0)
+    await expect(page.locator("tr:nth-child(-n + 4)").get_by_text("…", exact=True)).to_have_count(0)
     folder = PROJECT / "docs" if os.environ.get("PICTURES") else tmp_path
     await page.screenshot(path=folder / name)
     assert (folder / name).stat().st_size > 10_000
