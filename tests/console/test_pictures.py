@@ -11,11 +11,10 @@ from tests.console.conftest import Console
 from tests.console.world import EVIL
 from tests.pages import PAGES, links
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
-
 PICTURES = {"console-status.png": "status", "console-flows.png": "flows"}
 
 
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("name", PICTURES)
 async def test_a_picture_of_each_screen_that_a_page_shows(console: Console, name: str, tmp_path: Path) -> None:
     async def without_evil(route: Route) -> None:
