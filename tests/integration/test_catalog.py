@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from local.stack import Answer
-from local.tenant.model import Instance
+from local.tenant.model import REFRESH_TOOK, Instance
 from local.tenant.tables import BOOLEAN, DATE_TIME, DECIMAL, INTEGER, STRING, Table
 from tests.integration.conftest import KEY, TOKEN, World, now, until
 
@@ -140,6 +140,9 @@ async def test_jobs_status_and_report(world: World, instance: Instance) -> None:
     job = await get(world, instance, f"/jobs/{jobs[0]['jobId']}")
     assert (job["jobId"], job["tasks"][0]["status"]) == (jobs[0]["jobId"], "failed")
     nodes = (await get(world, instance, "/status"))["value"]
+    assert [node["name"] for node in nodes if node.pop("durationSeconds", None) == REFRESH_TOOK.total_seconds()] == [
+        "Web"
+    ]
     watched = {node["operationType"]: node.pop("subscriptions", None) for node in nodes}
     assert {"ingestion", "segmentation", "measures"} <= watched.keys()
     nobody = {"active": 0, "failing": 0, "paused": 0, "suspended": 0}
