@@ -22,7 +22,8 @@ VIEWS = (
 
 async def violations(console: Console, *rules: str) -> list[str]:
     """What axe finds, by these rules or by all."""
-    await console.page.evaluate(AXE)
+    if not await console.page.evaluate("'axe' in window"):
+        await console.page.evaluate(AXE)
     found = await console.page.evaluate("rules => axe.run(rules.length ? { runOnly: rules } : {})", rules)
     return [
         f"{one['id']}: {node['html']} {node['failureSummary']}" for one in found["violations"] for node in one["nodes"]

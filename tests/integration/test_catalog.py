@@ -119,10 +119,14 @@ async def test_lists_what_there_is(world: World, instance: Instance, people: Tab
     assert [one["friendlyName"] for one in sources] == ["Sales", "Web"]
     (segment,) = (await get(world, instance, "/segments"))["value"]
     assert (segment["name"], segment["memberCount"], segment["state"]) == ("Big_Spenders", 900, "active")
-    assert await get(world, instance, "/segments/Big_Spenders") == segment
+    single = await get(world, instance, "/segments/Big_Spenders")
+    assert [one["value"] for one in single.pop("history")] == [900]
+    assert single == segment
     (measure,) = (await get(world, instance, "/measures"))["value"]
     assert (measure["name"], measure["value"], measure["scalar"]) == ("Revenue", 900.5, True)
-    assert await get(world, instance, "/measures/Revenue") == measure
+    single = await get(world, instance, "/measures/Revenue")
+    assert [one["value"] for one in single.pop("history")] == [900.5]
+    assert single == measure
     (table,) = (await get(world, instance, "/tables"))["value"]
     assert (table["name"], table["qualifiedName"], table["type"]) == ("People", people.name, "profile")
     detail = await get(world, instance, "/tables/People")
