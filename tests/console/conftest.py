@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from local.install_azurite import install
 from tests.console.world import World, a_retailer, after_a_bad_night, stack_of
@@ -19,7 +19,8 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-WITHIN = 10_000  # milliseconds
+WITHIN = 20_000  # milliseconds: a busy machine is no fault of the page
+expect.set_options(timeout=WITHIN)
 
 
 def chromium() -> str:
