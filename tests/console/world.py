@@ -82,7 +82,7 @@ class World:
         assert await self.stack.run_timer("poll_refreshes")
         assert await self.stack.run_timer("poll_thresholds")
 
-    async def until(self, path: str, holds: Callable[[Any], bool], within: float = 20) -> Any:  # noqa: ANN401 - its JSON
+    async def until(self, path: str, holds: Callable[[Any], bool], within: float = 60) -> Any:  # noqa: ANN401 - its JSON
         """Ask until the answer is as wanted."""
         deadline = time.monotonic() + within
         while not holds(found := await self.call("GET", path)):
