@@ -7,7 +7,7 @@ from typing import Any
 from connector.picking import DYNAMIC_ROW, PICK_LISTS, offer_in_body, offer_in_parameter
 from connector.placeholders import Placeholder, address, words_of
 from connector.schemas import Json, Schemas, words
-from shared.domain.subscriptions import TRIGGERS, Trigger
+from shared.domain.triggers import TRIGGERS, Trigger
 from triggers.description import data_schema
 from triggers.openapi import describe
 from triggers.operations import Operation
@@ -43,6 +43,20 @@ HINTS = {
     "measure-threshold-crossed": "To try it, pick a threshold near the measure's value and refresh the measure.",
     "system-refresh-completed": "To try it, run a full refresh in Customer Insights and wait for its end.",
     "unification-refresh-completed": "To try it, run the unification in Customer Insights and wait for its end.",
+    "stage-refresh-completed": "To try it, refresh the segments in Customer Insights and wait for the end of that.",
+    "segment-refresh-failed": "To try it, refresh a segment whose attribute does not exist any more.",
+    "measure-refresh-failed": "To try it, refresh a measure whose attribute does not exist any more.",
+    "export-refresh-failed": "To try it, run an export whose sign-in has expired.",
+    "data-source-credentials-expired": "To try it, revoke the sign-in of a data source and refresh it.",
+    "segment-deactivated": "To try it, deactivate a segment in Customer Insights.",
+    "data-source-refresh-overdue": "To try it, allow fewer hours than have passed since the last refresh.",
+    "system-refresh-overdue": "To try it, allow fewer hours than have passed since the last full refresh.",
+    "polling-failed": "To try it, give the bridge a wrong subscription key for a quarter of an hour.",
+    "polling-recovered": "To try it, make polling fail for a quarter of an hour, and mend it.",
+    "events-missed": "It happens after a long standstill only; to try it, call its subscription's test route.",
+    "subscription-failing": "To try it, have a flow's trigger answer 500, and refresh a data source five times.",
+    "subscription-suspended": "To try it, switch off another flow that has subscribed, and wait for its next event.",
+    "subscription-resumed": "To try it, switch a flow on again that was suspended.",
 }
 
 # What a flow sees of the envelope (CloudEvents 1.0); the rest arrives as well.

@@ -33,6 +33,25 @@ PICK_LISTS = {
     "partition": PickList("ListPartitions", "name", "name"),
 }
 
+# A field for each dimension of the measure that was picked.
+DEPENDENT: Mapping[str, Json] = {
+    "dimensions": {
+        "x-ms-dynamic-schema": {
+            "operationId": "GetMeasure",
+            "parameters": {"instanceId": {"parameter": "instanceId"}, "name": {"parameter": "measureName"}},
+            "value-path": "dimensionsSchema",
+        },
+        "x-ms-dynamic-properties": {
+            "operationId": "GetMeasure",
+            "parameters": {
+                "instanceId": {"parameterReference": "body/instanceId"},
+                "name": {"parameterReference": "body/measureName"},
+            },
+            "itemValuePath": "dimensionsSchema",
+        },
+    }
+}
+
 _ROW = ("instanceId", "table")
 DYNAMIC_ROW: Json = {
     "x-ms-dynamic-schema": {
@@ -56,9 +75,10 @@ def offer_in_parameter(parameter: Json, path: str, paths: Mapping[str, Json]) ->
 
 
 def offer_in_body(body: Json, paths: Mapping[str, Json]) -> None:
-    """Give the properties of a body their pick-lists."""
+    """Give the properties of a body their pick-lists, and the fields that depend on what was picked."""
     for name, schema in body.get("properties", {}).items():
         _offer(schema, PICK_LISTS.get(name), paths, "body/")
+        schema.update(DEPENDENT.get(name, {}))
 
 
 def _offer(target: Json, picked: PickList | None, paths: Mapping[str, Json], place: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 type Json = dict[str, Any]
 
 # Written anew below, or of no use: the designer shows `x-ms-summary`, and the bridge itself checks for extra keys.
-REWRITTEN = {"$defs", "$ref", "additionalProperties", "anyOf", "const", "items", "properties", "title"}
+REWRITTEN = {"$defs", "$ref", "additionalProperties", "anyOf", "const", "items", "properties", "propertyNames", "title"}
 
 
 def words(name: str) -> str:
@@ -48,7 +48,9 @@ class Schemas:
     def _flat(self, schema: Json) -> Json:
         """The schema without null, and without a reference: nothing beside a reference counts in OpenAPI 2.0."""
         if "anyOf" in schema:
-            (value,) = (one for one in schema["anyOf"] if one != {"type": "null"})
+            values = [one for one in schema["anyOf"] if one != {"type": "null"}]
+            # OpenAPI 2.0 knows no choice of types: what may be several may be anything.
+            value = values[0] if len(values) == 1 else {}
             schema = {**value, **{key: one for key, one in schema.items() if (key, one) != ("default", None)}}
         return {**self.model(schema["$ref"]), **schema} if "$ref" in schema else schema
 

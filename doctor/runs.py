@@ -6,11 +6,12 @@ the newest come first, that a unification ends with a merge task, and that the f
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from doctor.findings import Finding, fine, listed, unseen, wrong
 from doctor.probing import Json, values_at
-from shared.domain import resources
+from shared.domain import resources, stages
 from shared.domain.jobs import has_ended
 from shared.domain.refreshes import FEED_LAG, SAME_REFRESH
 from shared.domain.resources import DataSource, Job, Node
@@ -29,7 +30,7 @@ def check_jobs(jobs: Sequence[Job], document: Json) -> list[Finding]:
     findings += [_full_refresh(kind, jobs, document) for kind in _KINDS]
     do = "Have the bridge start one, and look at the tasks of that job: map and match must stand before the merge."
     started = unseen("What a unification runs that the bridge itself starts is not seen without starting one.", do)
-    return [*findings, _unification(jobs), started]
+    return [*findings, _unification(jobs), _operations(jobs), _scheduled(jobs), started]
 
 
 def _order(jobs: Sequence[Job]) -> Finding:
@@ -81,6 +82,37 @@ def _task_counts(job: Job) -> str:
     return "tasks: " + (listed([f"{count} {name}" for name, count in counts.items()], 20) or "none")
 
 
+def _operations(jobs: Sequence[Job]) -> Finding:
+    """List every operation type that the latest jobs and their tasks show, and the stages that they are taken for."""
+    found = Counter(task.operation_type for job in jobs for task in job.tasks or ())
+    found.update(dict.fromkeys((job.operation_type for job in jobs if job.operation_type), 0))
+    own = sorted(name for name in found if stages.stage_of(name) == name and name != resources.ALL)
+    text = f"The latest {len(jobs)} jobs show these operation types: {listed(sorted(found), 60)}."
+    if not own:
+        return fine(f"{text} Each of their tasks belongs to a stage that the bridge knows.")
+    return unseen(
+        f"{text} The bridge tells of these as stages under their own names: {listed(own, 60)}.",
+        "If one of them is the sync to Dataverse, or a part of another stage, report it.",
+    )
+
+
+def _scheduled(jobs: Sequence[Job]) -> Finding:
+    """Tell which operation types scheduled jobs bear: one full refresh may be several jobs with narrower scopes."""
+    counts = Counter(job.operation_type or "none" for job in jobs if job.submission_kind == resources.SCHEDULED)
+    if not counts:
+        return unseen(
+            f"Among the latest {len(jobs)} jobs none is scheduled.", "Run this again after the next schedule."
+        )
+    shown = listed([f"{count} {name}" for name, count in counts.most_common()], 60)
+    if counts.keys() == {resources.ALL}:
+        return fine(f"The scheduled jobs bear: {shown}.")
+    return unseen(
+        f"The scheduled jobs bear: {shown}.",
+        "The bridge takes a job of operationType all for a full refresh, and no other. Where a scheduled refresh shows "
+        "itself as several narrower jobs, use the stages, and report it.",
+    )
+
+
 def _unification(jobs: Sequence[Job]) -> Finding:
     merged = [job for job in jobs if any(task.operation_type == resources.MERGE for task in job.tasks or ())]
     if not merged:
@@ -97,7 +129,7 @@ def check_feeds(sources: Sequence[DataSource], nodes: Sequence[Node], jobs: Sequ
     """Look whether what tells of the refreshes of a data source can be brought together."""
     if not sources:
         return [unseen("There is no data source.")]
-    feeds = sort(Snapshot(sources, nodes, jobs))
+    feeds = sort(Snapshot(sources, nodes, jobs), {}, datetime.now(UTC))
     with_node = [source for source in sources if feeds.node_of(source)]
     with_task = [source for source in sources if feeds.tasks.get(source.id)]
     text = (

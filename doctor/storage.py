@@ -11,7 +11,15 @@ from azure.core.exceptions import ResourceNotFoundError
 from doctor.findings import Finding, Verdict, fine, listed, unseen, wrong
 from doctor.identity import check_azure_token
 from doctor.services import ROLES, Services, look
-from shared.adapters import delivery_table, due_table, event_table, letter_table, poll_table, queues, subscription_table
+from shared.adapters import (
+    delivery_table,
+    due_table,
+    event_table,
+    letter_table,
+    queues,
+    subscription_table,
+    timer_table,
+)
 from shared.adapters.checkpoint_blobs import CONTAINER
 from shared.adapters.cipher import CallbackCipher
 from shared.adapters.storage import Account
@@ -20,14 +28,14 @@ from shared.domain.signatures import context
 from shared.errors import ConfigurationError
 from shared.settings import Settings
 
-QUEUES = (queues.EVENTS, queues.DELIVERIES, queues.RELEASES, poll_table.POLLS)
+QUEUES = (queues.EVENTS, queues.DELIVERIES, queues.RELEASES, queues.POLLS)
 TABLES = (
     subscription_table.TABLE,
     delivery_table.DELIVERIES,
     due_table.DUE,
     event_table.EVENTS,
     letter_table.DEAD_LETTERS,
-    poll_table.POLLS,
+    timer_table.POLLS,
 )
 # What the identity asks for where there is no connection string.
 SCOPE = "https://storage.azure.com/.default"

@@ -3,10 +3,12 @@
 Rows are counted and never shown, nor is the address of a file, which may hold a signature.
 """
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from doctor.findings import Finding, fine, listed, sentence, unseen, wrong
 from doctor.probing import Api, Json, Seen, values_at
+from shared.domain.resources import Measure
 from shared.domain.rows import json_type
 from shared.insights import catalog_wire
 from shared.insights.paths import below, quoted
@@ -27,6 +29,24 @@ def check_tables(api: Api, instance_id: str) -> tuple[Json, list[Finding]]:
     if tables:
         findings += _one_table(api, instance_id, tables[0])
     return seen.document, findings
+
+
+def check_measure_table(api: Api, instance_id: str, measures: Sequence[Measure]) -> Finding:
+    """Look whether the table of a measure with dimensions bears its name, and columns named as the bridge takes it."""
+    measure = next((one for one in measures if one.dimensions), None)
+    if measure is None:
+        return unseen("The table of a measure with dimensions is not seen: there is no such measure.")
+    seen = api.see(below(instance_id, "data", quoted(measure.name)), query={"$top": "1", "$skip": "0"})
+    if seen.error is not None:
+        return wrong(
+            sentence(f"The table of a measure with dimensions: {seen.error}"), "Report this: no flow can watch it."
+        )
+    columns = {name for row in values_at(seen.document, "value") if isinstance(row, dict) for name in row}
+    missing = sorted({*measure.dimensions, *measure.aggregates} - columns)
+    if columns and missing:
+        text = f"The table of a measure with dimensions has no column for {listed(missing)}."
+        return wrong(text, "Report this: the bridge looks for columns of these names.")
+    return fine("The table of a measure with dimensions bears its name, and columns named as its definition has them.")
 
 
 def _types(document: Json) -> list[Finding]:

@@ -7,7 +7,7 @@ from doctor.findings import Finding, fine, sentence, wrong
 from doctor.probing import Api, Seen
 from doctor.runs import check_feeds, check_jobs
 from doctor.spellings import check_spellings
-from doctor.tables import check_tables
+from doctor.tables import check_measure_table, check_tables
 from doctor.values import check_measures, check_segments
 from shared.insights import catalog_wire, paths, wire
 from shared.insights.paths import Layouts, below, quoted
@@ -82,6 +82,7 @@ def check_instance(api: Api, instance_id: str) -> list[Finding]:
         findings += check_segments(segments.items)
     if measures.answers:
         findings += check_measures(measures.items, measures.document)
+        findings.append(check_measure_table(api, instance_id, measures.items))
     documents = {
         "data sources": sources.document,
         "workflow nodes": nodes.document,

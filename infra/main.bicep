@@ -90,6 +90,8 @@ param customerInsightsInstances string = ''
 param customerInsightsWorkflow string = ''
 param pollRefreshesSchedule string = ''
 param pollThresholdsSchedule string = ''
+param pollInlineMax string = ''
+param pollingFailedAfterSeconds string = ''
 param callbackAllowedHosts string = ''
 param callbackTimeoutSeconds string = ''
 param deliveryRetrySeconds string = ''
@@ -154,6 +156,8 @@ var settings = {
   CUSTOMER_INSIGHTS_CLIENT_ID: customerInsightsClientId
   POLL_REFRESHES_SCHEDULE: pollRefreshesSchedule
   POLL_THRESHOLDS_SCHEDULE: pollThresholdsSchedule
+  POLL_INLINE_MAX: pollInlineMax
+  POLLING_FAILED_AFTER_SECONDS: pollingFailedAfterSeconds
   CALLBACK_ALLOWED_HOSTS: callbackAllowedHosts
   CALLBACK_TIMEOUT_SECONDS: callbackTimeoutSeconds
   DELIVERY_RETRY_SECONDS: deliveryRetrySeconds

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from shared.insights.catalog import CatalogClient
     from shared.insights.partitions import PartitionsClient
     from shared.insights.rows import RowsClient
-    from shared.ports import DeadLetterLog, DeliveryStore, EventLog, SubscriptionStore
+    from shared.ports.deliveries import DeliveryStore
+    from shared.ports.logs import DeadLetterLog, EventLog
+    from shared.ports.subscriptions import SubscriptionStore
     from shared.telemetry import Telemetry
     from shared.usecases.agenda import Agenda
     from shared.usecases.check import Check
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
     from shared.usecases.dispatch import Dispatch
     from shared.usecases.edit import Edit
     from shared.usecases.follow import Follow
+    from shared.usecases.notify import Notify
     from shared.usecases.observe import Observe
     from shared.usecases.patience import Patience
     from shared.usecases.poll import Poll
+    from shared.usecases.poll_message import PollMessage
     from shared.usecases.purge import Purge
     from shared.usecases.redeliver import Redeliver
     from shared.usecases.release import Release
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from shared.usecases.served import Served
     from shared.usecases.status import ReadStatus
     from shared.usecases.subscribe import Subscribe, Unsubscribe
+    from shared.usecases.timers import Timers
     from shared.usecases.watched import Watched
 
 HEALTH_TIMEOUT = 10
@@ -59,6 +64,8 @@ class Bridge:
     """The wired use cases, and what callers may read without one."""
 
     poll: "Poll"
+    poll_message: "PollMessage"
+    timers: "Timers"
     dispatch: "Dispatch"
     deliver: "Deliver"
     release: "Release"
@@ -67,6 +74,7 @@ class Bridge:
     subscribe: "Subscribe"
     unsubscribe: "Unsubscribe"
     edit: "Edit"
+    notify: "Notify"
     rotate_secret: "RotateSecret"
     redeliver: "Redeliver"
     replay: "Replay"

@@ -2,7 +2,8 @@
 
     BridgeError
     ├── TransientError         try again: the next poll or the next attempt may succeed
-    │   └── TimedOutError      the other side did not answer in time; it may have done what it was asked
+    │   ├── TimedOutError      the other side did not answer in time; it may have done what it was asked
+    │   └── ThrottledError     the other side takes no more calls for now: it was not asked, or has not listened
     ├── PermanentError         the same request will never succeed
     │   ├── NotFoundError      what was asked for does not exist
     │   ├── InvalidInputError  a caller's input is wrong: each field with its message
@@ -36,6 +37,10 @@ class TransientError(BridgeError):
 
 class TimedOutError(TransientError):
     """The other side did not answer in time; it may have done what it was asked."""
+
+
+class ThrottledError(TransientError):
+    """The other side takes no more calls for now: it was not asked, or has not listened."""
 
 
 class PermanentError(BridgeError):

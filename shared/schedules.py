@@ -7,6 +7,8 @@ as `*/90` minutes; and a date that never comes. The host reads schedules as UTC.
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
 
 # In full; the first three letters will do.
 _MONTHS = (
@@ -74,11 +76,41 @@ FIELDS = (
 )
 
 
-def read_schedule(text: str) -> tuple[frozenset[int], ...]:
-    """What each field names: second, minute, hour, day, month, day of the week (0 is Sunday).
+@dataclass(frozen=True)
+class Schedule:
+    """When a timer ticks: seconds, minutes, hours, days, months, and days of the week (0 is Sunday)."""
 
-    Raises ValueError with what is wrong, which does not show the text.
-    """
+    fields: tuple[frozenset[int], ...]
+
+    def after(self, at: datetime) -> datetime:
+        """The first tick after a time, in that time's zone."""
+        seconds, minutes, hours = self._times
+        tick = at.replace(microsecond=0) + timedelta(seconds=1)
+        while not self._has_day(tick):
+            tick = _midnight(tick + timedelta(days=1))
+        for hour in hours:
+            for minute in minutes if hour >= tick.hour else ():
+                for second in seconds if (hour, minute) >= (tick.hour, tick.minute) else ():
+                    if (hour, minute, second) >= (tick.hour, tick.minute, tick.second):
+                        return tick.replace(hour=hour, minute=minute, second=second)
+        return self.after(_midnight(tick + timedelta(days=1)) - timedelta(seconds=1))
+
+    @cached_property
+    def _times(self) -> tuple[list[int], list[int], list[int]]:
+        seconds, minutes, hours, *_ = self.fields
+        return sorted(seconds), sorted(minutes), sorted(hours)
+
+    def _has_day(self, at: datetime) -> bool:
+        _, _, _, days, months, weekdays = self.fields
+        return at.day in days and at.month in months and at.isoweekday() % 7 in weekdays
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def read_schedule(text: str) -> Schedule:
+    """A schedule. Raises ValueError with what is wrong, which does not show the text."""
     texts = [each for each in text.split(" ") if each]
     if len(texts) != len(FIELDS):
         raise ValueError(f"is no schedule: it has not {len(FIELDS)} fields (second minute hour day month day-of-week)")
@@ -86,4 +118,4 @@ def read_schedule(text: str) -> tuple[frozenset[int], ...]:
     _, _, _, days, months, _ = values
     if min(days) > max(_LENGTHS[month] for month in months):
         raise ValueError("is no schedule: its day is in none of its months, so it never comes")
-    return values
+    return Schedule(values)

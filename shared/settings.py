@@ -14,6 +14,7 @@ from typing import NamedTuple
 from shared import grammars
 from shared.errors import SettingsError
 from shared.grammars import Grammar
+from shared.schedules import Schedule
 
 # Set by Azure wherever a function app runs there, whatever its plan.
 AZURE_MARKS = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME")
@@ -29,6 +30,8 @@ DEFAULTS: Mapping[str, str] = {
     "CUSTOMER_INSIGHTS_WORKFLOW": "main",
     "POLL_REFRESHES_SCHEDULE": "0 * * * * *",
     "POLL_THRESHOLDS_SCHEDULE": "30 */5 * * * *",
+    "POLL_INLINE_MAX": "20",
+    "POLLING_FAILED_AFTER_SECONDS": "600",
     "CALLBACK_ALLOWED_HOSTS": "*.logic.azure.com,*.api.powerplatform.com",
     "CALLBACK_ALLOW_INSECURE": "false",
     "CALLBACK_TIMEOUT_SECONDS": "30",
@@ -44,6 +47,8 @@ MOST_WAIT = timedelta(days=5)
 MOST_SECONDS_OF_A_CALL = 300
 # One subscription's; what a flow takes is far less.
 MOST_RATE = 10_000
+MOST_INLINE = 100_000
+MOST_SECONDS_OF_FAILURE = 86_400
 MOST_AGE_HOURS = 8_760
 MOST_RETENTION_DAYS = 3_650
 
@@ -90,6 +95,10 @@ class Settings:
     insights_access_token: str | None = field(repr=False)
     instances: tuple[str, ...]
     workflow: str
+    refreshes_schedule: Schedule
+    thresholds_schedule: Schedule
+    poll_inline_max: int
+    polling_failed_after: timedelta
     app_registration: AppRegistration | None
     topic_endpoint: str
     topic_key: str | None = field(repr=False)
@@ -114,8 +123,6 @@ class Settings:
         reader = _Reader(os.environ if environment is None else environment)
         read = reader.read
         url = grammars.url(in_azure=reader.in_azure)
-        for schedule in ("POLL_REFRESHES_SCHEDULE", "POLL_THRESHOLDS_SCHEDULE"):
-            read(schedule, grammars.SCHEDULE)
         settings = cls(
             insights_endpoint=read("CUSTOMER_INSIGHTS_ENDPOINT", url).rstrip("/"),
             insights_scope=read("CUSTOMER_INSIGHTS_SCOPE", grammars.SCOPE),
@@ -123,6 +130,12 @@ class Settings:
             insights_access_token=reader.maybe("CUSTOMER_INSIGHTS_ACCESS_TOKEN", grammars.SECRET),
             instances=read("CUSTOMER_INSIGHTS_INSTANCES", grammars.INSTANCES),
             workflow=read("CUSTOMER_INSIGHTS_WORKFLOW", grammars.NAME),
+            refreshes_schedule=read("POLL_REFRESHES_SCHEDULE", grammars.SCHEDULE),
+            thresholds_schedule=read("POLL_THRESHOLDS_SCHEDULE", grammars.SCHEDULE),
+            poll_inline_max=int(read("POLL_INLINE_MAX", grammars.number(MOST_INLINE, whole=True))),
+            polling_failed_after=timedelta(
+                seconds=read("POLLING_FAILED_AFTER_SECONDS", grammars.number(MOST_SECONDS_OF_FAILURE))
+            ),
             app_registration=_app_registration(reader),
             topic_endpoint=read("EVENT_GRID_TOPIC_ENDPOINT", grammars.topic(in_azure=reader.in_azure)),
             topic_key=reader.maybe("EVENT_GRID_TOPIC_KEY", grammars.SECRET),

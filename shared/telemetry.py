@@ -39,6 +39,23 @@ POLL_FAILURES = Metric(
 POLL_LAG = Metric(
     "bridge.poll.lag", "histogram", "s", "From an occurrence in Customer Insights to its publication.", ("type",)
 )
+POLL_WAIT = Metric(
+    "bridge.poll.wait",
+    "gauge",
+    "s",
+    "When polling begins: for how long the instance that waits longest was not polled.",
+    ("family",),
+)
+SLOTS = Metric(
+    "bridge.poll.slots",
+    "histogram",
+    "s",
+    "Runs of polling, by what began them, a timer or the heartbeat: how many, and in how long the third next is due.",
+    ("families", "opener"),
+)
+INSTANCES_LEFT = Metric(
+    "bridge.instances.left", "gauge", "{instance}", "Instances that were polled, and are not served any more."
+)
 API_DURATION = Metric(
     "bridge.api.duration",
     "histogram",
@@ -86,6 +103,9 @@ METRICS = (
     POLL_DURATION,
     POLL_FAILURES,
     POLL_LAG,
+    POLL_WAIT,
+    SLOTS,
+    INSTANCES_LEFT,
     API_DURATION,
     EVENTS_PUBLISHED,
     ATTEMPT_DURATION,
@@ -141,6 +161,7 @@ LOG_EVENTS = frozenset(
         "deadletter.recorded",
         "deadletters.redelivered",
         "delivery.delivered",
+        "delivery.interrupted",
         "delivery.superseded",
         "delivery.unwanted",
         "event.dispatched",
@@ -148,8 +169,14 @@ LOG_EVENTS = frozenset(
         "events.replayed",
         "health.failed",
         "health.recovered",
+        "heartbeat.failed",
+        "instance.forgotten",
+        "instance.left",
         "logs.purged",
+        "measure.unreadable",
         "message.given_up",
+        "notice.left",
+        "poll.expired",
         "poll.failed",
         "poll.recovered",
         "poll.succeeded",
@@ -173,6 +200,7 @@ LOG_EVENTS = frozenset(
         "subscription.unchecked",
         "subscription.unreadable",
         "telemetry.failed",
+        "timer.missed",
     }
 )
 

@@ -18,9 +18,19 @@ from shared.adapters.due_table import DueTable
 from shared.adapters.event_grid import EventGridTopic
 from shared.adapters.event_table import EventTable
 from shared.adapters.letter_table import DeadLetterTable
-from shared.adapters.poll_table import POLLS, PollTable
-from shared.adapters.queues import DELIVERIES, EVENTS, RELEASES, DeliveryMessages, Queue, ReleaseMessages
+from shared.adapters.poll_table import PollTable
+from shared.adapters.queues import (
+    DELIVERIES,
+    EVENTS,
+    POLLS,
+    RELEASES,
+    DeliveryMessages,
+    PollMessages,
+    Queue,
+    ReleaseMessages,
+)
 from shared.adapters.subscription_table import SubscriptionTable
+from shared.adapters.timer_table import TimerTable
 from shared.composition import Bridge, utc_now
 from shared.domain.callbacks import CallbackPolicy
 from shared.domain.deliveries import RetryPolicy
@@ -45,10 +55,17 @@ from shared.usecases.edit import Edit
 from shared.usecases.expire import Expire
 from shared.usecases.follow import Follow
 from shared.usecases.gate import Gate
+from shared.usecases.leave import Leave
+from shared.usecases.notify import Notify
 from shared.usecases.observe import Observe
 from shared.usecases.patience import Patience
-from shared.usecases.poll import Poll
+from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll
+from shared.usecases.poll_instance import PollInstance
+from shared.usecases.poll_many import PollMany
+from shared.usecases.poll_message import PollMessage
+from shared.usecases.poll_outcomes import PollOutcomes
 from shared.usecases.poll_report import PollReport
+from shared.usecases.publish import Publish
 from shared.usecases.purge import Purge
 from shared.usecases.redeliver import Redeliver
 from shared.usecases.release import WORK, Release
@@ -57,6 +74,7 @@ from shared.usecases.rotate import RotateSecret
 from shared.usecases.served import Served
 from shared.usecases.status import ReadStatus
 from shared.usecases.subscribe import Subscribe, Unsubscribe
+from shared.usecases.timers import Timers
 from shared.usecases.watched import Watched
 
 USER_AGENT = f"customer-insights-event-bridge/{__version__}"
@@ -72,11 +90,11 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     account = storage_account(settings)
     checkpoints, due = CheckpointBlobs(account), DueTable(account)
     incoming, queue, releases = Queue(account, EVENTS), DeliveryMessages(account), ReleaseMessages(account)
+    shared_out, timers, served = PollMessages(account), TimerTable(account), Served(settings.instances)
     subscriptions, deliveries = SubscriptionTable(account), DeliveryTable(account, clock)
     events, letters, polls = EventTable(account, clock), DeadLetterTable(account), PollTable(account)
-    polling = Queue(account, POLLS)
     poisoned = {f"{name}-poison": Queue(account, f"{name}-poison") for name in (EVENTS, DELIVERIES)}
-    queues = {EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, **poisoned}
+    queues = {EVENTS: incoming, DELIVERIES: queue, RELEASES: releases, POLLS: shared_out, **poisoned}
     calls = _calls(settings, telemetry)
     waited_for = calls.hurried(ACTION_PATIENCE)
     policy = CallbackPolicy(settings.callback_hosts, allow_insecure=settings.callback_allow_insecure)
@@ -84,6 +102,10 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     cipher = CallbackCipher(settings.callback_key, settings.callback_key_previous)
 
     bury = Bury(letters=letters, clock=clock, telemetry=telemetry)
+    publishing = topic_credential(settings)
+    topic = EventGridTopic(settings.topic_endpoint, publishing)
+    publish = Publish(publisher=topic, bury=bury, clock=clock, telemetry=telemetry)
+    notify = Notify(subscriptions=subscriptions, publish=publish, bury=bury, clock=clock)
     agenda = Agenda(deliveries=queue, releases=releases, due=due, clock=clock)
     backlog = Backlog(subscriptions=subscriptions, deliveries=deliveries, agenda=agenda, clock=clock)
     attempt = Attempt(
@@ -94,6 +116,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         agenda=agenda,
         backlog=backlog,
         bury=bury,
+        notify=notify,
         clock=clock,
         policy=RetryPolicy(settings.retry_seconds, settings.max_age),
         timeout=settings.callback_timeout,
@@ -101,25 +124,53 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         telemetry=telemetry,
     )
     follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
-    publishing = topic_credential(settings)
-    topic = EventGridTopic(settings.topic_endpoint, publishing)
+    insights = InsightsClient(calls)
     files = FileClient(new_session(), settings.insights_endpoint)
     stores = (
-        *(checkpoints, incoming, queue, releases, polling),
+        *(checkpoints, incoming, queue, releases, shared_out),
         *(subscriptions, deliveries, due, events, letters, polls),
     )
     credentials = [one for one in (account.credential, publishing) if isinstance(one, AsyncTokenCredential)]
+    report = PollReport(polls=polls, publish=publish, clock=clock, failed_after=settings.polling_failed_after)
+    outcomes = PollOutcomes(report=report, telemetry=telemetry)
+    poll_instance = PollInstance(
+        insights=insights,
+        checkpoints=checkpoints,
+        subscriptions=subscriptions,
+        publish=publish,
+        outcomes=outcomes,
+        clock=clock,
+        telemetry=telemetry,
+    )
+    poll_many = PollMany(
+        poll_instance=poll_instance, outcomes=outcomes, budget=calls.budget, clock=clock, telemetry=telemetry
+    )
+    ticks = dict.fromkeys(REFRESHES, settings.refreshes_schedule.after) | dict.fromkeys(
+        THRESHOLDS, settings.thresholds_schedule.after
+    )
+    leave = Leave(
+        polls=polls, report=report, subscriptions=subscriptions, poll_instance=poll_instance, telemetry=telemetry
+    )
+    poll = Poll(
+        insights=insights,
+        served=served,
+        polls=polls,
+        poll_many=poll_many,
+        queue=shared_out,
+        leave=leave,
+        outcomes=outcomes,
+        ticks=ticks,
+        inline_max=settings.poll_inline_max,
+        clock=clock,
+        telemetry=telemetry,
+    )
+    ticking = Timers(poll=poll, timers=timers, queue=shared_out, ticks=ticks, clock=clock, telemetry=telemetry)
     return Bridge(
-        poll=Poll(
-            insights=InsightsClient(calls),
-            checkpoints=checkpoints,
-            subscriptions=subscriptions,
-            publisher=topic,
-            report=PollReport(polls=polls, clock=clock),
-            clock=clock,
-            instances=settings.instances,
-            telemetry=telemetry,
+        poll=poll,
+        poll_message=PollMessage(
+            polls=polls, poll_many=poll_many, report=report, timers=ticking, bury=bury, clock=clock
         ),
+        timers=ticking,
         dispatch=Dispatch(
             subscriptions=subscriptions,
             events=events,
@@ -168,11 +219,20 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             callbacks=callbacks,
             cipher=cipher,
             backlog=backlog,
+            notify=notify,
             clock=clock,
-            instances=settings.instances,
+            served=served,
         ),
-        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries, clock=clock),
-        edit=Edit(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, backlog=backlog, clock=clock),
+        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries, notify=notify, clock=clock),
+        edit=Edit(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            attempt=attempt,
+            backlog=backlog,
+            notify=notify,
+            clock=clock,
+        ),
+        notify=notify,
         rotate_secret=RotateSecret(subscriptions=subscriptions, cipher=cipher, clock=clock),
         redeliver=Redeliver(
             subscriptions=subscriptions,
@@ -197,7 +257,8 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             subscriptions=subscriptions,
             deliveries=deliveries,
             letters=letters,
-            queues={**queues, POLLS: polling},
+            timers=timers,
+            queues=queues,
         ),
         purge=Purge(
             expire=Expire(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock),
@@ -216,7 +277,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         deliveries=deliveries,
         events=events,
         letters=letters,
-        served=Served(settings.instances),
+        served=served,
         watched=Watched(subscriptions=subscriptions),
         catalog=CatalogClient(waited_for),
         rows=RowsClient(waited_for),
@@ -229,7 +290,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             *(store.close for store in stores),
             *(queue.close for queue in poisoned.values()),
             *(credential.close for credential in credentials),
-            *(topic.close, callbacks.close, files.close, calls.close),
+            *(timers.close, topic.close, callbacks.close, files.close, calls.close),
         ],
     )
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,20 +20,26 @@ from shared.domain import ids
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Checkpoint, Family, decode, encode
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
-from shared.domain.messages import Look, Release, encode_new
+from shared.domain.messages import Beat, Look, Release, encode_new, encode_shard
 from shared.domain.pages import Page, Slice
 from shared.domain.polls import Polled
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rows import Row
+from shared.domain.rules import AnyRule, Combination
+from shared.domain.slots import Shard
 from shared.domain.subscriptions import Subscription
+from shared.domain.timers import Ticked
+from shared.domain.triggers import Trigger
 from shared.errors import (
     CheckpointError,
     ConfigurationError,
     InvalidInputError,
     LostRaceError,
     NotFoundError,
+    PermanentError,
     TooLargeError,
 )
 from tests.tables import TableFake
@@ -75,12 +82,17 @@ class Fate:
 
 
 class InsightsFake:
-    """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked."""
+    """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked.
+
+    `in_any_case` lets a measure be found whatever the case of its name; `times` are what an instance's clock shows.
+    """
 
     def __init__(self) -> None:
         self.tenant: dict[str, dict[str, Any]] = {}
         self.failures: dict[str, list[Exception]] = {}
         self.calls: list[tuple[object, ...]] = []
+        self.in_any_case = False
+        self.times: dict[str, datetime] = {}
 
     def show(self, instance_id: str, **resources: Sequence[object] | None) -> None:
         """What the instance shows from now on; None: the API does not offer that feed."""
@@ -112,22 +124,36 @@ class InsightsFake:
     async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
         return list(await self._read("jobs", instance_id, top))[:top]
 
+    async def job(self, instance_id: str, job_id: str) -> Job:
+        found: Sequence[Job] = await self._read("jobs", instance_id, job_id)
+        for job in found:
+            if ids.key(job.id) == job_id:
+                return job
+        raise NotFoundError(f"no job {job_id}")
+
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         found: Sequence[Segment] = await self._read("segments", instance_id, history_days)
         if history_days is None:
-            return [Segment(s.name, s.friendly_name, s.latest) for s in found]
+            return [replace(segment, history=()) for segment in found]
         return list(found)
 
     async def measures(self, instance_id: str) -> Sequence[Measure]:
         found: Sequence[Measure] = await self._read("measures", instance_id)
-        return [Measure(m.name, m.display_name, m.scalar, m.latest, m.output) for m in found]
+        return [replace(measure, evaluations=(), outputs=()) for measure in found]
 
-    async def measure(self, instance_id: str, name: str) -> Measure:
-        found: Sequence[Measure] = await self._read("measures", instance_id, name)
+    async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
+        found: Sequence[Measure] = await self._read("measures", instance_id, name, history_days)
         for measure in found:
-            if measure.name == name:
+            if measure.name == name or (self.in_any_case and measure.name.casefold() == name.casefold()):
                 return measure
         raise NotFoundError(f"no measure {name}")
+
+    async def rows_of_measure(self, instance_id: str, name: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        found: Mapping[str, Sequence[Row]] = await self._read("rows", instance_id, name, *combinations) or {}
+        return [row for row in found.get(name, ()) if any(dict(one).items() <= row.items() for one in combinations)]
+
+    def told_time(self, instance_id: str) -> datetime | None:
+        return self.times.get(instance_id)
 
 
 class CheckpointStoreFake:
@@ -170,24 +196,39 @@ class CheckpointStoreFake:
 class PollStoreFake:
     """How polls go; `writes` counts, `failures` are raised by the next calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, fate: Fate | None = None) -> None:
         self.rows: dict[tuple[str, Family], Polled] = {}
         self.failures: list[Exception] = []
         self.writes = self.reads = 0
+        self._fate = fate or Fate()
+        self._numbers = itertools.count(1)
+        self._versions: dict[tuple[str, Family], str] = {}
 
-    async def get(self, instance_id: str, family: Family) -> Polled | None:
+    async def get(self, instance_id: str, family: Family) -> tuple[Polled, str] | None:
         self.reads += 1
         if self.failures:
             raise self.failures.pop(0)
         await asyncio.sleep(0)
-        return self.rows.get((instance_id, family))
+        key = ids.key(instance_id), family
+        return (self.rows[key], self._versions[key]) if key in self.rows else None
 
-    async def put(self, polled: Polled) -> None:
+    async def put(self, polled: Polled, version: str | None) -> str:
         self.writes += 1
         if self.failures:
             raise self.failures.pop(0)
-        await asyncio.sleep(0)
-        self.rows[polled.instance_id, polled.family] = polled
+        key = ids.key(polled.instance_id), polled.family
+
+        def write() -> str:
+            if self._versions.get(key) != version:
+                raise LostRaceError("the row was written by another")
+            self.rows[key], self._versions[key] = polled, f"v{next(self._numbers)}"
+            return self._versions[key]
+
+        return await self._fate.step(write)
+
+    async def remove(self, polled: Polled) -> None:
+        key = ids.key(polled.instance_id), polled.family
+        await self._fate.step(lambda: (self.rows.pop(key, None), self._versions.pop(key, None)))
 
     async def all(self) -> AsyncIterator[Polled]:
         for _, polled in sorted(self.rows.items()):
@@ -195,17 +236,60 @@ class PollStoreFake:
             yield polled
 
 
+class TimerStoreFake:
+    """When the timers ran; `failures` are raised by the next calls."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Ticked] = {}
+        self.failures: list[Exception] = []
+
+    async def all(self) -> Sequence[Ticked]:
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        return list(self.rows.values())
+
+    async def put(self, ticked: Ticked) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        await asyncio.sleep(0)
+        self.rows[ticked.name] = ticked
+
+
+class BudgetFake:
+    """An API that takes so many polls at once, and no more than `left`; `most` is how many there were at once."""
+
+    def __init__(self, left: int | None = None) -> None:
+        self.left = left
+        self.under_way = self.most = 0
+
+    def begin(self) -> float:
+        if self.left == 0:
+            return 1.0
+        if self.left is not None:
+            self.left -= 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        return 0.0
+
+    def end(self) -> None:
+        self.under_way -= 1
+
+
 class PublisherFake:
-    """A topic; `failures` are raised by the next calls."""
+    """A topic; `failures` are raised by the next calls, and events on `refused` subjects are refused for good."""
 
     def __init__(self, fate: Fate | None = None) -> None:
         self.events: list[Mapping[str, Any]] = []
         self.failures: list[Exception] = []
+        self.refused: set[object] = set()
         self._fate = fate or Fate()
 
     async def publish(self, events: Sequence[Mapping[str, Any]]) -> None:
         if self.failures:
             raise self.failures.pop(0)
+        if self.refused & {event["subject"] for event in events}:
+            raise PermanentError("the topic answers 413")
         await self._fate.step(lambda: self.events.extend(events))
 
 
@@ -267,8 +351,21 @@ class SubscriptionStoreFake(SubscriptionTable):
         await self._interrupted()
         await super().delete(subscription, version)
 
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        self.reads += 1
+        return await super().rules(trigger, instance_id)
 
-class QueueFake[M: (New | Look, Release)]:
+
+def _written(message: New | Look | Release | Shard | Beat) -> str:
+    match message:
+        case New():
+            return encode_new(message)
+        case Shard():
+            return encode_shard(message)
+    return message.encode()
+
+
+class QueueFake[M: (New | Look, Release, Shard | Beat)]:
     """A queue on a virtual clock: text in, text out, each message from its time on; `taken` is by whoever is quick."""
 
     def __init__(self, clock: ClockFake, fate: Fate | None = None) -> None:
@@ -283,7 +380,7 @@ class QueueFake[M: (New | Look, Release)]:
     async def send(self, message: M, delay: timedelta = timedelta(0)) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        text = encode_new(message) if isinstance(message, New) else message.encode()
+        text = _written(message)
         if len(text.encode()) > self.max_bytes:
             raise TooLargeError("too large for a message")
         at = self._clock() + max(delay, timedelta(0))
@@ -397,8 +494,8 @@ class DeliveryStoreFake:
         return await self._fate.step(lambda: [delivery.key for delivery in self._in_line(subscription_id)[:most]])
 
     async def held(self, subscription_id: str, most: int) -> int:
-        held = [delivery for delivery in self._in_line(subscription_id) if delivery.stage is Stage.HELD]
-        return min(most, len(held))
+        mine = (delivery for (id_, _), (delivery, _) in self.rows.items() if id_ == subscription_id and delivery.line)
+        return min(most, sum(delivery.stage is Stage.HELD for delivery in mine))
 
     async def drop(self, subscription_id: str, before: datetime) -> None:
         for delivery in [each for each in self._in_line(subscription_id) if each.dispatched_at < before]:

@@ -53,7 +53,7 @@ ALLOWED = {
     "shared.domain": ("shared.domain", "shared.errors"),
     "shared.errors": (),
     "shared.telemetry": (),
-    "shared.settings": ("shared.errors", "shared.grammars"),
+    "shared.settings": ("shared.errors", "shared.grammars", "shared.schedules"),
     "shared.grammars": ("shared.schedules", "shared.domain.ids"),
     "shared.schedules": (),
     "shared.adapters": ("shared.adapters", "shared.domain", "shared.ports", "shared.telemetry", "shared.errors"),

@@ -63,7 +63,7 @@ def comes(days: set[int], months: set[int]) -> bool:
 def test_a_schedule_names_what_it_says(schedule: tuple[list[str], list[set[int]]]) -> None:
     texts, values = schedule
     assume(comes(values[3], values[4]))
-    assert list(read_schedule(" ".join(texts))) == values
+    assert list(read_schedule(" ".join(texts)).fields) == values
 
 
 @given(schedules())
@@ -104,7 +104,7 @@ def test_a_range_that_runs_backwards_is_refused(
 def test_any_text_is_read_or_refused_without_being_shown(text: str) -> None:
     told, values = "", ()
     try:
-        values = read_schedule(text)
+        values = read_schedule(text).fields
     except ValueError as error:
         told = str(error)
     assert all(values) if values else told.startswith("is no schedule")
@@ -117,9 +117,25 @@ def test_a_schedule_ticks_when_another_reader_of_cron_says(
     texts, _ = schedule
     # Of two restricted days cron takes either, NCRONTAB both; and with a restricted one, one day in eight years.
     texts[3] = texts[5] = "*"
-    seconds, minutes, hours, days, months, weekdays = read_schedule(" ".join(texts))
+    seconds, minutes, hours, days, months, weekdays = read_schedule(" ".join(texts)).fields
     now = moment.replace(microsecond=0, tzinfo=UTC)
     tick = next(CronSim(" ".join(texts), now))
     assert (tick.second in seconds, tick.minute in minutes, tick.hour in hours) == (True, True, True)
     assert (tick.day in days, tick.month in months, tick.isoweekday() % 7 in weekdays) == (True, True, True)
     assert tick - now <= timedelta(days=366)
+
+
+@given(schedules(), st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)))  # noqa: DTZ001 - made aware below
+def test_the_next_tick_is_the_first_that_the_schedule_names(
+    schedule: tuple[list[str], list[set[int]]], moment: datetime
+) -> None:
+    texts, values = schedule
+    texts[5] = "*"  # of two restricted days cron takes either, NCRONTAB both
+    assume(comes(values[3], values[4]))
+    now = moment.replace(tzinfo=UTC)
+    assert read_schedule(" ".join(texts)).after(now) == next(CronSim(" ".join(texts), now))
+
+
+def test_a_day_of_the_month_and_a_day_of_the_week_must_both_be_right() -> None:
+    friday_the_13th = read_schedule("0 0 12 13 * FRI")
+    assert friday_the_13th.after(datetime(2026, 11, 20, tzinfo=UTC)) == datetime(2027, 8, 13, 12, tzinfo=UTC)

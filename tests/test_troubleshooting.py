@@ -12,7 +12,7 @@ from shared.adapters.checkpoint_blobs import CheckpointBlobs
 from shared.adapters.storage import named_errors
 from shared.domain.callbacks import Answer, CallbackPolicy
 from shared.domain.catalog import Instance, Listing
-from shared.domain.checkpoints import Family
+from shared.domain.checkpoints import VERSION, Family
 from shared.domain.verdicts import reason
 from shared.errors import (
     AccessError,
@@ -24,8 +24,8 @@ from shared.errors import (
 )
 from shared.insights.auth import TokenSource
 from shared.settings import Settings
-from shared.usecases.poll import REFRESHES, Poll
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll import REFRESHES
+from shared.usecases.poll_many import PollFailedError
 from tests.adapters.conftest import Opened, Storage, opened, storage
 from tests.fakes import CheckpointStoreFake, ClockFake, PollStoreFake, PublisherFake, SubscriptionStoreFake
 from tests.infra.compiler import INFRA
@@ -39,6 +39,7 @@ from tests.insights.test_auth import entra
 from tests.pages import PAGES, blocks, commands, fenced, shell
 from tests.telemetry.test_kql import bind
 from tests.test_docs import SAMPLE
+from tests.usecases.polling import poll_of
 from triggers.answers import answer, of_error
 from triggers.health import Health
 from triggers.operations import shown
@@ -129,17 +130,17 @@ async def test_the_text_about_storage_is_the_bridge_s() -> None:
 @pytest.mark.parametrize("name", LOGGED)
 async def test_a_line_of_the_log_is_the_bridge_s(name: str, caplog: pytest.LogCaptureFixture) -> None:
     status, body, tokens = LOGGED[name]
-    poll = Poll(
+    poll = poll_of(
         insights=client(tokens=tokens),
         checkpoints=CheckpointStoreFake(),
         subscriptions=SubscriptionStoreFake(),
         publisher=PublisherFake(),
-        report=PollReport(polls=PollStoreFake(), clock=ClockFake()),
+        polls=PollStoreFake(),
         clock=ClockFake(),
     )
     with RequestsMock(assert_all_requests_are_fired=False) as api:
         api.get(f"{ENDPOINT}/instances", status=status, json=body)
-        with pytest.raises(AccessError):
+        with pytest.raises(PollFailedError):
             await poll(REFRESHES)
     assert quoted(name) in caplog.messages
 
@@ -149,7 +150,7 @@ async def test_the_text_about_a_checkpoint_is_the_bridge_s(storage: Storage, ope
     checkpoints = opened(CheckpointBlobs(storage.account))
     await checkpoints.check()
     blob = storage.blobs.get_blob_client("checkpoints", "i1/jobs.json")
-    await blob.upload_blob(b'{"version": 2}')
+    await blob.upload_blob(f'{{"version": {VERSION + 1}}}'.encode())
     with pytest.raises(CheckpointError) as caught:
         await checkpoints.load("i1", Family.JOBS)
     assert quoted("checkpoint") == str(caught.value).replace("i1", "<environment id>")

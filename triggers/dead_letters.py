@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from shared.composition import bridge
-from shared.domain.events import Wire
+from shared.domain.events.wire import Wire
 from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import Between
 from shared.errors import NotFoundError

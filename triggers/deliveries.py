@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.composition import bridge
 from shared.domain.deliveries import Stage
-from shared.domain.events import Wire
+from shared.domain.events.wire import Wire
 from shared.domain.subscriptions import Subscription
 from shared.errors import NotFoundError
 from shared.usecases.replay import Wanted

@@ -8,8 +8,9 @@ import azure.functions as func
 from pydantic import BaseModel, Field, RootModel
 
 from shared.domain.catalog import Listing
-from shared.domain.events import EventData, Wire
-from shared.domain.subscriptions import TRIGGERS, TRIGGERS_BY_EVENT_TYPE, Trigger
+from shared.domain.events.data import EventData
+from shared.domain.events.wire import Wire
+from shared.domain.triggers import TRIGGERS, TRIGGERS_BY_EVENT_TYPE, Trigger
 from shared.errors import NotFoundError
 from triggers.addresses import absolute
 from triggers.answers import encode
@@ -59,7 +60,7 @@ async def get_event_type(path: EventTypePath) -> EventTypeDetail:
     trigger = TRIGGERS_BY_EVENT_TYPE.get(path.event_type)
     if trigger is None:
         raise NotFoundError(f"There is no event type {path.event_type!r}.")
-    return EventTypeDetail(**_about(trigger), data_schema=data_schema(trigger.data), sample=dict(trigger.data.sample))
+    return EventTypeDetail(**_about(trigger), data_schema=data_schema(trigger.data), sample=trigger.data.example())
 
 
 @routes("GET", "openapi.json", summary="Describe the API", visibility="absent", answers={HTTPStatus.OK: OpenApi})

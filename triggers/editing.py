@@ -4,13 +4,14 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from shared.composition import bridge
-from shared.domain.events import Number, Wire
-from shared.domain.subscriptions import JsonNumber, Margin
+from shared.domain.events.overdue import Hours
+from shared.domain.events.thresholds import JsonNumber, Margin
+from shared.domain.events.wire import Wire
 from shared.errors import NotFoundError
 from shared.usecases.edit import Edits
 from triggers.deliveries import FINDING
@@ -22,12 +23,6 @@ routes = Routes()
 blueprint = routes.blueprint
 
 ONE = "subscriptions/{id}"
-MAX_HOURS = 720
-Hours = Annotated[
-    Number,
-    Field(strict=True, allow_inf_nan=False, gt=0, le=MAX_HOURS),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": MAX_HOURS}),
-]
 
 
 class Changes(BaseModel):

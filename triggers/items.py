@@ -9,7 +9,7 @@ from pydantic import Field, RootModel
 from shared.composition import bridge
 from shared.domain import exact_json
 from shared.domain.catalog import Listing, Partition
-from shared.domain.events import Wire
+from shared.domain.events.wire import Wire
 from shared.domain.rows import Row, RowQuery
 from triggers.catalog import FINDING
 from triggers.operations import Reply, Routes

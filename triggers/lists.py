@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 from shared.domain.catalog import Listing
-from shared.domain.events import in_utc
+from shared.domain.events.wire import in_utc
 from shared.domain.logs import Between
 from shared.domain.pages import Slice
 from triggers.addresses import absolute

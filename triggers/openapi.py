@@ -13,8 +13,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from shared import __version__
-from shared.domain.events import json_number
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.events.wire import json_number
+from shared.domain.triggers import TRIGGERS
 from triggers.answers import Problem
 from triggers.operations import Operation
 

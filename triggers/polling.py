@@ -14,7 +14,7 @@ async def poll_refreshes(timer: func.TimerRequest) -> None:
     """Poll jobs and data sources."""
     del timer
     await bridge().prepare()
-    await bridge().poll(REFRESHES)
+    await bridge().timers.tick(REFRESHES)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=schedule("POLL_THRESHOLDS_SCHEDULE"), run_on_startup=False)
@@ -22,7 +22,7 @@ async def poll_thresholds(timer: func.TimerRequest) -> None:
     """Poll segments and measures."""
     del timer
     await bridge().prepare()
-    await bridge().poll(THRESHOLDS)
+    await bridge().timers.tick(THRESHOLDS)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False)
@@ -41,7 +41,8 @@ async def purge_logs(timer: func.TimerRequest) -> None:
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", run_on_startup=False)
 async def observe(timer: func.TimerRequest) -> None:
-    """Mend what leads events to subscriptions, and measure queues and subscriptions."""
+    """Mend what leads events to subscriptions, measure queues and subscriptions, and tell what was left to be told."""
     del timer
     await bridge().tidy()
     await bridge().observe()
+    await bridge().notify.sweep()

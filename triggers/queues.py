@@ -35,10 +35,23 @@ async def release(message: func.QueueMessage) -> None:
     await app.patience("releases", text, message.insertion_time, lambda: app.release(text))
 
 
+@blueprint.queue_trigger(arg_name="message", queue_name="polls", connection="AzureWebJobsStorage")
+async def poll(message: func.QueueMessage) -> None:
+    """Poll some of many instances, or see whether the timers run."""
+    text, app = _text(message), bridge()
+    await app.patience("polls", text, message.insertion_time, lambda: app.poll_message(text))
+
+
 @blueprint.queue_trigger(arg_name="message", queue_name="events-poison", connection="AzureWebJobsStorage")
 async def retry_event(message: func.QueueMessage) -> None:
     """Send an event back to its queue, or record it as a dead letter."""
     await bridge().patience.poisoned("events", _text(message))
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name="polls-poison", connection="AzureWebJobsStorage")
+async def give_up_poll(message: func.QueueMessage) -> None:
+    """Record as a dead letter what was to be polled: its slot is over, and the next has done it."""
+    await bridge().patience.poisoned("polls", _text(message))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name="deliveries-poison", connection="AzureWebJobsStorage")

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from shared import __version__
 from shared.composition import bridge
-from shared.domain.events import Wire
+from shared.domain.events.wire import Wire
 from shared.domain.polls import Polled
 from shared.usecases.status import Count
 from triggers.operations import Routes
@@ -69,9 +69,13 @@ class QueueCounts(Wire):
 
 
 class Timers(Wire):
-    """When the timers last ran."""
+    """When the timers last ran, and what stands in for them."""
 
-    polled_at: AwareDatetime | None = Field(default=None, description="When anything was last polled (UTC).")
+    polled_at: AwareDatetime | None = Field(default=None, description="When a timer last began to poll (UTC).")
+    heartbeat_at: AwareDatetime | None = Field(
+        default=None,
+        description="When it was last looked whether the timers run (UTC): if they do not, polling goes on.",
+    )
 
 
 class BridgeStatusView(Wire):
@@ -98,7 +102,7 @@ async def get_bridge_status() -> BridgeStatusView:
         queues=QueueCounts(**queues),
         held=_counted(status.held),
         dead_letters=_counted(status.dead_letters),
-        timers=Timers(polled_at=max((polled.last_poll_at for polled in status.polls), default=None)),
+        timers=Timers(polled_at=status.polled_at, heartbeat_at=status.heartbeat_at),
     )
 
 

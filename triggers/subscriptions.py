@@ -12,9 +12,10 @@ from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
 from shared.composition import bridge
 from shared.domain.catalog import Listing
-from shared.domain.events import Number, Wire
+from shared.domain.events.wire import Number, Wire
 from shared.domain.runs import hint
-from shared.domain.subscriptions import TRIGGERS, Status, Subscription, Trigger
+from shared.domain.subscriptions import Status, Subscription
+from shared.domain.triggers import TRIGGERS, Trigger
 from shared.domain.wishes import Wish
 from shared.errors import NotFoundError
 from shared.usecases.subscribe import Subscribed
@@ -43,8 +44,13 @@ class SubscriptionView(Wire):
     event_type: str = Field(description="The type of the events it brings.")
     instance_id: str = Field(title="Environment id", description="The id of the Customer Insights environment.")
     data_source_id: str | None = Field(default=None, description="The data source; any when absent.")
-    segment_name: str | None = Field(default=None, description="The segment.")
-    measure_name: str | None = Field(default=None, description="The measure.")
+    segment_name: str | None = Field(default=None, description="The segment; any when absent.")
+    measure_name: str | None = Field(default=None, description="The measure; any when absent.")
+    dimensions: dict[str, str | Number] | None = Field(
+        default=None, description="The values of the measure's dimensions, by dimension."
+    )
+    aggregate: str | None = Field(default=None, description="The calculation of the measure.")
+    export_id: str | None = Field(default=None, description="The export; any when absent.")
     threshold: Number | None = Field(default=None, description="The threshold.")
     direction: str | None = Field(default=None, description="Which way to cross it.")
     rearm_margin: Number | None = Field(
@@ -52,6 +58,10 @@ class SubscriptionView(Wire):
     )
     outcome: str | None = Field(default=None, description="How the run must have ended.")
     submission_kind: str | None = Field(default=None, description="How the run must have been started.")
+    stage: str | None = Field(default=None, description="The stage; any when absent.")
+    max_age_hours: Number | None = Field(default=None, description="After how many hours it is overdue.")
+    family: str | None = Field(default=None, description="The kind of resource; any when absent.")
+    subscription_id: str | None = Field(default=None, description="The subscription; any when absent.")
     label: str | None = Field(default=None, description="A name for people to recognise it by.")
     status: Status = Field(
         description="active: events go to the flow; failing: one is tried now and then; paused, suspended: none is. "

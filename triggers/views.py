@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.domain.deliveries import Delivery
-from shared.domain.events import Wire
+from shared.domain.events.wire import Wire
 from shared.domain.runs import run_url
 from shared.domain.subscriptions import Subscription
 

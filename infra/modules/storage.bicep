@@ -12,7 +12,7 @@ param isPrivate bool
 param isZoneRedundant bool
 
 // Those of poison are where the host puts what it has given up, and functions take it up there.
-var queues = ['events', 'deliveries', 'releases', 'polls', 'events-poison', 'deliveries-poison']
+var queues = ['events', 'deliveries', 'releases', 'polls', 'events-poison', 'deliveries-poison', 'polls-poison']
 var tables = ['subscriptions', 'deliveries', 'events', 'deadletters', 'polls', 'due']
 var containers = ['checkpoints', 'deployments', 'event-grid-dead-letters']
 

@@ -19,6 +19,7 @@ from local.flows import Healthy
 from local.simulated import Access
 from local.stack import PROJECT, Stack
 from local.tenant.life import Step, a_day, contoso
+from local.tenant.life.outage import TOLD_AFTER
 
 FAMILIES = 4  # that are polled: jobs, data sources, segments, measures
 BASELINE_WITHIN = 30.0  # seconds
@@ -32,6 +33,7 @@ KEPT_COMPLAINTS = 15
 SETTINGS = {
     "POLL_REFRESHES_SCHEDULE": "* * * * * *",
     "POLL_THRESHOLDS_SCHEDULE": "* * * * * *",
+    "POLLING_FAILED_AFTER_SECONDS": str(TOLD_AFTER),
     "CALLBACK_TIMEOUT_SECONDS": str(CALLBACK_TIMEOUT),
     "DELIVERY_RETRY_SECONDS": "1,1,2,2,4",
 }

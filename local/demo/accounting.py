@@ -12,9 +12,10 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from local.demo.flows import CALLBACK_TIMEOUT, DemoFlow
+from local.demo.flows import CALLBACK_TIMEOUT, RESUMED, SUSPENDED, DemoFlow
 from local.flows import Call, Picky, Slow, Throttled
 from local.tenant.life import Ended, Evaluated, Occurrence, Step
+from local.tenant.life.occurrences import STAGE_ENDED
 
 
 class Key(NamedTuple):
@@ -75,6 +76,9 @@ def expect(steps: Sequence[Step], flows: Sequence[DemoFlow]) -> Expected:
     off = {flow.name: _while_off(flow, steps) for flow in flows if flow.is_disabled}
     held = {name: Counter(wanted[name][:count]) for name, count in off.items() if count}
     gone = {flow.name for flow in flows if flow.is_disabled and flow.on_in is None}
+    # The bridge tells of each flow that is off when it should run, and of those that are turned on again.
+    published += Counter(Key(SUSPENDED, name) for name in held)
+    published += Counter(Key(RESUMED, name) for name in held.keys() - gone)
     dead = {flow.name: Counter(wanted[flow.name][: _rejections(flow)]) for flow in flows if _rejections(flow)}
     return Expected(
         occurrences=len(occurrences),
@@ -140,10 +144,14 @@ def was_accepted(call: Call) -> bool:
 def key_of(event: Mapping[str, Any]) -> Key:
     """Tell an event as it was published or delivered."""
     event_type, subject, data = str(event.get("type")), str(event.get("subject")), event.get("data") or {}
+    if event_type in {SUSPENDED, RESUMED}:
+        return Key(event_type, str(data.get("label")))
     if "threshold" in data:
         numbers = [_number(data.get(name)) for name in ("threshold", "previousValue", "value")]
         return Key(event_type, subject, (str(data.get("direction")), *numbers))
-    if subject.startswith("jobs/"):
+    if event_type == STAGE_ENDED:
+        subject = f"stages/{data.get('stage')}"
+    if subject.startswith(("jobs/", "stages/")):
         return Key(event_type, subject, (str(data.get("outcome")), str(data.get("submissionKind"))))
     return Key(event_type, subject)
 
@@ -151,7 +159,7 @@ def key_of(event: Mapping[str, Any]) -> Key:
 def _key(occurrence: Occurrence, flow: DemoFlow | None = None) -> Key:
     match occurrence:
         case Ended(event_type, subject, outcome, kind):
-            return Key(event_type, subject, (outcome, str(kind)) if subject.startswith("jobs/") else ())
+            return Key(event_type, subject, (outcome, str(kind)) if subject.startswith(("jobs/", "stages/")) else ())
         case Evaluated(event_type, subject, previous, value):
             if flow is None or flow.rule is None:
                 raise ValueError("an evaluation makes an event only for a rule")

@@ -9,15 +9,24 @@ from decimal import Decimal
 from typing import Literal
 
 from local.flows import Behaviour, Disabled, Healthy, Picky, Slow, Throttled
-from local.tenant.life import EVENING, Contoso, Ended, Evaluated, Occurrence, retailer
+from local.tenant.life import EVENING, TOO_OLD, Contoso, Ended, Evaluated, Occurrence, retailer
 from local.tenant.life.occurrences import (
     MEASURE_CROSSED,
+    MEASURE_FAILED,
+    POLLING_FAILED,
+    POLLING_RECOVERED,
     REFRESH_FAILED,
     REFRESH_SUCCEEDED,
     SEGMENT_CROSSED,
+    SEGMENT_FAILED,
+    SOURCE_OVERDUE,
+    STAGE_ENDED,
     SYSTEM_REFRESHED,
     UNIFIED,
 )
+
+SUSPENDED = "CustomerInsights.Bridge.SubscriptionSuspended"
+RESUMED = "CustomerInsights.Bridge.SubscriptionResumed"
 
 CALLBACK_TIMEOUT = 3  # seconds that the bridge waits for a flow
 THROTTLED = Throttled(times=2, retry_after=2)
@@ -30,8 +39,20 @@ SLUGS = {
     MEASURE_CROSSED: "measure-threshold-crossed",
     SYSTEM_REFRESHED: "system-refresh-completed",
     UNIFIED: "unification-refresh-completed",
+    POLLING_FAILED: "polling-failed",
+    POLLING_RECOVERED: "polling-recovered",
+    STAGE_ENDED: "stage-refresh-completed",
+    SEGMENT_FAILED: "segment-refresh-failed",
+    MEASURE_FAILED: "measure-refresh-failed",
+    SOURCE_OVERDUE: "data-source-refresh-overdue",
 }
-NAMES = {SEGMENT_CROSSED: "segmentName", MEASURE_CROSSED: "measureName"}
+NAMES = {
+    SEGMENT_CROSSED: "segmentName",
+    SEGMENT_FAILED: "segmentName",
+    MEASURE_CROSSED: "measureName",
+    MEASURE_FAILED: "measureName",
+    STAGE_ENDED: "stage",
+}
 
 type Direction = Literal["above", "below", "either"]
 
@@ -86,6 +107,8 @@ class DemoFlow:
             body[NAMES.get(self.event_type, "dataSourceId")] = identifier
         if self.rule:
             body |= {"threshold": int(self.rule.threshold), "direction": self.rule.direction}
+        if self.event_type == SOURCE_OVERDUE:
+            body["maxAgeHours"] = TOO_OLD.total_seconds() / 3600
         if self.outcome:
             body["outcome"] = self.outcome
         if self.submission_kind:
@@ -125,6 +148,12 @@ def demo_flows(tenant: Contoso) -> Sequence[DemoFlow]:
         DemoFlow("refresh-dashboards", SYSTEM_REFRESHED),
         DemoFlow("forgotten-flow", SYSTEM_REFRESHED, outcome="failed", behaviour=Disabled()),
         DemoFlow("export-profiles", UNIFIED, behaviour=SLOW),
+        DemoFlow("wake-the-operators", POLLING_FAILED),
+        DemoFlow("let-them-sleep", POLLING_RECOVERED),
+        DemoFlow("build-the-report", STAGE_ENDED, "stages/segments", outcome="succeeded", submission_kind="scheduled"),
+        DemoFlow("mend-the-segment", SEGMENT_FAILED),
+        DemoFlow("mend-the-measure", MEASURE_FAILED),
+        DemoFlow("chase-the-support-team", SOURCE_OVERDUE, _source(tenant, retailer.SUPPORT)),
         DemoFlow("nightly-profiles", UNIFIED, outcome="succeeded", submission_kind="scheduled"),
     )
 

@@ -18,7 +18,6 @@ from local.tenant.actions import switch_segment
 from local.tenant.answers import RefusalError, answer, flag, number
 from local.tenant.api_data import FILES, PAGE_LIMIT, DataApi
 from local.tenant.api_workflow import WorkflowApi
-from local.tenant.faults import Faults
 from local.tenant.model import Instance, Tenant
 
 type Family = Literal["client", "docs"]
@@ -52,7 +51,7 @@ class TenantApi:
         self.tenant = tenant
         self.calls: Counter[str] = Counter()
         self.calls_by_method: Counter[tuple[str, str]] = Counter()
-        self.faults = Faults()
+        self.faults = tenant.faults
         self._token, self._key = token, key
         self._family: Family = family
         self._clock = clock or (lambda: datetime.now(UTC))

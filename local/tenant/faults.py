@@ -55,6 +55,10 @@ class Faults:
         """Add a fault for paths (below `/v1`) in which the regular expression is found; `delay` is in seconds."""
         self.waiting.append(Fault(re.compile(pattern), times, status, headers or {}, body, delay, reset))
 
+    def end(self, pattern: str) -> None:
+        """End all that was added with this pattern."""
+        self.waiting = [fault for fault in self.waiting if fault.pattern.pattern != pattern]
+
     def take(self, path: str) -> Fault | None:
         """Give the fault that this call meets, if any, and count it."""
         for fault in self.waiting:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from local.tenant.faults import Faults
 from local.tenant.records import (
     ABORTED,
     FAILED,
@@ -289,9 +290,10 @@ class Instance:
 
 @dataclass(slots=True)
 class Tenant:
-    """A tenant: its instances by id."""
+    """A tenant: its instances by id, and what goes wrong with its API."""
 
     instances: dict[str, Instance] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
 
     def add_instance(self, name: str, at: datetime) -> Instance:
         """Add an empty instance."""

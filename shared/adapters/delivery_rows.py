@@ -13,7 +13,7 @@ from shared.adapters.ordering import latest_first, latest_in, oldest_first, read
 from shared.adapters.storage import key_of, parts_of
 from shared.adapters.tables import VERSION, Row, Step, deletion, insertion, known, replacement
 from shared.domain.deliveries import Delivery, EventKey, Line, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.logs import Between
 
 RECORD = "d"

@@ -37,7 +37,7 @@ from shared.domain.deliveries import Delivery, EventKey, Stage
 from shared.domain.logs import ALWAYS, Between, Purged
 from shared.domain.pages import Page, Slice
 from shared.errors import LostRaceError
-from shared.ports import Clock
+from shared.ports.clock import Clock
 
 DELIVERIES = "deliveries"
 RANGE = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end"

@@ -19,11 +19,11 @@ from shared.adapters.paging import page, position
 from shared.adapters.storage import Account, is_plain
 from shared.adapters.tables import MAX_READ, VERSION, Row, Table, batches, known
 from shared.domain import ids
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.pages import Page, Slice
 from shared.errors import LostRaceError
-from shared.ports import Clock
+from shared.ports.clock import Clock
 
 EVENTS = "events"
 DAY = 86_400_000_000  # in microseconds

@@ -1,4 +1,4 @@
-"""The storage queues: `events`, which Event Grid fills, and `deliveries` and `releases`, which the bridge fills itself.
+"""The storage queues: `events`, which Event Grid fills, and those which the bridge fills itself.
 
 Messages are written in base64; they never expire and may show later.
 """
@@ -12,10 +12,11 @@ from azure.storage.queue.aio import QueueClient
 
 from shared.adapters.storage import API_VERSION, DIRECT, RETRIES, Account, creating, named_errors
 from shared.domain.deliveries import New
-from shared.domain.messages import Look, Release, encode_new
+from shared.domain.messages import Beat, Look, Release, encode_new, encode_shard
+from shared.domain.slots import Shard
 from shared.errors import TooLargeError
 
-EVENTS, DELIVERIES, RELEASES = "events", "deliveries", "releases"
+EVENTS, DELIVERIES, RELEASES, POLLS = "events", "deliveries", "releases", "polls"
 # A message holds 64 KiB, and base64 makes four bytes of three.
 MAX_BYTES = 49_152
 # The most that one look shows.
@@ -95,3 +96,14 @@ class ReleaseMessages(Queue):
     async def send(self, message: Release, delay: timedelta = timedelta(0)) -> None:
         """Add a message."""
         await self.add(message.encode(), delay)
+
+
+class PollMessages(Queue):
+    """The queue of instances to be polled, and of the heartbeat."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account, POLLS)
+
+    async def send(self, message: Shard | Beat, delay: timedelta = timedelta(0)) -> None:
+        """Add a message. Raises `TooLargeError` when no message holds it."""
+        await self.add(encode_shard(message) if isinstance(message, Shard) else message.encode(), delay)

@@ -14,9 +14,12 @@ from shared.adapters.columns import present, text_of, time_in
 from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
 from shared.adapters.tables import VERSION, Row, known
-from shared.domain import ids
-from shared.domain.subscriptions import TRIGGERS, Standing, Subscription, Trigger
-from shared.domain.thresholds import Rule
+from shared.domain import exact_json, ids
+from shared.domain.events.wire import json_text
+from shared.domain.notices import notice_at
+from shared.domain.rules import AnyRule
+from shared.domain.subscriptions import Standing, Subscription
+from shared.domain.triggers import TRIGGERS, Trigger
 from shared.errors import FormatError
 
 NO_ROW = ""
@@ -24,6 +27,8 @@ NO_ROW = ""
 BETWEEN = "PartitionKey ge @first and PartitionKey lt @last"
 SUBSCRIPTIONS = {"first": "subscription|", "last": "subscription}"}
 SIGNPOSTS = ({"first": "callback|", "last": "callback}"}, {"first": "route|", "last": "route}"})
+# What stands in filters as text: numbers, and objects that may hold some.
+NUMBERS, OBJECTS = {"threshold", "rearmMargin", "maxAgeHours"}, {"dimensions"}
 # What of a subscription's row tells how it stands.
 STANDING = ["PartitionKey", "v", "id", "status", "releaseAt"]
 
@@ -75,7 +80,7 @@ def signposts(subscription: Subscription) -> list[Row]:
     return [at_route, at_fingerprint]
 
 
-def rule_of(trigger: Trigger, signpost: Row) -> Rule | None:
+def rule_of(trigger: Trigger, signpost: Row) -> AnyRule | None:
     """The rule of the subscription that a signpost leads to."""
     row = known(signpost, "signpost")
     return trigger.filters.model_validate(_exact(row["filters"])).rule(row["ruleId"])
@@ -113,6 +118,9 @@ def subscription_row(subscription: Subscription) -> Row:
         "previousUntil": text_of(subscription.previous_until),
         "environmentHint": subscription.environment_hint,
         "flowHint": subscription.flow_hint,
+        "owed": json_text(subscription.owed) if subscription.owed else None,
+        "warnedSince": text_of(subscription.warned_since),
+        "noticeAt": text_of(notice_at(subscription)),
     }
     return present(row)
 
@@ -150,6 +158,8 @@ def subscription_of(row: Row) -> Subscription:
         previous_until=time_in(row, "previousUntil"),
         environment_hint=row.get("environmentHint"),
         flow_hint=row.get("flowHint"),
+        owed=tuple(json.loads(row.get("owed", "[]"))),
+        warned_since=time_in(row, "warnedSince"),
     )
 
 
@@ -165,10 +175,15 @@ async def those_known[T](rows: AsyncIterable[Row], read: Callable[[Row], T]) -> 
 
 
 def _filters_text(subscription: Subscription) -> str:
-    return json.dumps(subscription.filters.model_dump(by_alias=True, exclude_none=True), default=str)
+    filters = subscription.filters.model_dump(by_alias=True, exclude_none=True)
+    texts = {name: exact_json.write(filters[name]) for name in OBJECTS & filters.keys()}
+    return json.dumps(filters | texts, default=str)
 
 
 def _exact(filters: str) -> dict[str, object]:
-    """Filters as stored, their numbers, which stand there as text, as the decimals they are."""
-    numbers = {"threshold", "rearmMargin"}
-    return {name: Decimal(value) if name in numbers else value for name, value in json.loads(filters).items()}
+    """Filters as stored: their numbers, which stand there as text, as the decimals they are, and objects likewise."""
+    read: dict[str, Callable[[str], object]] = {
+        **dict.fromkeys(NUMBERS, Decimal),
+        **dict.fromkeys(OBJECTS, exact_json.read),
+    }
+    return {name: read[name](value) if name in read else value for name, value in json.loads(filters).items()}

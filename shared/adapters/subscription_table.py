@@ -6,10 +6,12 @@ lead nowhere, which the sweep clears away, and never a subscription to which non
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from shared.adapters.columns import present
+from shared.adapters.ordering import readable
 from shared.adapters.storage import Account, key_of
 from shared.adapters.subscription_rows import (
     BETWEEN,
@@ -30,8 +32,10 @@ from shared.adapters.subscription_rows import (
 from shared.adapters.subscription_sweep import sweep
 from shared.adapters.tables import Table, known
 from shared.domain import ids
-from shared.domain.subscriptions import Route, Standing, Status, Subscription, Trigger, rules_partition
-from shared.domain.thresholds import Rule
+from shared.domain.routes import Route, rules_partition
+from shared.domain.rules import AnyRule
+from shared.domain.subscriptions import Standing, Status, Subscription
+from shared.domain.triggers import Trigger
 from shared.errors import BridgeError, LostRaceError
 
 TABLE = "subscriptions"
@@ -87,7 +91,14 @@ class SubscriptionTable:
             "status": status,
         }
         values = present(wanted)
-        condition = " and ".join([BETWEEN, *(f"{name} eq @{name}" for name in values)])
+        return self._those([f"{name} eq @{name}" for name in values], values)
+
+    def noticeable(self, now: datetime) -> AsyncIterator[Subscription]:
+        """Those with notices that somebody has to see to; one of another version of the bridge is left out."""
+        return self._those(["noticeAt le @now"], {"now": readable(now)})
+
+    def _those(self, conditions: Sequence[str], values: Mapping[str, Any]) -> AsyncIterator[Subscription]:
+        condition = " and ".join([BETWEEN, *conditions])
         return those_known(self._table.query(condition, {**SUBSCRIPTIONS, **values}), subscription_of)
 
     def standings(self) -> AsyncIterator[Standing]:
@@ -115,8 +126,8 @@ class SubscriptionTable:
                 yield found
             last = found
 
-    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[Rule]:
-        """The rules of all subscriptions of a threshold trigger, whatever their status."""
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        """The rules of all subscriptions of a trigger that has the poll watch something, whatever their status."""
         values = {"partition": route_partition(rules_partition(trigger, instance_id))}
         rows = self._table.query("PartitionKey eq @partition", values)
         return [rule async for row in rows if (rule := rule_of(trigger, row)) is not None]

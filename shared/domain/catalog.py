@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from shared.domain.events import Error, Number, Wire
+from shared.domain.events.wire import Error, Number, Wire
 
 
 class Listing[T](Wire):
@@ -76,6 +76,11 @@ class Measure(Wire):
     description: str | None = Field(default=None, description="What it measures.")
     scalar: bool = Field(description="Whether it is a single number, which can cross a threshold.")
     value: Number | None = Field(default=None, description="The number, where it is a single one.")
+    dimensions: Sequence[str] = Field(default=(), description="Its dimensions; a single number has none.")
+    aggregates: Sequence[str] = Field(default=(), description="Its calculations.")
+    dimensions_schema: dict[str, Any] = Field(
+        default_factory=dict, description="The JSON Schema of an object that has a value for each dimension."
+    )
     evaluation_status: str | None = Field(default=None, description="How the latest evaluation went.")
     evaluated_at: AwareDatetime | None = Field(default=None, description="When the latest evaluation ended (UTC).")
     history: Sequence[Reading] | None = Field(

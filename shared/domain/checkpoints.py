@@ -8,40 +8,43 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from shared.domain.jobs import JobsState
-from shared.domain.refreshes import DataSourcesState
-from shared.domain.thresholds import ValuesState
+from shared.domain.refresh_marks import DataSourcesState
+from shared.domain.watching import ValuesState
 
-VERSION = 1
+# Version 2 writes the marks of data sources as texts. Version 3 adds what is known of stages, exports, ages, states and
+# combinations; what an earlier one does not hold, nobody has looked at yet. The models read all of them.
+VERSION = 3
 
-type State = JobsState | DataSourcesState | ValuesState
+State = JobsState | DataSourcesState | ValuesState
 
 
 class Family(StrEnum):
-    """A family of resources that is polled, and may fail, on its own."""
+    """A family of resources that is polled, and may fail, on its own: its name, and what is remembered of it."""
 
-    JOBS = "jobs"
-    DATA_SOURCES = "data-sources"
-    SEGMENTS = "segments"
-    MEASURES = "measures"
+    JOBS = "jobs", JobsState
+    DATA_SOURCES = "data-sources", DataSourcesState
+    SEGMENTS = "segments", ValuesState
+    MEASURES = "measures", ValuesState
+
+    remembers: type[State]
+
+    def __new__(cls, name: str, remembers: type[State] = ValuesState) -> Self:
+        """Make a family of a row of the table; to look one up, its name is enough."""
+        family = str.__new__(cls, name)
+        family._value_ = name
+        family.remembers = remembers
+        return family
 
     @property
     def on_wire(self) -> str:
         """Its name in JSON, as events and answers have it."""
         return to_camel(self.value.replace("-", "_"))
-
-
-STATES: Mapping[Family, type[JobsState | DataSourcesState | ValuesState]] = {
-    Family.JOBS: JobsState,
-    Family.DATA_SOURCES: DataSourcesState,
-    Family.SEGMENTS: ValuesState,
-    Family.MEASURES: ValuesState,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def decode(family: Family, stored: bytes) -> Checkpoint:
         content = _Stored.model_validate(upgrade(json.loads(stored)))
         if content.family != family:
             raise ValueError(f"it is of family {content.family}")
-        state = STATES[family].model_validate(content.state) if content.state is not None else None
+        state = family.remembers.model_validate(content.state) if content.state is not None else None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
@@ -84,6 +87,6 @@ def decode(family: Family, stored: bytes) -> Checkpoint:
 def upgrade(content: Any) -> Any:  # noqa: ANN401 - any JSON value may stand there
     """Bring stored content of an earlier version to this one, version by version."""
     version = content.get("version") if isinstance(content, dict) else None
-    if version != VERSION:
-        raise ValueError(f"its version is {version}, and this release reads {VERSION}")
+    if version not in {1, 2, VERSION}:
+        raise ValueError(f"its version is {version}, and this release reads up to {VERSION}")
     return content

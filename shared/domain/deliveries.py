@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 from shared.domain.callbacks import Answer
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.verdicts import reason
 
 

@@ -5,9 +5,12 @@ case and braces. They are shown and sent as they came; they are compared, rememb
 """
 
 import string
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator
+
+# Stands for all instances, where one is named.
+EVERY_INSTANCE: Final = "*"
 
 _AROUND = string.whitespace + "{}"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 
 
 class Between(NamedTuple):

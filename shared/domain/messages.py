@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from shared.domain.checkpoints import Family
 from shared.domain.deliveries import EventKey, New
-from shared.domain.events import Event, in_utc, json_text, trace_context
+from shared.domain.events.envelope import Event, trace_context
+from shared.domain.events.wire import in_utc, json_text
+from shared.domain.resources import Instance
+from shared.domain.slots import Shard, Slot
 from shared.errors import FormatError
 
 VERSION = 1
@@ -67,6 +71,52 @@ class Release:
         """Read a message of the queue `releases`; raises ValueError saying what is wrong with it."""
         message = _versioned(parse(text))
         return cls(_id_of(message), _time_of(message, "at"), message.get("careful") is True)
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """See whether the timers run, and open the slots where they do not.
+
+    It counts where `token` is what is expected, so that of many such messages one goes on.
+    """
+
+    token: str
+
+    def encode(self) -> str:
+        """The message as JSON text."""
+        return _text({"beat": self.token})
+
+
+def encode_shard(shard: Shard) -> str:
+    """A shard as JSON text."""
+    slot = shard.slot
+    return _text(
+        {
+            "families": slot.families,
+            "openedAt": slot.opened_at.isoformat(),
+            "endsAt": slot.ends_at.isoformat(),
+            "instances": [[one.id, one.name] if one.name is not None else [one.id] for one in shard.instances],
+        }
+    )
+
+
+def decode_poll(text: str) -> Shard | Beat:
+    """Read a message of the queue `polls`, base64 or plain; raises ValueError saying what is wrong with it."""
+    message = _versioned(parse(text))
+    if isinstance(token := message.get("beat"), str):
+        return Beat(token)
+    found = message.get("instances")
+    if not isinstance(found, list) or not all(map(_is_instance, found)):
+        raise ValueError("not a poll: neither beat nor instances")
+    families = message.get("families")
+    if not isinstance(families, list) or any(family not in list(Family) for family in families):
+        raise ValueError("not a poll: families that there are not")
+    slot = Slot(tuple(map(Family, families)), _time_of(message, "openedAt"), _time_of(message, "endsAt"))
+    return Shard(slot, tuple(Instance(*one) for one in found))
+
+
+def _is_instance(found: object) -> bool:
+    return isinstance(found, list) and 1 <= len(found) <= 2 and all(isinstance(part, str) for part in found)  # noqa: PLR2004 - id and name
 
 
 def encode_new(new: New) -> str:

@@ -16,18 +16,32 @@ ABORTED = "aborted"
 SKIPPED = "skipped"
 DELETED = "deleted"
 
+# What stands for a job's or task's status or operation where the API leaves it out. It is no value of the API's own, so
+# it is neither an end nor an outcome.
+UNKNOWN = "unknown"
+
+SCHEDULED = "scheduled"
+
 INGESTION = "ingestion"
 MAP = "map"
 MATCH = "match"
 MERGE = "merge"
+EXPORT = "export"
 ALL = "all"
 
 UPDATED = "updated"
 UPDATING = "updating"
 UPDATE_FAILED = "updateFailed"
+REFRESH_CREDENTIALS = "refreshCredentials"
 
 COMPLETED = "completed"
 COMPLETED_SUCCESS = "completedSuccess"
+COMPLETED_FAILURE = "completedFailure"
+INTERRUPTED = "interrupted"
+
+ACTIVE = "active"
+VALIDATING = "validating"
+VALIDATED = "validated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +72,12 @@ class DataSource:
     kind: str | None = None
     refresh_state: str | None = None
     last_refresh: datetime | None = None
+    provisioning_state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One step of a job; it names its object by `friendly_name` only."""
+    """One step of a job; it names its object by `friendly_name` only. `error` is the first of the `errors`."""
 
     operation_type: str
     status: str
@@ -71,6 +86,7 @@ class Task:
     job_ids: Sequence[str] = ()
     ended_at: datetime | None = None
     error: Fault | None = None
+    errors: Sequence[Fault] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The state of one node of the workflow: how its latest run ended, and when it last succeeded."""
+    """The state of one node of the workflow: how its latest run ended, and when it last succeeded.
+
+    `error` is the first of the `errors`.
+    """
 
     operation_type: str
     identifier: str
@@ -100,6 +119,7 @@ class Node:
     success_job_ids: Sequence[str] = ()
     succeeded_at: datetime | None = None
     error: Fault | None = None
+    errors: Sequence[Fault] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +129,7 @@ class SegmentEvaluation:
     status: str | None
     at: datetime | None
     count: int | None
+    error: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +140,7 @@ class Segment:
     friendly_name: str | None = None
     latest: SegmentEvaluation | None = None
     history: Sequence[SegmentEvaluation] = ()
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +149,7 @@ class MeasureEvaluation:
 
     state: str | None
     ended_at: datetime | None
+    error: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +162,10 @@ class MeasureOutput:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure; only a scalar one (no dimension) has a value to compare. The histories may be in any order."""
+    """A measure; only a scalar one (no dimension) has one value to compare. The histories may be in any order.
+
+    `failures` is how many evaluations failed in a row; `dimensions` and `aggregates` are the columns of its table.
+    """
 
     name: str
     display_name: str | None = None
@@ -148,3 +174,6 @@ class Measure:
     output: MeasureOutput | None = None
     evaluations: Sequence[MeasureEvaluation] = ()
     outputs: Sequence[MeasureOutput] = ()
+    failures: int | None = None
+    dimensions: Sequence[str] = ()
+    aggregates: Sequence[str] = ()

@@ -1,228 +1,21 @@
-"""Subscriptions: what a flow asks for, and which events are for it.
-
-A trigger ties an event type to the filters that its subscribers may set. Filters become a route: the place where an
-event's subscribers are found by reading nothing else.
-"""
+"""Subscriptions: what a flow asks for, how it fares, and which events are for it."""
 
 import hmac
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self, cast
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StringConstraints,
-    WithJsonSchema,
-    create_model,
-)
-from pydantic.alias_generators import to_camel
+from typing import Literal, NamedTuple, Self
 
 from shared.domain import ids
-from shared.domain.events import (
-    DataSourceRefreshFailed,
-    DataSourceRefreshSucceeded,
-    Event,
-    EventData,
-    MeasureThresholdCrossed,
-    Number,
-    SegmentThresholdCrossed,
-    SystemRefreshCompleted,
-    UnificationRefreshCompleted,
-)
-from shared.domain.thresholds import EXACT, Rule
-
-ANY: Final = "any"
+from shared.domain.events.envelope import Event, Notice
+from shared.domain.events.filters import Filters
+from shared.domain.routes import Route, routes_of
+from shared.domain.rules import AnyRule
+from shared.domain.triggers import Trigger
 
 Status = Literal["active", "failing", "paused", "suspended"]
 # After so many failures in a row a subscription is failing.
 MAX_FAILURES = 5
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-# Far beyond any count or amount, and near enough for exact arithmetic.
-LIMIT = Decimal(10) ** 24
-
-
-def _counted(number: Decimal) -> Decimal:
-    """The number, unless it has more digits than are compared."""
-    if len(number.as_tuple().digits) > EXACT.prec:
-        raise ValueError(f"must have at most {EXACT.prec} digits")
-    return number
-
-
-JsonNumber = Annotated[
-    Number,
-    AfterValidator(_counted),
-    Field(strict=True, allow_inf_nan=False, ge=-LIMIT, le=LIMIT),
-    WithJsonSchema({"type": "number", "minimum": -float(LIMIT), "maximum": float(LIMIT)}),
-]
-Margin = Annotated[
-    Number,
-    AfterValidator(_counted),
-    Field(strict=True, allow_inf_nan=False, ge=0, le=LIMIT),
-    WithJsonSchema({"type": "number", "minimum": 0, "maximum": float(LIMIT)}),
-]
-
-
-class Filters(BaseModel):
-    """What a subscriber of one trigger may ask for."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
-
-    def route(self) -> tuple[str, ...]:
-        """The values that an event's own must meet, in the order of `routes_of`; ids by key."""
-        raise NotImplementedError
-
-    def asked(self) -> Mapping[str, Any]:
-        """All that is asked for, by its name on the wire; ids by key."""
-        return self.model_dump(by_alias=True)
-
-    def rule(self, rule_id: str) -> Rule | None:
-        """The rule to watch for these filters, if they hold one."""
-        del rule_id
-        return None
-
-
-class DataSourceFilters(Filters):
-    """The data source to watch; none: any."""
-
-    data_source_id: Name | None = Field(
-        default=None, title="Data source", description="The one data source to hear of; any when left out."
-    )
-
-    def route(self) -> tuple[str, ...]:
-        """The data source, or any."""
-        return (ids.key(self.data_source_id) if self.data_source_id else ANY,)
-
-    def asked(self) -> Mapping[str, Any]:
-        """The data source by its key."""
-        return {"dataSourceId": self.data_source_id and ids.key(self.data_source_id)}
-
-
-class ThresholdFilters(Filters):
-    """The threshold to watch."""
-
-    threshold: JsonNumber = Field(description="The number to cross, for example 10000.")
-    direction: Literal["above", "below", "either"] = Field(
-        default="above", description="Which way to cross it: above is upwards, below is downwards, either is both."
-    )
-    rearm_margin: Margin = Field(
-        default=Decimal(0),
-        title="Margin against wavering",
-        description="How far the value must go back before the same crossing counts again; with 0, each one counts.",
-    )
-
-    def route(self) -> tuple[str, ...]:
-        """Nothing: an event names the very rule it is for."""
-        return ()
-
-
-class SegmentFilters(ThresholdFilters):
-    """The segment and the threshold to watch."""
-
-    segment_name: Name = Field(
-        title="Segment", description="The segment to watch, by its name and not its display name."
-    )
-
-    def rule(self, rule_id: str) -> Rule:
-        """The rule on the segment."""
-        return Rule(rule_id, self.segment_name, self.threshold, self.direction, self.rearm_margin)
-
-
-class MeasureFilters(ThresholdFilters):
-    """The measure and the threshold to watch."""
-
-    measure_name: Name = Field(
-        title="Measure", description="The measure to watch, by its name and not its display name."
-    )
-
-    def rule(self, rule_id: str) -> Rule:
-        """The rule on the measure."""
-        return Rule(rule_id, self.measure_name, self.threshold, self.direction, self.rearm_margin)
-
-
-class RunFilters(Filters):
-    """The runs to hear of."""
-
-    outcome: Literal["any", "succeeded", "failed", "timedOut", "canceled", "skipped"] = Field(
-        default=ANY,
-        description="Only runs that succeeded, failed, timedOut, were canceled or skipped; any: all of them.",
-    )
-    submission_kind: Literal["any", "scheduled", "onDemand"] = Field(
-        default=ANY,
-        title="How it was started",
-        description="Only scheduled runs, or only those that somebody started (onDemand); any: both.",
-    )
-
-    def route(self) -> tuple[str, ...]:
-        """The outcome and the kind, either of which may be any."""
-        return (self.outcome, self.submission_kind)
-
-
-class Body(BaseModel):
-    """The part of a subscribe request's body that all triggers share."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
-
-    callback_url: Annotated[str, StringConstraints(min_length=1)] = Field(
-        repr=False, description="The flow's callback URL."
-    )
-    instance_id: Name = Field(
-        title="Environment", description="The id of the Customer Insights environment, as List environments gives it."
-    )
-    label: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        default=None, description="A name by which people find the flow in the list of subscriptions."
-    )
-    signed: StrictBool = Field(
-        default=False, description="Whether each delivery is to bear a signature, which shows that the bridge made it."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """What a flow can subscribe to; `slug` names it in routes, `body` is what a flow sends to subscribe."""
-
-    slug: str
-    data: type[EventData]
-    filters: type[Filters]
-    body: type[Body]
-
-    @property
-    def event_type(self) -> str:
-        """The type of the events it brings."""
-        return self.data.event_type
-
-
-def _trigger(slug: str, data: type[EventData], filters: type[Filters]) -> Trigger:
-    bases = cast("tuple[type[Body], ...]", (Body, filters))
-    return Trigger(slug, data, filters, create_model(f"{data.__name__}Body", __base__=bases))
-
-
-TRIGGERS = {
-    trigger.slug: trigger
-    for trigger in (
-        _trigger("data-source-refresh-failed", DataSourceRefreshFailed, DataSourceFilters),
-        _trigger("data-source-refresh-succeeded", DataSourceRefreshSucceeded, DataSourceFilters),
-        _trigger("segment-threshold-crossed", SegmentThresholdCrossed, SegmentFilters),
-        _trigger("measure-threshold-crossed", MeasureThresholdCrossed, MeasureFilters),
-        _trigger("system-refresh-completed", SystemRefreshCompleted, RunFilters),
-        _trigger("unification-refresh-completed", UnificationRefreshCompleted, RunFilters),
-    )
-}
-TRIGGERS_BY_EVENT_TYPE = {trigger.event_type: trigger for trigger in TRIGGERS.values()}
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where subscriptions to an event stand: a partition, and in it all rows or, for a rule's event, its own."""
-
-    partition: tuple[str, ...]
-    row: str | None = None
 
 
 class Standing(NamedTuple):
@@ -247,7 +40,8 @@ class Subscription:
     the capabilities that end them, the latest last. `failures` counts those in a row, the first of them at
     `failing_since`. While it has a backlog, `release_at` says for when the next look at it is arranged, and
     `leased_until` how long at most somebody is letting it out. `secret`, sealed, signs its deliveries, and the one
-    before it does so until `previous_until`. The hints are what its subscribe request said of its flow.
+    before it does so until `previous_until`. The hints are what its subscribe request said of its flow. `owed` are
+    notices about it that the topic is not known to have; that it is failing since `warned_since` was warned of.
     """
 
     id: str
@@ -274,6 +68,8 @@ class Subscription:
     previous_until: datetime | None = None
     environment_hint: str | None = None
     flow_hint: str | None = None
+    owed: Sequence[Notice] = field(default=(), repr=False)
+    warned_since: datetime | None = None
 
     def failed(self, now: datetime) -> Self:
         """It after a delivery that failed and may yet succeed; too many in a row, and it is failing."""
@@ -330,8 +126,8 @@ class Subscription:
         return self.id != derived_id(self.fingerprint)
 
     @property
-    def rule(self) -> Rule | None:
-        """The threshold it has the poll watch."""
+    def rule(self) -> AnyRule | None:
+        """What it has the poll watch."""
         return self.filters.rule(self.rule_id)
 
     def without(self, token: str) -> Self | None:
@@ -353,23 +149,3 @@ class Subscription:
 def derived_id(fingerprint: str) -> str:
     """The id of a subscription for which nobody chose one."""
     return fingerprint[:32]
-
-
-def rules_partition(trigger: Trigger, instance_id: str) -> tuple[str, ...]:
-    """Where all rules of a threshold trigger stand."""
-    return (trigger.slug, ids.key(instance_id))
-
-
-def routes_of(event: Event) -> Sequence[Route]:
-    """All places where subscriptions to an event can stand; none for a type that is no trigger's."""
-    trigger = TRIGGERS_BY_EVENT_TYPE.get(event.type)
-    if trigger is None:
-        return ()
-    start = (trigger.slug, ids.key(event.instance_id))
-    if issubclass(trigger.filters, ThresholdFilters):
-        return (Route(start, str(event.data.get("ruleId"))),)
-    if trigger.filters is DataSourceFilters:
-        values = [(ids.key(str(event.data.get("dataSourceId", ANY))), ANY)]
-    else:
-        values = [(str(event.data.get(name, ANY)), ANY) for name in ("outcome", "submissionKind")]
-    return tuple(Route((*start, *combination)) for combination in dict.fromkeys(itertools.product(*values)))

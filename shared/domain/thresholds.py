@@ -5,46 +5,25 @@ with a rearm margin the directions in which it has fired and not yet been armed 
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from shared.domain.events.envelope import Event
+from shared.domain.events.measures import MeasureThresholdCrossed
+from shared.domain.events.segments import SegmentThresholdCrossed
+from shared.domain.jobs import SKEW
+from shared.domain.resources import Measure, Segment
+from shared.domain.rules import EXACT, Rule
+from shared.domain.watching import Direction, Reading, ValueMark, ValuesState, Watched, next_mark
 
-from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed, ThresholdCrossed
-from shared.domain.resources import COMPLETED, COMPLETED_SUCCESS, Measure, Segment
-
-type Direction = Literal["above", "below"]
-
-# More digits than Python's own context keeps, and nothing that a rule holds raises.
-EXACT = Context(prec=100, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 # Unused segments and measures are deleted after 45 days; what was not evaluated for so long before the latest
 # evaluation and is listed no more, is forgotten.
 FORGET_AFTER = timedelta(days=45)
-# The API's own default for a segment's history, and a bound on what is asked of it.
-MIN_HISTORY_DAYS, MAX_HISTORY_DAYS = 10, 365
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A subscribed threshold on the resource `name`; `direction` may also be `either`."""
-
-    id: str
-    name: str
-    threshold: Decimal
-    direction: Literal["above", "below", "either"] = "above"
-    rearm_margin: Decimal = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The value of one successful evaluation."""
-
-    at: datetime
-    value: Decimal
+# A bound on the history that is asked for.
+MAX_HISTORY_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,153 +36,76 @@ class Crossing:
     reading: Reading
 
 
-class ValueMark(BaseModel):
-    """What is remembered of one resource: its last value, and what its evaluation looked like when last looked at."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: Decimal | None = None
-    at: datetime | None = None
-    seen: str = ""
-
-
-class ValuesState(BaseModel):
-    """What is remembered of all segments, or all measures, of an instance."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    marks: dict[str, ValueMark] = {}
-    fired: dict[str, tuple[Direction, ...]] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A segment or measure as comparing sees it: its readings in time order, and a word for its latest evaluation."""
-
-    name: str
-    readings: Sequence[Reading]
-    seen: str
-    resource: Segment | Measure
-
-
-def watch_segment(segment: Segment) -> Watched:
-    """The readings of a segment: its successful evaluations, those of its history included."""
-    found = {
-        evaluation.at: Reading(evaluation.at, Decimal(evaluation.count))
-        for evaluation in (*segment.history, *((segment.latest,) if segment.latest else ()))
-        if evaluation.status == COMPLETED_SUCCESS and evaluation.at is not None and evaluation.count is not None
-    }
-    latest = segment.latest
-    seen = f"{latest.status} {latest.at.isoformat() if latest.at else ''}" if latest else ""
-    return Watched(segment.name, [found[at] for at in sorted(found)], seen, segment)
-
-
-def watch_measure(measure: Measure) -> Watched:
-    """The readings of a measure: its outputs, each at the end of the evaluation that it belongs to.
-
-    An output belongs to the first completed evaluation that did not end before the output's start. Only scalar
-    measures have readings.
-    """
-    latest, output = measure.latest, measure.output
-    seen = " ".join(
-        (
-            str(latest.state) if latest else "",
-            latest.ended_at.isoformat() if latest and latest.ended_at else "",
-            output.started_at.isoformat() if output and output.started_at else "",
-        )
-    )
-    return Watched(measure.name, _readings(measure) if measure.scalar else [], seen, measure)
-
-
-def _readings(measure: Measure) -> list[Reading]:
-    evaluations = (*measure.evaluations, *((measure.latest,) if measure.latest else ()))
-    ends = sorted({e.ended_at for e in evaluations if e.state == COMPLETED and e.ended_at is not None})
-    outputs = (*measure.outputs, *((measure.output,) if measure.output else ()))
-    started = sorted((o.started_at, o.value) for o in outputs if o.started_at is not None and o.value is not None)
-    found: dict[datetime, Reading] = {}
-    for started_at, value in started:
-        position = bisect_left(ends, started_at)
-        if position < len(ends):
-            found[ends[position]] = Reading(ends[position], value)
-    current, ended_at = measure.output, measure.latest.ended_at if measure.latest else None
-    if (
-        current
-        and current.started_at is None
-        and current.value is not None
-        and ended_at is not None
-        and ended_at in ends
-    ):
-        # An output without a start is taken for that of the latest evaluation.
-        found.setdefault(ended_at, Reading(ended_at, current.value))
-    return [found[at] for at in sorted(found)]
-
-
-def moved(state: ValuesState | None, watched: Iterable[Watched], rules: Sequence[Rule]) -> list[Watched]:
-    """Of the resources that a rule watches, those whose evaluation has moved on since they were last looked at."""
-    if state is None:
-        return []
-    ruled = {rule.name for rule in rules}
-    return [
-        w for w in watched if w.name in ruled and (mark := state.marks.get(w.name)) is not None and mark.seen != w.seen
-    ]
+def moved(state: ValuesState, changed: Iterable[Watched], rules: Iterable[Rule]) -> list[Watched]:
+    """Of what has changed, what a rule watches and has been evaluated since something is remembered of it."""
+    marks = state.marks
+    again = {w.name: w for w in changed if w.name in marks and marks[w.name].seen[:3] != w.seen[:3]}
+    ruled = {rule.name for rule in rules if rule.name in again} if again else set[str]()
+    return [w for w in again.values() if w.name in ruled]
 
 
 def history_days(state: ValuesState, names: Iterable[str], now: datetime) -> int:
     """How many days of history reach back to the oldest of the last values of these resources."""
     last = [mark.at for name in names if (mark := state.marks.get(name)) is not None and mark.at is not None]
     if not last:
-        return MIN_HISTORY_DAYS
-    return min(max(math.ceil((now - min(last)) / timedelta(days=1)) + 1, MIN_HISTORY_DAYS), MAX_HISTORY_DAYS)
+        return 1
+    return min(max(math.ceil((now - min(last)) / timedelta(days=1)) + 1, 1), MAX_HISTORY_DAYS)
 
 
 def compare(
-    state: ValuesState | None, watched: Sequence[Watched], rules: Sequence[Rule]
+    state: ValuesState | None,
+    changed: Sequence[Watched],
+    listed: Iterable[Segment | Measure],
+    rules: Sequence[Rule],
+    now: datetime,
 ) -> tuple[ValuesState, list[Crossing]]:
-    """Compare what a poll saw with what is remembered; gives what to remember, and the crossings in time order.
+    """Compare what has changed with what is remembered; gives what to remember, and the crossings in time order.
 
-    The very state comes back where nothing changed. A resource that was not seen is remembered as it was.
+    `listed` is all that the poll saw. The very state comes back where nothing changed. A resource that was not seen is
+    remembered as it was. A reading that lies in the future is none before it has come.
     """
     old = state or ValuesState()
+    fired = _known_only(old.fired, rules)
+    if state is not None and not changed and fired == old.fired:
+        return state, []
+    names = {w.name for w in changed}
     by_name: dict[str, list[Rule]] = {}
-    for rule in rules:
+    for rule in [rule for rule in rules if rule.name in names]:
         by_name.setdefault(rule.name, []).append(rule)
     marks: dict[str, ValueMark] = {}
-    fired = _known_only(old.fired, rules)
     crossings: list[Crossing] = []
-    for w in watched:
-        mark = old.marks.get(w.name)
-        if mark is not None and mark.seen == w.seen:
-            continue
-        marks[w.name] = _next_mark(mark, w)
-        news = [r for r in w.readings if mark is not None and (mark.at is None or r.at > mark.at)]
+    for w in changed:
+        mark, told = old.marks.get(w.name), w.readings
+        readings = [r for r in told if r.at <= now + SKEW]
+        if len(readings) < len(told):
+            # What lies in the future may be right, and a clock wrong: it is looked at again until it has come.
+            w = w._replace(seen=(mark or ValueMark()).seen)  # noqa: PLW2901 - from here on it looks as before
+        marks[w.name] = next_mark(mark, w, readings, now)
+        news = [r for r in readings if mark is not None and (mark.at is None or r.at > mark.at)]
         for rule in by_name.get(w.name, ()):
-            found, disarmed = _walk(rule, mark.value if mark else None, news, fired.pop(rule.id, ()))
+            found, disarmed = walk(rule, mark.value if mark else None, news, fired.pop(rule.id, ()))
             crossings += found
             if disarmed:
                 fired[rule.id] = disarmed
-    if state is not None and not marks and fired == old.fired:
-        return state, []
     crossings.sort(key=lambda c: (c.reading.at, c.rule.id))
-    return ValuesState(marks=_kept({**old.marks, **marks}, watched), fired=fired), crossings
+    kept = _kept(old.marks | marks, {one.name for one in listed})
+    after = ValuesState(marks=kept, fired=fired, slices=old.slices)
+    return state if state is not None and after == state else after, crossings
 
 
 def _known_only(fired: Mapping[str, tuple[Direction, ...]], rules: Sequence[Rule]) -> dict[str, tuple[Direction, ...]]:
+    if not fired:
+        return {}
     ids = {rule.id for rule in rules}
     return {rule_id: directions for rule_id, directions in fired.items() if rule_id in ids}
 
 
-def _next_mark(mark: ValueMark | None, watched: Watched) -> ValueMark:
-    last = watched.readings[-1] if watched.readings else None
-    if last is None or (mark is not None and mark.at is not None and last.at <= mark.at):
-        return ValueMark(value=mark.value, at=mark.at, seen=watched.seen) if mark else ValueMark(seen=watched.seen)
-    return ValueMark(value=last.value, at=last.at, seen=watched.seen)
-
-
-def _kept(marks: dict[str, ValueMark], watched: Sequence[Watched]) -> dict[str, ValueMark]:
+def _kept(marks: dict[str, ValueMark], listed: set[str]) -> dict[str, ValueMark]:
+    if marks.keys() <= listed:
+        return marks
     newest = max((mark.at for mark in marks.values() if mark.at is not None), default=None)
     if newest is None:
         return marks
-    listed = {w.name for w in watched}
     return {
         name: mark
         for name, mark in marks.items()
@@ -211,7 +113,7 @@ def _kept(marks: dict[str, ValueMark], watched: Sequence[Watched]) -> dict[str, 
     }
 
 
-def _walk(
+def walk(
     rule: Rule, previous: Decimal | None, readings: Iterable[Reading], fired: Sequence[Direction]
 ) -> tuple[list[Crossing], tuple[Direction, ...]]:
     """Take a rule through readings, oldest first; gives its crossings and the directions not armed at the end."""
@@ -251,11 +153,16 @@ def event(instance_id: str, crossing: Crossing, resource: Segment | Measure) -> 
         "evaluated_at": reading.at,
         "rule_id": rule.id,
     }
-    data: ThresholdCrossed
+    data: SegmentThresholdCrossed | MeasureThresholdCrossed
     if isinstance(resource, Segment):
         data = SegmentThresholdCrossed(segment_name=resource.name, friendly_name=resource.friendly_name, **told)
     else:
-        data = MeasureThresholdCrossed(measure_name=resource.name, display_name=resource.display_name, **told)
+        data = MeasureThresholdCrossed(
+            measure_name=resource.name,
+            display_name=resource.display_name,
+            dimensions=dict(rule.dimensions) if rule.dimensions else None,
+            **told,
+        )
     return Event.of(
         data, time=reading.at, occurrence=[resource.name, rule.id, crossing.direction, reading.at.isoformat()]
     )

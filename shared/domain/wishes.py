@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from shared.domain import ids
-from shared.domain.subscriptions import Filters, Trigger
-from shared.domain.thresholds import EXACT
+from shared.domain.events.filters import Filters
+from shared.domain.rules import EXACT
+from shared.domain.triggers import Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +38,6 @@ class Wish:
 
 def _exact(value: object) -> object:
     """A filter's value as JSON; equal numbers have one spelling, whatever zeros or sign of zero they came with."""
+    if isinstance(value, dict):  # in which a number is not the same as the text of it
+        return [[name, type(one) is Decimal, _exact(one)] for name, one in sorted(value.items())]
     return str(EXACT.plus(value).normalize(EXACT)) if isinstance(value, Decimal) else value

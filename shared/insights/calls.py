@@ -19,17 +19,21 @@ import requests
 from shared.errors import NotFoundError, PermanentError
 from shared.insights import paths
 from shared.insights.auth import TokenSource
+from shared.insights.budget import Budget
+from shared.insights.clock import Clock
+from shared.insights.dates import Dates
 from shared.insights.paths import Layouts, LearnedPaths, below, quoted
 from shared.insights.reading import Omissions, Reader
 from shared.insights.sessions import new_session
-from shared.insights.transport import Answer, Call, Clock, Pace, Transport
+from shared.insights.transport import Answer, Call, Pace, Transport
 
 PATIENCE: Final = timedelta(seconds=45)
 HURRIED_PATIENCE: Final = timedelta(seconds=8)
 
 # Calls that hang keep their threads. They must not keep those of the event loop, which storage and name resolution
 # use, and callers who wait must not take those of the polls.
-_THREADS: Final = 64
+# A poll makes up to three calls at once, and 20 polls of instances that answer and 4 of slow ones go on side by side.
+_THREADS: Final = 72
 _HURRIED_THREADS: Final = 32
 
 type Query = Mapping[str, str]
@@ -56,6 +60,8 @@ class Calls:
     ) -> None:
         self._session = session or new_session()
         self._workflow = workflow
+        self.budget = Budget(clock)
+        self.dates = Dates()
         self._transport = Transport(
             endpoint=endpoint.rstrip("/"),
             subscription_key=subscription_key,
@@ -63,6 +69,8 @@ class Calls:
             session=self._session,
             pace=Pace.patient(patience),
             clock=clock,
+            budget=self.budget,
+            dates=self.dates,
         )
         self._threads = ThreadPoolExecutor(_THREADS, "insights")
         self._hurried_threads = ThreadPoolExecutor(_HURRIED_THREADS, "insights-hurried")

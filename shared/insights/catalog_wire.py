@@ -4,13 +4,13 @@ Only names and ids are required; unknown keys are ignored, and enum values come 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationError
 
-from shared.domain import ids
+from shared.domain import ids, watching
 from shared.domain.catalog import (
     Column,
     DataSource,
@@ -25,9 +25,8 @@ from shared.domain.catalog import (
     Table,
     TableDetail,
 )
-from shared.domain.jobs import error_of
+from shared.domain.faults import error_of
 from shared.domain.rows import row_schema
-from shared.domain.thresholds import Watched, watch_measure, watch_segment
 from shared.insights import wire
 from shared.insights.delimited import TextFormat
 from shared.insights.reading import Reader
@@ -48,7 +47,6 @@ class _Instance(wire.InstanceInfo):
 
 class _DataSource(wire.DataSourceInfo):
     is_active: bool | None = Field(None, validation_alias=metadata("isActive"))
-    provisioning_state: str | None = Field(None, validation_alias=metadata("provisioningState"))
     entity_names: list[str] | None = Field(None, validation_alias=metadata("entityNames"))
 
     def shown(self) -> DataSource:
@@ -67,7 +65,6 @@ class _DataSource(wire.DataSourceInfo):
 
 class _Segment(wire.SegmentMetadata):
     description: Text | None = None
-    state: str | None = None
 
     def shown(self) -> Segment:
         latest = (self.evaluation_status or wire.SegmentStats()).resource()
@@ -79,7 +76,7 @@ class _Segment(wire.SegmentMetadata):
             member_count=latest.count,
             evaluation_status=latest.status,
             evaluated_at=latest.at,
-            history=None if self.evaluation_status_history is None else _history(watch_segment(self.resource())),
+            history=None if self.evaluation_status_history is None else _history(watching.counts_of(self.resource())),
         )
 
 
@@ -94,14 +91,21 @@ class _Measure(wire.MeasureMetadata):
             description=self.description,
             scalar=measure.scalar,
             value=measure.output.value if measure.scalar and measure.output else None,
+            dimensions=measure.dimensions,
+            aggregates=measure.aggregates,
+            dimensions_schema={
+                "type": "object",
+                "properties": {name: {"type": "string", "title": name} for name in measure.dimensions},
+                "required": list(measure.dimensions),
+            },
             evaluation_status=measure.latest.state if measure.latest else None,
             evaluated_at=measure.latest.ended_at if measure.latest else None,
-            history=None if self.output_history is None else _history(watch_measure(measure)),
+            history=None if self.output_history is None else _history(watching.readings_of(measure)),
         )
 
 
-def _history(watched: Watched) -> Sequence[Reading]:
-    return [Reading(value=reading.value, at=reading.at) for reading in watched.readings]
+def _history(readings: Iterable[watching.Reading]) -> Sequence[Reading]:
+    return [Reading(value=reading.value, at=reading.at) for reading in readings]
 
 
 class _Task(wire.GraphTaskInfo):

@@ -4,15 +4,16 @@ Knows which path and query belong to which resource, and nothing of HTTP or of t
 """
 
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
 
 from shared.domain.resources import DataSource, Instance, Job, Measure, Node, Segment
+from shared.domain.rows import Row
+from shared.domain.rules import Combination
 from shared.insights import paths, wire
 from shared.insights.calls import Calls, Query
 from shared.insights.paths import quoted
-
-# The API's own default for the history of one measure.
-_MEASURE_HISTORY_DAYS: Final = 30
+from shared.insights.slices import Slices
+from shared.insights.transport import Call
 
 
 class InsightsClient:
@@ -23,6 +24,7 @@ class InsightsClient:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._slices = Slices(calls)
 
     async def instances(self) -> Sequence[Instance]:
         """All instances the bridge's identity can see."""
@@ -43,6 +45,13 @@ class InsightsClient:
         query = {"top": str(top), "includeTasks": "true"}
         return await self._calls.run(lambda: self._calls.all_of_workflow(wire.JOBS, instance_id, "jobs", query))
 
+    async def job(self, instance_id: str, job_id: str) -> Job:
+        """One job with its tasks. Raises `PermanentError` where the job is unreadable."""
+        call = Call("GET", f"jobs/{quoted(job_id)}", {"includeTasks": "true"})
+        return await self._calls.found(
+            f"job {job_id!r}", instance_id, lambda: self._calls.one_of_workflow(wire.JOBS, instance_id, call)
+        )
+
     async def segments(self, instance_id: str, history_days: int | None = None) -> Sequence[Segment]:
         """All segments; with `history_days`, each with its evaluations of so many days."""
         query = None if history_days is None else _history(history_days)
@@ -54,14 +63,22 @@ class InsightsClient:
         """All measures, without history."""
         return await self._calls.run(lambda: self._calls.all_of_instance(wire.MEASURES, instance_id, "manage/measures"))
 
-    async def measure(self, instance_id: str, name: str) -> Measure:
-        """One measure with its history of 30 days. Raises `PermanentError` where the measure is unreadable."""
-        path, history = f"manage/measures/{quoted(name)}", _history(_MEASURE_HISTORY_DAYS)
+    async def measure(self, instance_id: str, name: str, history_days: int | None = None) -> Measure:
+        """One measure, with `history_days` that of so many days. Raises `PermanentError` where it is unreadable."""
+        path, history = f"manage/measures/{quoted(name)}", None if history_days is None else _history(history_days)
         return await self._calls.found(
             f"measure {name!r}",
             instance_id,
             lambda: self._calls.one(wire.MEASURES, instance_id, path, history),
         )
+
+    async def rows_of_measure(self, instance_id: str, name: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        """The rows of a measure's own table for these combinations; none for what the API does not know or take."""
+        return await self._calls.run(lambda: self._slices.rows(instance_id, name, combinations))
+
+    def told_time(self, instance_id: str) -> datetime | None:
+        """What time it was by the tenant's own clock when it last answered about an instance, where it told."""
+        return self._calls.dates.latest(instance_id)
 
 
 def _history(days: int) -> Query:

@@ -6,10 +6,12 @@ named in a warning, once.
 Nothing here knows what the fields mean, nor HTTP.
 """
 
+import itertools
 import json
 import logging
+import re
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +25,11 @@ log = logging.getLogger("bridge.insights")
 
 # The decoder's own message would quote nothing of use to an operator, but could quote data.
 _NOT_JSON = "it is not JSON, or it is cut off"
+
+# How an answer begins: a list, and in it an object with its first key.
+_FIRST_KEY = re.compile(rb"\s*\[\s*(\{\s*\"[^\"\\\\]*\"\s*:)")
+# So many bytes are read at a time; where a part ends is guessed so many times.
+_PART, _TRIES = 250_000, 8
 
 type _Location = tuple[int | str, ...]
 
@@ -95,7 +102,7 @@ class Reader[Wire: BaseModel, Resource]:
     def all(self, body: bytes, source: str, omissions: Omissions) -> list[Resource]:
         """Read a list. Raises `MalformedAnswerError` when it is none."""
         try:
-            items = self._list.validate_json(body)
+            return self._distinct(itertools.chain.from_iterable(_parts(body, self._list)), source, omissions)
         except ValidationError:
             items = self._readable(_shaped(_taken_apart(body), list), source, omissions)
         return self._distinct(items, source, omissions)
@@ -135,7 +142,7 @@ class Reader[Wire: BaseModel, Resource]:
                 return None
             _take_away(document, flaws)
 
-    def _distinct(self, items: list[Wire], source: str, omissions: Omissions) -> list[Resource]:
+    def _distinct(self, items: Iterable[Wire], source: str, omissions: Omissions) -> list[Resource]:
         """Convert the items; of those with the same identity the first counts."""
         resources: dict[Hashable, Resource] = {}
         for item in items:
@@ -148,6 +155,38 @@ class Reader[Wire: BaseModel, Resource]:
             else:
                 resources[identity] = resource
         return list(resources.values())
+
+
+def _parts[Item](body: bytes, reader: TypeAdapter[list[Item]]) -> Iterator[list[Item]]:
+    """Read a long list in parts: reading holds up all threads, and the whole of it would do so for too long.
+
+    Where a part ends is guessed, and proved by reading it: cut anywhere but between two items, it is no JSON. Raises
+    `ValidationError` for what is wrong in itself, and may have given parts before.
+    """
+    head = _FIRST_KEY.match(body)
+    start = head.start(1) if head else 0
+    while head and len(body) - start > _PART:
+        for end in _ends(body, head[1], start):
+            try:
+                part = reader.validate_json(b"[" + body[start:end] + b"]")
+            except ValidationError:
+                continue
+            yield part
+            start = end + 1
+            break
+        else:
+            break
+    yield reader.validate_json(b"[" + body[start:] if head else body)
+
+
+def _ends(body: bytes, head: bytes, start: int) -> Iterator[int]:
+    """The first commas after a part of some length that stand before something that begins as an item does."""
+    at = start + _PART
+    for _ in range(_TRIES):
+        at = body.find(head, at + 1)
+        if at < 0:
+            return
+        yield body.rfind(b",", start, at)
 
 
 def decoded[Shape: (list[Any], dict[str, Any])](body: bytes, shape: type[Shape]) -> Shape:

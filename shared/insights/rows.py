@@ -80,7 +80,7 @@ class RowsClient:
             paging = {"$top": str(asked), "$skip": str(skip)}
             try:
                 call = Call("GET", path, options | paging, told=path)
-                page = self._calls.ask(call, _page_of, min(until, self._calls.deadline()))
+                page = self._calls.ask(call, page_of, min(until, self._calls.deadline()))
             except NotFoundError:
                 raise NotFoundError(_missing_table(instance_id, table)) from None
             items = page.items[:asked]
@@ -105,19 +105,25 @@ def _missing_item(instance_id: str, table: str, key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class Page:
     """Some of the rows that a query finds, and how many these are in all, where the API tells."""
 
     items: Sequence[object]
     count: int | None
 
+    @property
+    def rows(self) -> Sequence[Row]:
+        """Those of the items that are rows."""
+        return [_plain(item) for item in self.items if isinstance(item, dict)]
 
-def _page_of(answer: Answer) -> _Page:
+
+def page_of(answer: Answer) -> Page:
+    """The page that an answer holds. Raises `MalformedAnswerError`."""
     document = decoded(answer.body, dict)
     items, count = document.get("value"), document.get("@odata.count")
     if not isinstance(items, list):
         raise MalformedAnswerError("it holds no list of rows")
-    return _Page(items, whole_number(count))
+    return Page(items, whole_number(count))
 
 
 def _row_or_rows(answer: Answer) -> Sequence[Row]:

@@ -18,7 +18,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 # As many calls as are made at once, for polls and for callers; one more would open a connection and close it again.
-_POOL_SIZE: Final = 96
+_POOL_SIZE: Final = 104
 _PIECE_BYTES: Final = 64 * 1024
 # Interim answers to one request: one or two are usual, and somebody who never comes to the answer must not hold us.
 _MOST_INTERIM: Final = 16

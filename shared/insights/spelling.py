@@ -9,6 +9,7 @@ _OPERATION_TYPES = """
     none ingestion derivedEntity hierarchy dataPreparation map realtimeM3Search match merge profileStore search activity
     contact attributeMeasures entityMeasures measures segmentation segmentMembership enrichment preEnrichment transform
     intelligence aiBuilder insights export modelManagement relationship roleAssignment analysis semanticEntity all
+    dataverseHydration
 """
 _JOBS_AND_TASKS = """
     queued needsUpdate running failed timedOut aborted deleted successful skipped onDemand scheduled full incremental

@@ -9,9 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Literal, Self
 from urllib.parse import quote, urlencode
 
 import requests
@@ -25,10 +24,14 @@ from shared.errors import (
     NotFoundError,
     PermanentError,
     RefusedError,
+    ThrottledError,
     TimedOutError,
     TransientError,
 )
 from shared.insights.auth import TokenSource
+from shared.insights.budget import Budget
+from shared.insights.clock import Clock
+from shared.insights.dates import Dates, date_of
 from shared.insights.own_words import own_words
 from shared.insights.reading import MalformedAnswerError
 from shared.insights.sessions import pieces
@@ -50,36 +53,28 @@ _FIRST_WAIT: Final = 0.5
 _SPREAD: Final = (0.75, 1.25)
 
 
-class Clock(Protocol):
-    """Time as the standard module `time` tells it, in seconds."""
-
-    def monotonic(self) -> float:
-        """Return a time that never goes back."""
-        ...
-
-    def sleep(self, seconds: float, /) -> None:
-        """Let the time pass."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a call may take with all its attempts, and how many those may be; timeouts of one attempt in seconds."""
+    """How long a call may take with all its attempts, and how many those may be; timeouts of one attempt in seconds.
+
+    One that `takes_turns` is made when the budget has room for it, any other at once.
+    """
 
     patience: timedelta
     attempts: int
     connect_timeout: float
     read_timeout: float
+    takes_turns: bool
 
     @classmethod
     def patient(cls, patience: timedelta) -> Self:
         """For polls: nobody waits, and an answer may be large."""
-        return cls(patience, attempts=3, connect_timeout=5, read_timeout=30)
+        return cls(patience, attempts=3, connect_timeout=5, read_timeout=30, takes_turns=True)
 
     @classmethod
     def hurried(cls, patience: timedelta) -> Self:
-        """For a caller who waits: one attempt."""
-        return cls(patience, attempts=1, connect_timeout=3, read_timeout=30)
+        """For a caller who waits: one attempt, of which the API says itself whether it takes it."""
+        return cls(patience, attempts=1, connect_timeout=3, read_timeout=30, takes_turns=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +119,8 @@ class Transport:
     session: requests.Session
     pace: Pace
     clock: Clock
+    budget: Budget
+    dates: Dates
 
     def paced(self, pace: Pace) -> Self:
         """Return a transport over the same connections with another pace."""
@@ -175,15 +172,35 @@ class Transport:
 
     def _request(self, call: Call, token: str, deadline: float) -> Answer:
         """Send one request. Nothing else touches requests or sees its exceptions."""
+        if self.pace.takes_turns:
+            self._wait_for_room(call, deadline)
+        else:
+            self.budget.count()
         left = deadline - self.clock.monotonic()
         if left <= 0:
             raise _late(call)
         try:
-            return self._sent(call, token, deadline, left)
+            answer = self._sent(call, token, deadline, left)
         except requests.RequestException as error:
             failure = _failure(call, error)
+        else:
+            self.dates.heard(call.path, answer.headers)
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                self.budget.refused(_retry_after(answer.headers))
+            else:
+                self.budget.taken()
+            return answer
         # Out here: what is raised while an exception is handled carries it along, and requests' own quote the address.
         raise failure
+
+    def _wait_for_room(self, call: Call, deadline: float) -> None:
+        while wait := self.budget.take():
+            if self.clock.monotonic() + wait >= deadline:
+                raise ThrottledError(
+                    f"Customer Insights takes no more calls for now, so {call} was not made; {_AGAIN}.",
+                    retry_after=wait,
+                )
+            self.clock.sleep(wait)
 
     def _sent(self, call: Call, token: str, deadline: float, left: float) -> Answer:
         with self.session.request(
@@ -235,7 +252,7 @@ _MEANINGS: Final[Mapping[int, tuple[type[BridgeError], str]]] = {
     404: (NotFoundError, "it does not exist"),
     408: (TimedOutError, _AGAIN),
     409: (ConflictError, "it clashes with what exists"),
-    429: (TransientError, _AGAIN),
+    429: (ThrottledError, _AGAIN),
     504: (TimedOutError, _AGAIN),
 }
 
@@ -305,9 +322,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), _LONGEST_WAIT)
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
+    if (moment := date_of(value)) is None:
         return None
-    moment = date.replace(tzinfo=date.tzinfo or UTC)
     return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), _LONGEST_WAIT)

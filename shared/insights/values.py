@@ -3,7 +3,6 @@
 Validation happens in Pydantic's compiled core. Times come out in UTC, enum values in one spelling.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,16 +13,13 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from shared.domain import ids
+from shared.domain.numbers import number_of
 from shared.domain.resources import Fault
 from shared.insights.spelling import spelled
 
 # .NET writes "no date" as its first (0001-01-01) or last (9999-12-31) one. Nothing in Customer Insights is so far off.
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 9998
-
-# "900", "900.50", "-1E+3". No digit groups: whether "1,234" is a thousand or a fraction depends on who wrote it. An
-# exponent of four digits is no measurement, and printing such a number takes the memory of its digits.
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]{1,3})?", re.ASCII)
 
 # Far beyond any count, and near enough to be written out.
 _MOST_DIGITS: Final = 18
@@ -46,7 +42,7 @@ type Id = Annotated[Name, AfterValidator(_not_blank)]
 
 def whole_number(value: object) -> int | None:
     """Return a whole number of at most 18 digits, not below zero, however it is written: 900, 900.0, "900", 9e2."""
-    number = _number(value)
+    number = number_of(value)
     if number is None or number < 0 or number.adjusted() >= _MOST_DIGITS or number != number.to_integral_value():
         return None
     return int(number)
@@ -107,19 +103,27 @@ def fault(error: CIResult | None, errors: Sequence[CIResult] | None) -> Fault | 
     return (error and error.resource()) or _first_fault(errors or ())
 
 
+def all_faults(error: CIResult | None, errors: Sequence[CIResult] | None) -> Sequence[Fault]:
+    """Return all errors that say anything, each once."""
+    found = (one.resource() for one in (*((error,) if error else ()), *(errors or ())))
+    return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def said(error: object) -> Fault | None:
+    """Return what an evaluation says went wrong: a text, or an object with a value and a key (`StringInfo`)."""
+    if isinstance(error, str):
+        return Fault(message=error) if error else None
+    if not isinstance(error, dict):
+        return None
+    code, message = (text if isinstance(text := error.get(key), str) and text else None for key in ("key", "value"))
+    return Fault(code, message) if code or message else None
+
+
 def _first_fault(errors: Sequence[CIResult]) -> Fault | None:
     return next((fault for error in errors if (fault := error.resource())), None)
 
 
 def only_number(values: Iterable[object]) -> Decimal | None:
     """Return the one number among the values; None where there is none or more than one."""
-    numbers = [number for value in values if (number := _number(value)) is not None]
+    numbers = [number for value in values if (number := number_of(value)) is not None]
     return numbers[0] if len(numbers) == 1 else None
-
-
-def _number(value: object) -> Decimal | None:
-    """Return a finite number as it is written, without a detour over binary floats; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        return None
-    text = str(value).strip()
-    return Decimal(text) if _NUMBER.fullmatch(text) else None

@@ -7,12 +7,14 @@ are optional in Microsoft's own client). Validation happens in Pydantic's compil
 Nothing here knows HTTP, and no wire name leaves this module.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pydantic import AliasChoices, AliasPath, Field
 
 from shared.domain import ids
 from shared.domain.resources import (
+    UNKNOWN,
     DataSource,
     Instance,
     Job,
@@ -26,11 +28,20 @@ from shared.domain.resources import (
 )
 from shared.insights.reading import Reader
 from shared.insights.spelling import spelled
-from shared.insights.values import CIResult, Count, Id, Name, Time, Wire, fault, only_number, utc
-
-# What stands for a job's or task's status or operation where the API leaves it out. It is no value of the API's own, so
-# it is neither an end nor an outcome.
-UNKNOWN: Final = "unknown"
+from shared.insights.values import (
+    CIResult,
+    Count,
+    Id,
+    Name,
+    Time,
+    Wire,
+    all_faults,
+    fault,
+    only_number,
+    said,
+    utc,
+    whole_number,
+)
 
 
 class InstanceInfo(Wire):
@@ -56,6 +67,7 @@ class DataSourceInfo(Wire):
     name: str | None = Field(None, validation_alias=metadata("name"))
     friendly_name: str | None = Field(None, validation_alias=metadata("friendlyName"))
     kind: str | None = Field(None, validation_alias=metadata("kind"))
+    provisioning_state: str | None = Field(None, validation_alias=metadata("provisioningState"))
     refresh_state: str | None = Field(None, validation_alias=metadata("refreshState"))
     last_refresh: Time | None = Field(None, validation_alias=metadata("lastRefresh"))
 
@@ -68,6 +80,7 @@ class DataSourceInfo(Wire):
             kind=spelled(self.kind),
             refresh_state=spelled(self.refresh_state),
             last_refresh=utc(self.last_refresh),
+            provisioning_state=spelled(self.provisioning_state),
         )
 
 
@@ -93,6 +106,7 @@ class GraphTaskInfo(Wire):
             job_ids=tuple(self.job_ids or ()),
             ended_at=utc(self.end_timestamp),
             error=fault(self.ci_error, self.ci_errors),
+            errors=all_faults(self.ci_error, self.ci_errors),
         )
 
 
@@ -151,6 +165,7 @@ class GraphNodeInfo(Wire):
             success_job_ids=tuple(self.last_success_job_ids or ()),
             succeeded_at=utc(self.last_successful_timestamp),
             error=fault(self.ci_error, self.ci_errors),
+            errors=all_faults(self.ci_error, self.ci_errors),
         )
 
 
@@ -160,10 +175,12 @@ class SegmentStats(Wire):
     job_status: str | None = None
     evaluation_date: Time | None = None
     entity_count: Count | None = None
+    error: Any = None
 
     def resource(self) -> SegmentEvaluation:
         """Return what a poll compares."""
-        return SegmentEvaluation(spelled(self.job_status), utc(self.evaluation_date), self.entity_count)
+        error = said(self.error) if self.error else None
+        return SegmentEvaluation(spelled(self.job_status), utc(self.evaluation_date), self.entity_count, error)
 
 
 class SegmentMetadata(Wire):
@@ -171,6 +188,7 @@ class SegmentMetadata(Wire):
 
     name: Name
     friendly_name: str | None = None
+    state: str | None = None
     evaluation_status: SegmentStats | None = None
     evaluation_status_history: list[SegmentStats] | None = None
 
@@ -181,6 +199,7 @@ class SegmentMetadata(Wire):
             friendly_name=self.friendly_name,
             latest=None if self.evaluation_status is None else self.evaluation_status.resource(),
             history=tuple(evaluation.resource() for evaluation in self.evaluation_status_history or ()),
+            state=spelled(self.state),
         )
 
 
@@ -189,10 +208,12 @@ class Evaluation(Wire):
 
     state: str | None = None
     end_time: Time | None = None
+    error: Any = None
 
     def resource(self) -> MeasureEvaluation:
         """Return what a poll compares."""
-        return MeasureEvaluation(spelled(self.state), utc(self.end_time))
+        error = said(self.error) if self.error else None
+        return MeasureEvaluation(spelled(self.state), utc(self.end_time), error)
 
 
 class ScalarOutput(Wire):
@@ -212,10 +233,21 @@ class MeasureDefinition(Wire):
     is_scalar: bool | None = None
     is_manual_query_scalar: bool | None = None
     dimensions: list[Any] | None = None
+    aggregates: list[Any] | None = None
 
     def is_one_number(self) -> bool:
         """Whether it has a single number, which can cross a threshold."""
         return bool(self.is_scalar or self.is_manual_query_scalar) and not self.dimensions
+
+
+def _named(parts: Sequence[object] | None) -> Sequence[str]:
+    """Return the names by which a measure's table is taken to have its columns; empty for a part that has none."""
+    return tuple(
+        next((name for key in ("alias", "displayName", "field") if isinstance(name := part.get(key), str) and name), "")
+        if isinstance(part, dict)
+        else ""
+        for part in parts or ()
+    )
 
 
 class MeasureMetadata(Wire):
@@ -225,16 +257,21 @@ class MeasureMetadata(Wire):
     display_name: str | None = None
     definition: MeasureDefinition | None = None
     latest_evaluation: Evaluation | None = None
+    evaluation_stats: Any = None
     output: ScalarOutput | None = None
     evaluation_history: list[Evaluation] | None = None
     output_history: list[ScalarOutput] | None = None
 
     def resource(self) -> Measure:
         """Return what a poll compares."""
+        stats = self.evaluation_stats
         return Measure(
             name=self.name,
             display_name=self.display_name,
             scalar=self.definition is not None and self.definition.is_one_number(),
+            failures=whole_number(stats.get("consecutiveFailureCount")) if isinstance(stats, dict) else None,
+            dimensions=_named(self.definition.dimensions) if self.definition else (),
+            aggregates=_named(self.definition.aggregates) if self.definition else (),
             latest=None if self.latest_evaluation is None else self.latest_evaluation.resource(),
             output=None if self.output is None else self.output.resource(),
             evaluations=tuple(evaluation.resource() for evaluation in self.evaluation_history or ()),

@@ -4,16 +4,41 @@ A queue holds only what is due soon: Azure starts instances by a queue's length,
 rest stands in a table until a timer moves it into its queue.
 """
 
+import math
+from collections import Counter
 from datetime import datetime, timedelta
 
 from shared.domain.deliveries import New
 from shared.domain.messages import Look, Release
-from shared.ports import Clock, DeliveryQueue, DueStore, ReleaseQueue
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DueStore
+from shared.ports.queues import DeliveryQueue, ReleaseQueue
 
 # What is due later than this stands in the table.
 SOON = timedelta(minutes=2)
 # A timer looks into the table so often.
 EVERY = timedelta(minutes=1)
+# No more looks than this fall due in a second: when a thousand flows fail at once, what is new comes between them.
+PER_SECOND = 40
+
+
+class Calendar:
+    """How many looks this process has arranged for each second of the near future."""
+
+    def __init__(self) -> None:
+        self._booked: Counter[int] = Counter()
+        self._swept = 0
+
+    def book(self, at: datetime, now: datetime) -> datetime:
+        """The first time from then on whose second is not full yet; it counts as booked."""
+        second, passed = math.floor(at.timestamp()), math.floor(now.timestamp())
+        if passed != self._swept:
+            self._swept, self._booked = passed, Counter({key: n for key, n in self._booked.items() if key >= passed})
+        free = second
+        while self._booked[free] >= PER_SECOND:
+            free += 1
+        self._booked[free] += 1
+        return at + timedelta(seconds=free - second)
 
 
 class Agenda:
@@ -24,10 +49,11 @@ class Agenda:
         self._releases = releases
         self._due = due
         self._clock = clock
+        self._calendar = Calendar()
 
-    async def begin(self, new: New) -> None:
-        """Have a new delivery made. Raises `TooLargeError` when no message holds its event."""
-        await self._deliveries.send(new)
+    async def begin(self, new: New, wait: timedelta = timedelta(0)) -> None:
+        """Have a new delivery made, soon. Raises `TooLargeError` when no message holds its event."""
+        await self._deliveries.send(new, wait)
 
     async def look(self, what: Look | Release, at: datetime) -> None:
         """Have a delivery or a backlog looked at, at a time; one in the past is now."""
@@ -37,13 +63,13 @@ class Agenda:
         else:
             await self._send(what, wait)
 
-    async def insure(self, release: Release, at: datetime) -> None:
-        """Have a backlog looked at, also if its message is lost with the instance that holds it."""
-        await self._due.add(at, release)
+    async def insure(self, what: Look | Release, at: datetime) -> None:
+        """Have a delivery or a backlog looked at, also if the instance that works on it is lost."""
+        await self._due.add(at, what)
 
-    async def waive(self, release: Release, at: datetime) -> None:
+    async def waive(self, what: Look | Release, at: datetime) -> None:
         """Forget what was insured."""
-        await self._due.remove(at, release)
+        await self._due.remove(at, what)
 
     async def advance(self) -> int:
         """Move what is due before the timer looks again into the queues; gives how many."""
@@ -55,6 +81,9 @@ class Agenda:
         return moved
 
     async def _send(self, what: Look | Release, wait: timedelta) -> None:
+        if wait:
+            now = self._clock()
+            wait = self._calendar.book(now + wait, now) - now
         if isinstance(what, Release):
             await self._releases.send(what, wait)
         else:

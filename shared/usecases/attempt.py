@@ -13,18 +13,21 @@ from datetime import datetime, timedelta
 from shared.domain import signatures
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, RetryPolicy, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import Look
 from shared.domain.settling import Settled, Terms, settle
 from shared.domain.subscriptions import Status, Subscription
 from shared.domain.verdicts import DENIED_STATUSES, Verdict, judge
 from shared.errors import BridgeError, ConfigurationError, LostRaceError
-from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import Callbacks, Cipher, SubscriptionStore
 from shared.telemetry import ATTEMPT_DURATION, DELIVER, DELIVERIES, DELIVERY_LATENCY, SILENCE, Span, Telemetry
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
 from shared.usecases.change import change
+from shared.usecases.notify import Notify
 
 # An attempt is taken to be under way for as long as its time limit and the writes before and after it take. Nobody goes
 # on with what a process that died has claimed before that, so it is no longer than it has to be.
@@ -60,6 +63,7 @@ class Attempt:
         agenda: Agenda,
         backlog: Backlog,
         bury: Bury,
+        notify: Notify,
         clock: Clock,
         policy: RetryPolicy,
         timeout: timedelta,
@@ -74,6 +78,7 @@ class Attempt:
         self._agenda = agenda
         self._backlog = backlog
         self._bury = bury
+        self._notify = notify
         self._clock = clock
         self.policy = policy
         self._timeout = timeout
@@ -115,7 +120,11 @@ class Attempt:
         ) as span:
             answer = await self._call(delivery, subscription, span.traceparent or delivery.traceparent)
             self._measure(span, event, answer, (self._clock() - began).total_seconds())
-            return await self._settle(claimed, subscription, answer, span, is_probe=is_probe)
+            stands = await self._settle(claimed, subscription, answer, span, is_probe=is_probe)
+        if stands is not subscription:
+            # Last: whatever the topic makes of it, nothing waits for that.
+            await self._notify(stands)
+        return stands.status if stands is not None else None
 
     async def _call(self, delivery: Delivery, subscription: Subscription, traceparent: str | None) -> Answer:
         now = self._clock()
@@ -153,22 +162,24 @@ class Attempt:
 
     async def _settle(
         self, claimed: Stored, subscription: Subscription, answer: Answer, span: Span, *, is_probe: bool
-    ) -> Status | None:
+    ) -> Subscription | None:
+        """Settle what comes of an answer; gives the subscription as it then stands (None: it is gone)."""
         verdict, before = judge(answer), claimed.delivery
-        status: Status | None = subscription.status
+        stands: Subscription | None = subscription
         if verdict in {Verdict.RETRY, Verdict.DENIED} and not before.is_by_hand:
-            status = await self._failed(subscription)
-        elif verdict is Verdict.DELIVERED and status != "active":
+            stands = await self._failed(subscription)
+        elif verdict is Verdict.DELIVERED and subscription.status != "active":
             # First, for nobody would do it after a death: nothing else may be waiting that could succeed.
-            status = await self._recover(subscription, by_hand=before.is_by_hand)
-        terms = Terms(is_active=status == "active", is_probe=is_probe, jitter=self._jitter())
+            stands = await self._recover(subscription, by_hand=before.is_by_hand)
+        is_active = stands is not None and stands.status == "active"
+        terms = Terms(is_active=is_active, is_probe=is_probe, jitter=self._jitter())
         settled = settle(before, answer, self._clock(), self.policy, terms)
         try:
             await self.conclude(settled.delivery, claimed)
         except LostRaceError:
             # The claim ended before the attempt did, and what others have made of the delivery stands there.
             log.warning("delivery.superseded event=%s subscription=%s", before.event.id, subscription.id)
-            return status
+            return stands
         self._tell(settled, span)
         if settled.suspends is not None:
             return await self._suspend(subscription, settled.suspends)
@@ -176,7 +187,7 @@ class Attempt:
             return await self._recover(subscription, by_hand=before.is_by_hand)
         if settled.delivery.stage is Stage.HELD:
             await self._backlog.start(subscription.id)
-        return status
+        return stands
 
     async def conclude(self, ended: Delivery, stored: Stored | None) -> None:
         """Write what a delivery has become (None: it has no record yet), and see to what follows from it.
@@ -211,9 +222,10 @@ class Attempt:
             return
         why = f"HTTP {delivery.status}, until DELIVERY_MAX_AGE_HOURS"
         await self.conclude(delivery.hold(now, why), stored)
-        suspended = await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
-        if suspended is not None:
-            log.warning("subscription.suspended id=%s trigger=%s: %s", suspended.id, suspended.trigger.slug, why)
+        stands = await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
+        if stands is not None:
+            log.warning("subscription.suspended id=%s trigger=%s: %s", stands.id, stands.trigger.slug, why)
+        await self._notify(stands)
 
     async def bury_again(self, stored: Stored) -> None:
         """Finish what a process that died has left of a dead delivery: its letter, and its place in the line."""
@@ -232,29 +244,34 @@ class Attempt:
         if delivery.stage is Stage.DELIVERED and delivery.reason is None:
             log.info("delivery.delivered event=%s subscription=%s", delivery.event.id, delivery.subscription_id)
 
-    async def _failed(self, subscription: Subscription) -> Status | None:
+    async def _failed(self, subscription: Subscription) -> Subscription | None:
         counted = await change(self._subscriptions, subscription.id, lambda it: it.failed(self._clock()))
         if counted is not None and counted.status == "failing" and subscription.status != "failing":
             log.warning("subscription.failing id=%s trigger=%s", counted.id, counted.trigger.slug)
-        return counted.status if counted is not None else None
+        return counted
 
-    async def _recover(self, subscription: Subscription, *, by_hand: bool) -> Status | None:
+    async def _recover(self, subscription: Subscription, *, by_hand: bool) -> Subscription | None:
         if subscription.status == "active" and not subscription.failures:
-            return subscription.status
+            return subscription
 
         def recovered(it: Subscription) -> Subscription | None:
             better = it.recovered(self._clock(), by_hand=by_hand)
             return better if better != it else None
 
-        if subscription.status == "active":
-            found = await change(self._subscriptions, subscription.id, recovered)
-        else:
-            found = await self._backlog.open(subscription.id, recovered)
-            if found is not None and found.status == "active":
-                log.info("subscription.resumed id=%s trigger=%s", found.id, found.trigger.slug)
-        return found.status if found is not None else None
+        def calmed(it: Subscription) -> Subscription | None:
+            return recovered(it) if it.status == "active" else None
 
-    async def _suspend(self, subscription: Subscription, why: str) -> Status | None:
+        found: Subscription | None = subscription
+        if subscription.status == "active":
+            found = await change(self._subscriptions, subscription.id, calmed)
+        if found is None or found.status == "active":
+            return found
+        found = await self._backlog.open(subscription.id, recovered)
+        if found is not None and found.status == "active":
+            log.info("subscription.resumed id=%s trigger=%s", found.id, found.trigger.slug)
+        return found
+
+    async def _suspend(self, subscription: Subscription, why: str) -> Subscription | None:
         """Suspend it, unless its callback has changed: what the old one said is not about what stands there now."""
 
         def suspended(it: Subscription) -> Subscription | None:
@@ -267,4 +284,4 @@ class Attempt:
         if found.status == "suspended":
             log.warning("subscription.suspended id=%s trigger=%s: %s", found.id, found.trigger.slug, why)
         await self._backlog.start(found.id)
-        return found.status
+        return found

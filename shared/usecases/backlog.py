@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from shared.domain.deliveries import Delivery
 from shared.domain.messages import Release
 from shared.domain.subscriptions import Subscription
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.change import change
 from shared.usecases.shared_reads import SharedReads
@@ -20,6 +22,8 @@ from shared.usecases.shared_reads import SharedReads
 LOST_AFTER = timedelta(seconds=60)
 # A look that is arranged for later than this is moved forward when something is put in.
 AT_ONCE = timedelta(seconds=1)
+# Up to so many held deliveries are counted.
+MOST_HELD = 1_000
 
 
 class Backlog:
@@ -63,7 +67,8 @@ class Backlog:
 
         `how` gives the active subscription, or None where there is nothing to change; gives what then stands there.
         """
-        return await self._arrange(subscription_id, how, self._clock(), is_careful=False)
+        held = await self._deliveries.held(subscription_id, MOST_HELD)
+        return await self._arrange(subscription_id, how, self._clock(), is_careful=False, held=held)
 
     async def _arrange(
         self,
@@ -71,6 +76,7 @@ class Backlog:
         how: Callable[[Subscription], Subscription | None],
         now: datetime,
         is_careful: bool,  # noqa: FBT001 - passed on
+        held: int = 0,
     ) -> Subscription | None:
         release = Release(subscription_id, now, is_careful)
         await self._agenda.insure(release, now + LOST_AFTER)
@@ -79,7 +85,7 @@ class Backlog:
             changed = how(it)
             return replace(changed, release_at=now) if changed is not None else None
 
-        stands = await change(self._subscriptions, subscription_id, arranged)
+        stands = await change(self._subscriptions, subscription_id, arranged, held)
         if stands is not None and stands.release_at == now:
             await self._agenda.look(release, now)
         return stands

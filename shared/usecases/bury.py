@@ -1,10 +1,15 @@
 """Bury: record what cannot be delivered, or not even be read, as a dead letter with its reason."""
 
 import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from shared.domain.deliveries import Delivery
+from shared.domain.events.wire import json_text
 from shared.domain.letters import DeadLetter, letter_id
-from shared.ports import Clock, DeadLetterLog
+from shared.ports.clock import Clock
+from shared.ports.logs import DeadLetterLog
 from shared.telemetry import DEAD_LETTERS, SILENCE, Telemetry
 
 # A storage queue message is never longer than this, in bytes or characters.
@@ -49,6 +54,21 @@ class Bury:
                 reason=f"queue {queue}: {reason}",
                 recorded_at=now,
                 body=message[:MAX_BODY],
+            )
+        )
+
+    async def event(self, event: Mapping[str, Any], reason: str) -> None:
+        """Bury an event that the topic refuses for good."""
+        body = json_text(event)
+        await self._record(
+            DeadLetter(
+                id=letter_id(datetime.fromisoformat(event["time"]), "topic", event["id"]),
+                kind="message",
+                reason=reason,
+                recorded_at=self._clock(),
+                body=body[:MAX_BODY],
+                event_id=event["id"],
+                event_type=event["type"],
             )
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from shared.errors import BridgeError
-from shared.ports import Clock
+from shared.ports.clock import Clock
 
 # How old an answer may be: short beside the minutes after which somebody is told, long beside a burst of requests.
 FRESH_FOR = timedelta(seconds=5)

@@ -1,18 +1,24 @@
 """Deliver: look at a delivery, and do with it what may be done now."""
 
+import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 
 from shared.domain.deliveries import Delivery, New, Stage
 from shared.domain.messages import Look, decode_delivery
 from shared.domain.subscriptions import Subscription
 from shared.errors import LostRaceError
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.attempt import TOO_OLD, Attempt, Begin, Stored
-from shared.usecases.backlog import Backlog
+from shared.usecases.backlog import LOST_AFTER, Backlog
 from shared.usecases.bury import Bury
+from shared.usecases.crowd import Crowd
 from shared.usecases.gate import Gate
 from shared.usecases.shared_reads import SharedReads
 
@@ -43,6 +49,8 @@ class Deliver:
         self._bury = bury
         self._gate = gate
         self._clock = clock
+        self._crowd = Crowd()
+        self._alone: set[asyncio.Task[None]] = set()
 
     async def __call__(self, message: str, tries: int = 1) -> None:
         """Do what a message of the queue `deliveries` asks for; an unreadable one becomes a dead letter.
@@ -123,16 +131,45 @@ class Deliver:
     async def _go(self, subscription: Subscription, begin: Begin, stored: Stored | None, *, by_hand: bool) -> bool:
         """Make an attempt, if one may go out now; whether it has. Raises `LostRaceError` where others were quicker."""
         if by_hand:
-            await self._attempt(await self._attempt.claim(begin, stored), subscription)
+            await self._make(await self._attempt.claim(begin, stored), subscription)
             return True
         token = object()
         if not subscription.is_open or not await self._gate.enter(subscription.id, token):
             return False
         try:
-            await self._attempt(await self._attempt.claim(begin, stored), subscription)
-        finally:
+            claimed = await self._attempt.claim(begin, stored)
+        except BaseException:
             self._gate.leave(subscription.id, token)
+            raise
+        await self._make(claimed, subscription, lambda: self._gate.leave(subscription.id, token))
         return True
+
+    async def _make(
+        self, claimed: Stored, subscription: Subscription, leave: Callable[[], None] = lambda: None
+    ) -> None:
+        """Make a claimed attempt, and wait until it has ended, unless its place is others'."""
+        attempt = asyncio.create_task(self._attempt(claimed, subscription))
+        if leave is not None:
+            attempt.add_done_callback(lambda _: leave())
+        if await self._crowd.wait(attempt):
+            attempt.result()
+            return
+        delivery = claimed.delivery
+        look = Look(delivery.subscription_id, delivery.key, delivery.by_hand)
+        # Nobody looks at it before that as long as this process lives.
+        at = (delivery.claimed_until or self._clock()) + LOST_AFTER
+        await self._agenda.insure(look, at)
+        alone = asyncio.create_task(self._go_on(attempt, look, at))
+        self._alone.add(alone)
+        alone.add_done_callback(self._alone.discard)
+
+    async def _go_on(self, attempt: asyncio.Task[object], look: Look, at: datetime) -> None:
+        """See an attempt to its end that nobody waits for; one that failed is looked at again later."""
+        try:
+            await attempt
+            await self._agenda.waive(look, at)
+        except Exception:
+            log.exception("delivery.interrupted event=%s subscription=%s", look.key.id, look.subscription_id)
 
 
 def is_asked_by_hand(look: Look, delivery: Delivery) -> bool:

@@ -5,14 +5,17 @@ It may run twice for one event: the deliveries it begins again are recognised wh
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from shared.domain.deliveries import Delivery, New
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import parse
-from shared.domain.subscriptions import routes_of
+from shared.domain.routes import routes_of
 from shared.errors import LostRaceError, TooLargeError
-from shared.ports import Clock, EventLog, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.logs import EventLog
+from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import DISPATCH, SILENCE, Telemetry
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
@@ -20,6 +23,10 @@ from shared.usecases.bury import Bury
 
 # So many messages are written at a time.
 AT_ONCE = 32
+# So many of an event's deliveries are begun in a second, at least: those of other events come between them.
+PER_SECOND = 50
+# Within this all are begun, however many there are.
+SPREAD = timedelta(minutes=1)
 
 log = logging.getLogger("bridge.dispatch")
 
@@ -71,9 +78,11 @@ class Dispatch:
     async def _dispatch(self, event: Event, traceparent: str | None) -> int:
         found = [subscription_id async for subscription_id in self._matching(event)]
         await self._events.record(event, found)
+        per_second = max(PER_SECOND, len(found) / SPREAD.total_seconds())
         for start in range(0, len(found), AT_ONCE):
-            some: Sequence[str] = found[start : start + AT_ONCE]
-            await asyncio.gather(*(self._begin(New(id_, event, self._clock(), None, traceparent)) for id_ in some))
+            some, wait = found[start : start + AT_ONCE], timedelta(seconds=int(start / per_second))
+            begun = (self._begin(New(id_, event, self._clock(), None, traceparent), wait) for id_ in some)
+            await asyncio.gather(*begun)
         return len(found)
 
     async def _matching(self, event: Event) -> AsyncIterator[str]:
@@ -81,9 +90,9 @@ class Dispatch:
             async for subscription_id in self._subscriptions.matching(route):
                 yield subscription_id
 
-    async def _begin(self, new: New) -> None:
+    async def _begin(self, new: New, wait: timedelta) -> None:
         try:
-            await self._agenda.begin(new)
+            await self._agenda.begin(new, wait)
         except TooLargeError:
             # A record holds what a message does not, and what stands in the backlog is let out without one.
             try:

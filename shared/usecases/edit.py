@@ -9,12 +9,15 @@ from typing import Literal
 from pydantic import ValidationError
 
 from shared.domain.deliveries import Stage
-from shared.domain.subscriptions import Filters, Subscription
+from shared.domain.subscriptions import Subscription
 from shared.errors import InvalidInputError, LostRaceError, NotFoundError
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.attempt import Attempt, Stored
 from shared.usecases.backlog import Backlog
 from shared.usecases.change import change
+from shared.usecases.notify import Notify
 
 # So much of a backlog is read at a time.
 PAGE = 100
@@ -40,19 +43,21 @@ class Edits:
 class Edit:
     """Changes subscriptions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
         *,
         subscriptions: SubscriptionStore,
         deliveries: DeliveryStore,
         attempt: Attempt,
         backlog: Backlog,
+        notify: Notify,
         clock: Clock,
     ) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
         self._attempt = attempt
         self._backlog = backlog
+        self._notify = notify
         self._clock = clock
 
     async def __call__(self, subscription_id: str, edits: Edits) -> Subscription:
@@ -81,6 +86,7 @@ class Edit:
         if found is None:
             raise NotFoundError("There is no such subscription.")
         log.info("subscription.edited id=%s status=%s", found.id, found.status)
+        await self._notify(found)
         return found
 
     async def _discard(self, subscription_id: str) -> None:
@@ -115,7 +121,7 @@ def _filtered(subscription: Subscription, filters: Mapping[str, object]) -> Subs
         raise InvalidInputError(unknown)
     given = {**subscription.filters.model_dump(by_alias=True), **filters}
     try:
-        new: Filters = subscription.trigger.filters.model_validate(given)
+        new = subscription.trigger.filters.model_validate(given)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False, include_context=False)
         raise InvalidInputError({str(one["loc"][0]): one["msg"] for one in wrong}) from None

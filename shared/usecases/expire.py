@@ -13,7 +13,9 @@ from shared.domain.logs import Between, Purged
 from shared.domain.pages import Slice
 from shared.domain.subscriptions import Status, Subscription
 from shared.errors import LostRaceError
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.attempt import Attempt, Stored
 from shared.usecases.release import HELD_TOO_LONG
 

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from itertools import batched
 
 from shared.domain.deliveries import Delivery, EventKey
-from shared.domain.events import Event
-from shared.domain.subscriptions import routes_of
+from shared.domain.events.envelope import Event
+from shared.domain.routes import routes_of
 from shared.errors import NotFoundError
-from shared.ports import DeliveryStore, EventLog, SubscriptionStore
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.logs import EventLog
+from shared.ports.subscriptions import SubscriptionStore
 
 # So many deliveries are read at once.
 AT_ONCE = 32

@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from shared.domain.subscriptions import Status
-from shared.ports import Clock, DeliveryStore, SubscriptionStore, Waiting
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.queues import Waiting
+from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import HELD, OLDEST_PENDING, SUBSCRIPTIONS, Telemetry
 
 # A status that no subscription has is told as well: 0 says that the last one is gone.

@@ -16,7 +16,9 @@ from datetime import datetime, timedelta
 from shared.domain.deliveries import Delivery, New
 from shared.domain.messages import decode_delivery
 from shared.errors import FormatError, LostRaceError
-from shared.ports import Clock, DeliveryStore, TextQueue
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.queues import TextQueue
 from shared.telemetry import POISON_MESSAGES, SILENCE, Telemetry
 from shared.usecases.attempt import Attempt, Stored
 from shared.usecases.bury import Bury
@@ -67,6 +69,9 @@ class Patience:
     async def poisoned(self, queue: str, message: str) -> None:
         """Send a message that the host has given up back to its queue, or make a dead letter of an old one."""
         self._telemetry.measure(POISON_MESSAGES, queue=queue)
+        if queue not in self._queues:  # worth nothing any more
+            await self._give_up(queue, message)
+            return
         try:
             since = _began(queue, message)
         except FormatError:

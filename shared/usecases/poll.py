@@ -1,309 +1,162 @@
-"""Poll: read an instance's resources, compare them with the checkpoint, save, publish.
+"""Poll: open a slot. Whose turn is it, who has left, and who does the work?
 
-State and outbox are saved in one conditional write first, the outbox is published second, and cleared third: whoever
-loses the race for the write throws its result away unpublished, and a poll that dies after the write is finished by
-the next. A family that fails holds up no other family and no other instance.
+Where they are few, all instances are polled here and now, in every slot. More are shared out over the queue `polls`, in
+shards that are worth something until the slot ends, and idle ones are left out of some slots.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import batched
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import batched, chain
 
-from shared.domain import jobs, refreshes, thresholds
-from shared.domain.checkpoints import Checkpoint, Family, State
-from shared.domain.events import Event, MeasureThresholdCrossed, SegmentThresholdCrossed
-from shared.domain.jobs import JobsState
-from shared.domain.polls import EVERY_INSTANCE
-from shared.domain.refreshes import DataSourcesState
-from shared.domain.resources import Instance, Job, Measure, Segment
-from shared.domain.sightings import Snapshot
-from shared.domain.subscriptions import TRIGGERS_BY_EVENT_TYPE
-from shared.domain.thresholds import Rule, ValuesState, Watched
-from shared.errors import BridgeError, ConfigurationError, LostRaceError, NotFoundError
-from shared.ports import CheckpointStore, Clock, Insights, Publisher, SubscriptionStore
-from shared.telemetry import (
-    EVENTS_PUBLISHED,
-    POLL,
-    POLL_DURATION,
-    POLL_FAILURES,
-    POLL_LAG,
-    PUBLISH,
-    SILENCE,
-    Span,
-    Telemetry,
-)
-from shared.usecases.poll_report import PollReport
+from shared.domain import cadence, ids
+from shared.domain.cadence import LEEWAY, Rows, Ticks
+from shared.domain.checkpoints import Family
+from shared.domain.ids import EVERY_INSTANCE
+from shared.domain.resources import Instance
+from shared.domain.slots import Shard, Slot, shards
+from shared.errors import TimedOutError
+from shared.ports.clock import Clock
+from shared.ports.polling import Insights, PollStore
+from shared.ports.queues import PollQueue
+from shared.telemetry import POLL_WAIT, SILENCE, Telemetry
+from shared.usecases.leave import Leave
+from shared.usecases.poll_many import PollFailedError, PollMany
+from shared.usecases.poll_outcomes import PollOutcomes
+from shared.usecases.served import Served
 
 # The data sources come first: what their `refreshState` tells, the nodes and jobs that are read after it show as well.
 REFRESHES = (Family.DATA_SOURCES, Family.JOBS)
 THRESHOLDS = (Family.SEGMENTS, Family.MEASURES)
+ROUNDS = (REFRESHES, THRESHOLDS)
 
-# How many of the latest jobs are read at first, by how much more each time, and at most.
-FIRST_JOBS, MORE_JOBS, MAX_JOBS = 20, 5, 2_500
-INSTANCES_AT_ONCE = 8
-# Azure Monitor cuts a line at 32,768 characters; an id has 36.
-INSTANCES_PER_LINE = 500
+# A slot is no longer than this, however seldom the timer comes: the host ends a function after 10 minutes (host.json).
+LONGEST = timedelta(minutes=5)
+# So long before the next tick nothing is begun any more: a timer whose run is not over loses it.
+PAUSE = timedelta(seconds=3)
+# Listing the instances may take one part of so many of a slot: those that are known need the others.
+LIST_SHARE = 3
+# So many messages are sent at once.
+SENDS_AT_ONCE = 16
 
 log = logging.getLogger("bridge.poll")
 
 
-class PollFailedError(ExceptionGroup[Exception]):
-    """Some families of some instances could not be polled; the others were."""
-
-
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What to remember after comparing, what is news, and what could not be read meanwhile."""
+class Roll:
+    """Who is served, as far as it could be found out, and how the polls of all went so far."""
 
-    state: State
-    events: Sequence[Event]
-    failures: Sequence[BridgeError] = ()
-
-
-class JobFeed:
-    """The latest jobs of an instance, read once for all families of a poll, and as far back as each needs."""
-
-    def __init__(self, insights: Insights, instance_id: str) -> None:
-        self._insights = insights
-        self._instance_id = instance_id
-        self._top = 0
-        self._jobs: Sequence[Job] = ()
-
-    async def read(self, enough: Callable[[Sequence[Job]], bool]) -> Sequence[Job]:
-        """The latest jobs, newest first, as many as are `enough`, or all that the API shows."""
-        while self._top == 0 or (not enough(self._jobs) and self._top < MAX_JOBS):
-            count, top = len(self._jobs), self._top * MORE_JOBS or FIRST_JOBS
-            self._jobs = await self._insights.jobs(self._instance_id, top)
-            self._top = top
-            if len(self._jobs) <= count:
-                break
-        return self._jobs
+    served: Sequence[Instance]
+    rows: Rows
+    failures: Sequence[Exception] = ()
 
 
 class Poll:
-    """Polls instances for changes; `instances` empty means all that the API lists."""
+    """Opens slots."""
 
     def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
         *,
         insights: Insights,
-        checkpoints: CheckpointStore,
-        subscriptions: SubscriptionStore,
-        publisher: Publisher,
-        report: PollReport,
+        served: Served,
+        polls: PollStore,
+        poll_many: PollMany,
+        queue: PollQueue,
+        leave: Leave,
+        outcomes: PollOutcomes,
+        ticks: Mapping[Family, Ticks],
+        inline_max: int,
         clock: Clock,
-        instances: Sequence[str] = (),
         telemetry: Telemetry = SILENCE,
     ) -> None:
         self._insights = insights
-        self._checkpoints = checkpoints
-        self._subscriptions = subscriptions
-        self._publisher = publisher
-        self._report = report
+        self._served = served
+        self._polls = polls
+        self._poll_many = poll_many
+        self._queue = queue
+        self._leave = leave
+        self._outcomes = outcomes
+        self._ticks = ticks
+        self._inline_max = inline_max
         self._clock = clock
-        self._instances = instances
         self._telemetry = telemetry
-        self._failing: set[tuple[str, Family]] = set()
 
     async def __call__(self, families: Sequence[Family]) -> None:
-        """Poll these families of all instances. Raises `PollFailedError` at the end when some could not be polled."""
-        at_once = asyncio.Semaphore(INSTANCES_AT_ONCE)
-
-        async def poll(instance: Instance) -> list[Exception]:
-            async with at_once:
-                return await self._poll_instance(instance, families)
-
-        instances = await self._polled(families)
-        failures = await asyncio.gather(*(poll(instance) for instance in instances))
-        self._tell_successes(families, [one.id for one, found in zip(instances, failures, strict=True) if not found])
-        if errors := [error for found in failures for error in found]:
-            raise PollFailedError(f"{len(errors)} failures while polling", errors)
-
-    async def _polled(self, families: Sequence[Family]) -> Sequence[Instance]:
-        if self._instances:
-            return [Instance(instance_id) for instance_id in self._instances]
-        failures: Sequence[Exception] = ()
-        try:
-            return await self._insights.instances()
-        except Exception as error:
-            failures = [error]
-            raise
-        finally:
-            for family in families:
-                await self._tell(Instance(EVERY_INSTANCE), family, failures)
-
-    async def _poll_instance(self, instance: Instance, families: Sequence[Family]) -> list[Exception]:
-        instance_id, feed = instance.id, JobFeed(self._insights, instance.id)
-        failures: list[Exception] = []
-        for family in families:
-            began = self._clock()
-            with self._telemetry.span(POLL, instance=instance_id, family=family.value) as span:
-                found = await self._try_family(instance_id, family, feed, span)
-                if found:
-                    span.fail(_text(found))
-            outcome = "failed" if found else "succeeded"
-            seconds = max(0.0, (self._clock() - began).total_seconds())
-            self._telemetry.measure(POLL_DURATION, seconds, family=family.value, outcome=outcome)
-            await self._tell(instance, family, found)
-            failures += found
-        return failures
-
-    async def _try_family(self, instance_id: str, family: Family, feed: JobFeed, span: Span) -> Sequence[Exception]:
-        try:
-            return await self._poll_family(instance_id, family, feed, span)
-        except Exception as error:  # noqa: BLE001 - raised at the end, when the others have had their turn
-            return [error]
-
-    async def _tell(self, instance: Instance, family: Family, failures: Sequence[Exception]) -> None:
-        """Count each failure, and report each poll; log the first failure and the recovery, not every tick."""
-        instance_id = instance.id
-        if failures:
-            self._telemetry.measure(POLL_FAILURES, instance=instance_id, family=family.value)
-        key = (instance_id, family)
-        if failures and key not in self._failing:
-            self._failing.add(key)
-            log.error("poll.failed instance=%s family=%s: %s", instance_id, family, _text(failures))
-        elif not failures and key in self._failing:
-            self._failing.remove(key)
-            log.info("poll.recovered instance=%s family=%s", instance_id, family)
-        try:
-            await self._report(instance, family, failures)
-        except Exception:
-            # Events go their way whether or not somebody can see how the polls go.
-            log.exception("poll.unreported instance=%s family=%s", instance_id, family)
-
-    def _tell_successes(self, families: Sequence[Family], instance_ids: Sequence[str]) -> None:
-        """Say which instances were polled with success: at every tick, so in few lines, and where anybody listens."""
-        if self._telemetry.is_on:
-            for some in batched(instance_ids, INSTANCES_PER_LINE, strict=False):
-                log.info("poll.succeeded families=%s instances=%s", ",".join(families), ",".join(some))
-
-    async def _poll_family(self, instance_id: str, family: Family, feed: JobFeed, span: Span) -> list[BridgeError]:
-        checkpoint, version = await self._checkpoints.load(instance_id, family)
-        failures: list[BridgeError] = []
-        try:
-            compared = await self._compare(instance_id, family, checkpoint.state, feed)
-        except BridgeError as error:
-            # What an earlier poll found is published all the same.
-            failures.append(error)
+        """Have these families polled. Raises `PollFailedError` at the end when something could not be."""
+        now, ticks = self._clock(), self._ticks[families[0]]
+        next_tick = ticks(now + LEEWAY)
+        slot = Slot(tuple(families), now, min(next_tick - min(PAUSE, (next_tick - now) / 10), now + LONGEST))
+        roll = await self._roll(slot)
+        self._measure(slot, roll)
+        turn = cadence.in_turn(slot, roll.served, roll.rows)
+        if len(turn) <= self._inline_max:
+            work = self._poll_many(slot, turn)
         else:
-            failures += compared.failures
-            if compared.events or compared.state is not checkpoint.state:
-                # The trace is written down with the event: whoever publishes it, it leaves with the same bytes.
-                outbox = [*checkpoint.outbox, *(event.traced(span.traceparent).raw for event in compared.events)]
-                span.note(events=len(compared.events))
-                checkpoint = Checkpoint(compared.state, outbox)
-                try:
-                    version = await self._checkpoints.save(instance_id, family, checkpoint, version)
-                except LostRaceError:
-                    log.info("poll.superseded instance=%s family=%s", instance_id, family)
-                    return failures
-        self._report.pending(instance_id, family, len(checkpoint.outbox))
-        if checkpoint.outbox:
-            await self._publish(instance_id, family, checkpoint, version)
-        elif not failures:
-            span.discard()  # an idle poll; the metrics have it
+            work = self._share_out(slot, cadence.due(slot, turn, roll.rows, ticks))
+        found = await asyncio.gather(work, self._see_off(slot, roll))
+        if failures := [*roll.failures, *chain(*found)]:
+            raise PollFailedError(f"{len(failures)} failures while polling", failures)
+
+    async def _roll(self, slot: Slot) -> Roll:
+        rows, failures = await self._rows(), list[Exception]()
+        try:
+            async with asyncio.timeout((slot.ends_at - slot.opened_at).total_seconds() / LIST_SHARE):
+                served = await self._served.all(self._insights.instances)
+        except Exception as error:  # noqa: BLE001 - raised at the end: those that are known are polled all the same
+            late = TimedOutError("Customer Insights did not list the instances in time")
+            failures.append(late if isinstance(error, TimeoutError) else error)
+            served = _remembered(rows)
+        for family in slot.families:
+            await self._outcomes.tell(Instance(EVERY_INSTANCE), family, failures)
+        return Roll(served, rows, failures)
+
+    async def _see_off(self, slot: Slot, roll: Roll) -> Sequence[Exception]:
+        """See to those that have left, and to what is owed of any; gives what could not be done in the slot."""
+        try:
+            async with asyncio.timeout((slot.ends_at - slot.opened_at).total_seconds()):
+                await self._outcomes.tell_left(polled for found in roll.rows.values() for polled in found.values())
+                if roll.failures:  # nobody knows who has left
+                    return []
+                return await self._leave(slot, roll.served, roll.rows)
+        except TimeoutError:
+            return [TimedOutError("not all instances that have left could be seen to in time")]
+
+    async def _rows(self) -> Rows:
+        try:
+            return cadence.by_instance([polled async for polled in self._polls.all()])
+        except Exception:
+            # Events go their way whether or not somebody can see how the polls went.
+            log.exception("poll.unreported instance=%s", EVERY_INSTANCE)
+            return {}
+
+    def _measure(self, slot: Slot, roll: Roll) -> None:
+        """Tell for how long the instance that waits longest was not polled."""
+        known = [roll.rows[key] for one in roll.served if (key := ids.key(one.id)) in roll.rows]
+        for family in slot.families:
+            times = [rows[family].last_poll_at for rows in known if family in rows]
+            wait = (slot.opened_at - min(times)).total_seconds() if times else 0.0
+            self._telemetry.measure(POLL_WAIT, max(0.0, wait), family=family.value)
+
+    async def _share_out(self, slot: Slot, instances: Sequence[Instance]) -> list[Exception]:
+        """Send the shards; gives why some could not be sent."""
+        failures: list[Exception] = []
+
+        async def send(shard: Shard) -> None:
+            try:
+                await self._queue.send(shard)
+            except Exception as error:  # noqa: BLE001 - raised at the end, when the others are sent
+                failures.append(error)
+
+        for some in batched(shards(slot, instances), SENDS_AT_ONCE, strict=False):
+            await asyncio.gather(*map(send, some))
         return failures
 
-    async def _publish(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> None:
-        count = len(checkpoint.outbox)
-        with self._telemetry.span(PUBLISH, instance=instance_id, family=family.value, events=count):
-            await self._publisher.publish(checkpoint.outbox)
-        now = self._clock()
-        for event in checkpoint.outbox:
-            self._telemetry.measure(EVENTS_PUBLISHED, type=event["type"])
-            lag = (now - datetime.fromisoformat(event["time"])).total_seconds()
-            self._telemetry.measure(POLL_LAG, max(0.0, lag), type=event["type"])
-            log.info("event.published type=%s id=%s subject=%s", event["type"], event["id"], event.get("subject"))
-        self._report.pending(instance_id, family, 0)
-        try:
-            await self._checkpoints.save(instance_id, family, replace(checkpoint, outbox=()), version)
-        except LostRaceError:
-            # Another poll has taken the outbox over and publishes it again, under the same ids.
-            log.info("poll.superseded instance=%s family=%s", instance_id, family)
 
-    async def _compare(self, instance_id: str, family: Family, state: State | None, feed: JobFeed) -> Compared:
-        match family, state:
-            case Family.JOBS, JobsState() | None:
-                return await self._compare_jobs(instance_id, state, feed)
-            case Family.DATA_SOURCES, DataSourcesState() | None:
-                return await self._compare_data_sources(instance_id, state, feed)
-            case Family.SEGMENTS, ValuesState() | None:
-                return await self._compare_segments(instance_id, state)
-            case Family.MEASURES, ValuesState() | None:
-                return await self._compare_measures(instance_id, state)
-        raise TypeError(f"the state of {family} is a {type(state).__name__}")
-
-    async def _compare_jobs(self, instance_id: str, state: JobsState | None, feed: JobFeed) -> Compared:
-        listed = await feed.read(lambda found: jobs.enough(state, found))
-        return Compared(*jobs.compare(state, listed, instance_id, self._clock()))
-
-    async def _compare_data_sources(self, instance_id: str, state: DataSourcesState | None, feed: JobFeed) -> Compared:
-        snapshot = Snapshot(
-            data_sources=await _if_offered(self._insights.data_sources(instance_id)),
-            nodes=await _if_offered(self._insights.nodes(instance_id)),
-            jobs=await _if_offered(feed.read(lambda found: refreshes.enough(state, found))),
-        )
-        if snapshot.data_sources is None and snapshot.nodes is None:
-            raise ConfigurationError(
-                f"Customer Insights shows no data sources of instance {instance_id}: "
-                "check CUSTOMER_INSIGHTS_INSTANCES and CUSTOMER_INSIGHTS_WORKFLOW"
-            )
-        return Compared(*refreshes.compare(state, snapshot, instance_id, self._clock()))
-
-    async def _compare_segments(self, instance_id: str, state: ValuesState | None) -> Compared:
-        rules = await self._rules(SegmentThresholdCrossed, instance_id)
-        segments = await self._insights.segments(instance_id)
-        watched = [thresholds.watch_segment(segment) for segment in segments]
-        if state is not None and (moved := thresholds.moved(state, watched, rules)):
-            days = thresholds.history_days(state, [w.name for w in moved], self._clock())
-            segments = await self._insights.segments(instance_id, days)
-            watched = [thresholds.watch_segment(segment) for segment in segments]
-        return _compared(instance_id, state, watched, rules, [])
-
-    async def _compare_measures(self, instance_id: str, state: ValuesState | None) -> Compared:
-        rules = await self._rules(MeasureThresholdCrossed, instance_id)
-        watched = {m.name: thresholds.watch_measure(m) for m in await self._insights.measures(instance_id)}
-        failures: list[BridgeError] = []
-        for moved in thresholds.moved(state, watched.values(), rules):
-            try:
-                watched[moved.name] = thresholds.watch_measure(await self._insights.measure(instance_id, moved.name))
-            except NotFoundError:
-                del watched[moved.name]  # deleted since it was listed
-            except BridgeError as error:
-                del watched[moved.name]  # it stays as remembered, and the next poll catches up
-                failures.append(error)
-        return _compared(instance_id, state, list(watched.values()), rules, failures)
-
-    async def _rules(
-        self, data: type[SegmentThresholdCrossed | MeasureThresholdCrossed], instance_id: str
-    ) -> Sequence[Rule]:
-        return await self._subscriptions.rules(TRIGGERS_BY_EVENT_TYPE[data.event_type], instance_id)
-
-
-def _text(failures: Sequence[Exception]) -> str:
-    return "; ".join(map(str, failures))
-
-
-async def _if_offered[T](call: Awaitable[T]) -> T | None:
-    """What a feed shows, or None where the API does not offer it."""
-    try:
-        return await call
-    except NotFoundError:
-        return None
-
-
-def _compared(
-    instance_id: str,
-    state: ValuesState | None,
-    watched: Sequence[Watched],
-    rules: Sequence[Rule],
-    failures: Sequence[BridgeError],
-) -> Compared:
-    after, crossings = thresholds.compare(state, watched, rules)
-    resources: dict[str, Segment | Measure] = {w.name: w.resource for w in watched}
-    events = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
-    return Compared(after, events, failures)
+def _remembered(rows: Rows) -> list[Instance]:
+    """The instances that were served when they could last be listed."""
+    latest = (
+        max(found.values(), key=lambda it: it.last_poll_at) for key, found in rows.items() if key != EVERY_INSTANCE
+    )
+    return [Instance(polled.instance_id, polled.name) for polled in latest if polled.left_at is None]

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from shared.domain.logs import Purged
-from shared.ports import Clock, Retention
+from shared.ports.clock import Clock
+from shared.ports.logs import Retention
 from shared.usecases.expire import Expire
 
 # One run takes no longer than this; where that was not all, the next goes on.

@@ -7,14 +7,18 @@ import logging
 import uuid
 
 from shared.domain.deliveries import Delivery, Line, New, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
+from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.letters import DeadLetter
 from shared.domain.logs import Between
 from shared.domain.messages import Look
 from shared.domain.pages import Slice
 from shared.domain.subscriptions import Subscription
 from shared.errors import ConflictError, LostRaceError, NotFoundError
-from shared.ports import Clock, DeadLetterLog, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.logs import DeadLetterLog
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import letter_of
@@ -50,9 +54,9 @@ class Redeliver:
     async def test(self, subscription_id: str) -> str:
         """Send the trigger's sample to one subscription alone; gives the event's id. Raises `NotFoundError`."""
         subscription = await self._known(subscription_id)
-        data = subscription.trigger.data.model_validate(
-            {**subscription.trigger.data.sample, "instanceId": subscription.instance_id, "test": True}
-        )
+        sample, named = subscription.trigger.data.sample, subscription.instance_id
+        instance_id = sample["instanceId"] if named == EVERY_INSTANCE else named
+        data = subscription.trigger.data.model_validate({**sample, "instanceId": instance_id, "test": True})
         event = Event.of(data, time=self._clock(), occurrence=["test", uuid.uuid4().hex])
         await self._agenda.begin(New(subscription_id, event, self._clock(), by_hand=event.id))
         return event.id

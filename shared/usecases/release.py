@@ -15,7 +15,9 @@ from shared.domain.deliveries import EventKey, Stage
 from shared.domain.messages import Release as Asked
 from shared.domain.subscriptions import Subscription
 from shared.errors import LostRaceError
-from shared.ports import Clock, DeliveryStore, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.attempt import Attempt, Stored
 from shared.usecases.backlog import LOST_AFTER, Backlog, is_leased

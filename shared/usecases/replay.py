@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import Literal
 
 from shared.domain.deliveries import Delivery, EventKey, Line, New, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.logs import Between
 from shared.domain.subscriptions import Subscription
 from shared.errors import LostRaceError, NotFoundError
-from shared.ports import Clock, DeadLetterLog, DeliveryStore, EventLog, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.logs import DeadLetterLog, EventLog
+from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import letter_of
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from shared.domain.signatures import OVERLAP, SECRET_BYTES, context, written
 from shared.domain.subscriptions import Subscription
 from shared.errors import ConflictError, NotFoundError
-from shared.ports import Cipher, Clock, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.subscriptions import Cipher, SubscriptionStore
 from shared.usecases.change import change
 
 log = logging.getLogger("bridge.subscribe")

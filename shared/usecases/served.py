@@ -1,16 +1,19 @@
-"""Which instances the bridge serves: those it polls, and no others."""
+"""Served: which instances the bridge polls, shows and takes subscriptions for. No other place decides it.
 
-from collections.abc import Sequence
+Ids are compared by their keys. Each is spelled as the settings spell it; where these name none, as the API does.
+"""
 
-from shared.domain import ids
-from shared.domain.catalog import Instance
+from collections.abc import Awaitable, Callable, Sequence
+
+from shared.domain import catalog, ids
+from shared.domain.resources import Instance
 from shared.errors import NotFoundError
 
 
 class Served:
     """The instances that the settings name; none: all that the API lists."""
 
-    def __init__(self, instances: Sequence[str]) -> None:
+    def __init__(self, instances: Sequence[str] = ()) -> None:
         self._spelled = {ids.key(instance): instance for instance in instances}
 
     def __call__(self, instance_id: str) -> str:
@@ -21,6 +24,12 @@ class Served:
             raise NotFoundError(f"The bridge does not serve the instance {instance_id!r}.")
         return self._spelled[ids.key(instance_id)]
 
-    def among(self, instances: Sequence[Instance]) -> Sequence[Instance]:
+    def among(self, instances: Sequence[catalog.Instance]) -> Sequence[catalog.Instance]:
         """Those of the instances that are served."""
         return [one for one in instances if not self._spelled or ids.key(one.instance_id) in self._spelled]
+
+    async def all(self, listed: Callable[[], Awaitable[Sequence[Instance]]]) -> Sequence[Instance]:
+        """All that are served, each once; the API's list is asked for where it decides."""
+        if self._spelled:
+            return [Instance(instance_id) for instance_id in self._spelled.values()]
+        return list({ids.key(one.id): one for one in reversed(await listed())}.values())[::-1]

@@ -4,11 +4,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import batched
 
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.ids import EVERY_INSTANCE
+from shared.domain.polls import Polled
 from shared.domain.subscriptions import Status
-from shared.ports import DeadLetterLog, DeliveryStore, PollStore, SubscriptionStore, Waiting
+from shared.domain.timers import HEARTBEAT
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.logs import DeadLetterLog
+from shared.ports.polling import PollStore, TimerStore
+from shared.ports.queues import Waiting
+from shared.ports.subscriptions import SubscriptionStore
 
 # Nobody counts on from here.
 MOST = 1_000
@@ -28,7 +35,8 @@ class Count:
 class BridgeStatus:
     """How the bridge is: its polls, its subscriptions by status, what waits in its queues (by name), and what does not.
 
-    `held` is what waits in backlogs for subscriptions to be active, or to be let out.
+    `held` is what waits in backlogs for subscriptions to be active, or to be let out. `polled_at` is when a timer last
+    began to poll, `heartbeat_at` when it was last looked whether the timers run.
     """
 
     polls: Sequence[Polled]
@@ -36,36 +44,43 @@ class BridgeStatus:
     queues: Mapping[str, Count]
     held: Count
     dead_letters: Count
+    polled_at: datetime | None
+    heartbeat_at: datetime | None
 
 
 class ReadStatus:
     """Says how the bridge is."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
         *,
         polls: PollStore,
         subscriptions: SubscriptionStore,
         deliveries: DeliveryStore,
         letters: DeadLetterLog,
+        timers: TimerStore,
         queues: Mapping[str, Waiting],
     ) -> None:
         self._polls = polls
         self._subscriptions = subscriptions
         self._deliveries = deliveries
         self._letters = letters
+        self._timers = timers
         self._queues = queues
 
     async def __call__(self) -> BridgeStatus:
         """How the bridge is now."""
-        polls, (subscriptions, held), letters, waiting = await asyncio.gather(
+        polls, (subscriptions, held), letters, ticked, waiting = await asyncio.gather(
             self._polled(),
             self._subscribed(),
             self._letters.count(MOST + 1),
+            self._timers.all(),
             asyncio.gather(*(queue.count() for queue in self._queues.values())),
         )
         queues = dict(zip(self._queues, map(counted, waiting), strict=True))
-        return BridgeStatus(polls, subscriptions, queues, held, counted(letters))
+        polled_at = max((one.at for one in ticked if not one.name.startswith(HEARTBEAT)), default=None)
+        heartbeat_at = next((one.at for one in ticked if one.name == HEARTBEAT), None)
+        return BridgeStatus(polls, subscriptions, queues, held, counted(letters), polled_at, heartbeat_at)
 
     async def _polled(self) -> Sequence[Polled]:
         found = [polled async for polled in self._polls.all()]

@@ -9,20 +9,17 @@ import hashlib
 import logging
 import secrets
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.domain import ids
-from shared.domain.resources import DataSource, Instance
+from shared.domain.events.data_sources import DataSourceFilters, DataSourceOverdueFilters
+from shared.domain.events.measures import MeasureChoice, MeasureFilters
+from shared.domain.events.segments import SegmentChoice, SegmentFilters
+from shared.domain.resources import DataSource, Instance, Measure
 from shared.domain.signatures import SECRET_BYTES, context, written
-from shared.domain.subscriptions import (
-    DataSourceFilters,
-    MeasureFilters,
-    SegmentFilters,
-    Subscription,
-    Trigger,
-    derived_id,
-)
+from shared.domain.subscriptions import Subscription, derived_id
+from shared.domain.triggers import Trigger
 from shared.domain.wishes import Wish
 from shared.errors import (
     BridgeError,
@@ -33,13 +30,22 @@ from shared.errors import (
     NotFoundError,
     TransientError,
 )
-from shared.ports import Callbacks, Cipher, Clock, DeliveryStore, Insights, SubscriptionStore
+from shared.ports.clock import Clock
+from shared.ports.deliveries import DeliveryStore
+from shared.ports.polling import Insights
+from shared.ports.subscriptions import Callbacks, Cipher, SubscriptionStore
 from shared.usecases.backlog import Backlog
+from shared.usecases.notify import Notify
+from shared.usecases.served import Served
 
 # A flow that subscribes again without having heard our answer leaves registrations behind; so many can be ended.
 MAX_TOKENS = 16
 MAX_RACES = 8
 UNKNOWN = "is not known to Customer Insights, or not polled by the bridge"
+SCALAR = "is for a measure with dimensions only, and this one has none"
+DIMENSIONS = "must give a value for each dimension of the measure, and for nothing else"
+AGGREGATE = "must name one of the calculations of the measure"
+NO_VALUE = "shows neither one value nor dimensions, so there is nothing to watch"
 
 log = logging.getLogger("bridge.subscribe")
 
@@ -55,7 +61,7 @@ class Subscribed:
 
 
 class Subscribe:
-    """Takes subscriptions; `instances` empty means all that the API lists."""
+    """Takes subscriptions of the instances that are served."""
 
     def __init__(  # noqa: PLR0913 - the ports it needs, by name
         self,
@@ -65,16 +71,18 @@ class Subscribe:
         callbacks: Callbacks,
         cipher: Cipher,
         backlog: Backlog,
+        notify: Notify,
         clock: Clock,
-        instances: Sequence[str] = (),
+        served: Served,
     ) -> None:
         self._subscriptions = subscriptions
         self._insights = insights
         self._callbacks = callbacks
         self._cipher = cipher
         self._backlog = backlog
+        self._notify = notify
         self._clock = clock
-        self._instances = instances
+        self._served = served
 
     async def __call__(self, wish: Wish, chosen_id: str | None = None) -> Subscribed:
         """Subscribe; without a chosen id, the same wish finds its subscription again.
@@ -96,6 +104,7 @@ class Subscribe:
         else:
             stands = await self._renew(*found, fresh)
         log.info("subscription.taken id=%s trigger=%s", stands.id, stands.trigger.slug)
+        await self._notify(stands)
         shown = secret if stands.secret is not None and stands.secret == fresh.secret else None
         return Subscribed(stands, created=found is None, token=f"{subscription_id}.{token}", secret=shown)
 
@@ -148,6 +157,7 @@ class Subscribe:
             secret=secret or fresh.secret,
             previous_secret=old.previous_secret if secret else None,
             previous_until=old.previous_until if secret else None,
+            owed=old.owed,
         )
 
     def _sealed_again(self, old: Subscription) -> bytes | None:
@@ -163,33 +173,79 @@ class Subscribe:
 
     async def _known(self, wish: Wish) -> Wish:
         """The wish with its names as the API spells them. Raises `InvalidInputError` for what the API does not know."""
-        instances = self._instances or _ids(await _ask(self._insights.instances()))
-        wish = replace(wish, instance_id=_pick("instanceId", wish.instance_id, instances))
+        wish = replace(wish, instance_id=await self._instance(wish))
         match wish.filters:
-            case DataSourceFilters(data_source_id=str(data_source_id)):
+            case DataSourceFilters(data_source_id=str(name)) | DataSourceOverdueFilters(data_source_id=name):
                 found = _ids(await _ask(self._insights.data_sources(wish.instance_id)))
-                known = _pick("dataSourceId", data_source_id, found)
-                return replace(wish, filters=DataSourceFilters(data_source_id=known))
-            case SegmentFilters(segment_name=name):
+                return _with(wish, data_source_id=_pick("dataSourceId", name, found))
+            case SegmentFilters(segment_name=name) | SegmentChoice(segment_name=str(name)):
                 segments = await _ask(self._insights.segments(wish.instance_id))
-                if segments is not None and name not in {segment.name for segment in segments}:
-                    raise _unknown("segmentName")
-            case MeasureFilters(measure_name=name):
-                try:
-                    await self._insights.measure(wish.instance_id, name)
-                except NotFoundError:
-                    raise _unknown("measureName") from None
-                except BridgeError:
-                    log.warning("subscription.unchecked field=measureName", exc_info=True)
+                known = _spelled("segmentName", name, None if segments is None else [one.name for one in segments])
+                return _with(wish, segment_name=known)
+            case MeasureFilters() as filters:
+                measure = await self._measure(wish.instance_id, filters.measure_name)
+                return wish if measure is None else _with(wish, measure_name=measure.name, **_slice(filters, measure))
+            case MeasureChoice(measure_name=str(name)):
+                measure = await self._measure(wish.instance_id, name)
+                return wish if measure is None else _with(wish, measure_name=measure.name)
         return wish
+
+    async def _instance(self, wish: Wish) -> str:
+        """The id of the instance as the API spells it, or that of all where the trigger may be for all."""
+        if wish.instance_id == ids.EVERY_INSTANCE:
+            if wish.trigger.filters.any_instance:
+                return wish.instance_id
+            raise InvalidInputError({"instanceId": f"{wish.trigger.slug} is for one environment"})
+        return _pick("instanceId", wish.instance_id, _ids(await _ask(self._served.all(self._insights.instances))))
+
+    async def _measure(self, instance_id: str, name: str) -> Measure | None:
+        """The measure of that name; None where the API could not be asked."""
+        try:
+            return await self._insights.measure(instance_id, name)
+        except NotFoundError:
+            raise _unknown("measureName") from None
+        except BridgeError:
+            log.warning("subscription.unchecked field=measureName", exc_info=True)
+            return None
+
+
+def _with(wish: Wish, **changes: object) -> Wish:
+    return replace(wish, filters=wish.filters.model_copy(update=changes))
+
+
+def _slice(filters: MeasureFilters, measure: Measure) -> Mapping[str, object]:
+    """Which of a measure's values to watch, its names as the API spells them. Raises `InvalidInputError`."""
+    if not measure.dimensions:
+        wrong = {name: SCALAR for name in ("dimensions", "aggregate") if getattr(filters, name) is not None}
+        if wrong or not measure.scalar:
+            raise InvalidInputError(wrong or {"measureName": NO_VALUE})
+        return {}
+    given = {_alike(name, measure.dimensions): value for name, value in (filters.dimensions or {}).items()}
+    if set(given) != set(measure.dimensions):
+        raise InvalidInputError({"dimensions": f"{DIMENSIONS}: {', '.join(measure.dimensions)}"})
+    aggregate = filters.aggregate and _alike(filters.aggregate, measure.aggregates)
+    if (aggregate is None and len(measure.aggregates) != 1) or (aggregate and aggregate not in measure.aggregates):
+        raise InvalidInputError({"aggregate": f"{AGGREGATE}: {', '.join(measure.aggregates)}"})
+    return {"dimensions": given, "aggregate": aggregate}
+
+
+def _alike(name: str, known: Sequence[str]) -> str:
+    """The name as it is spelled there, whatever its case; as it came where it is not there."""
+    if name in known:
+        return name
+    found = [one for one in known if one.casefold() == name.casefold()]
+    return found[0] if len(found) == 1 else name
 
 
 class Unsubscribe:
     """Ends subscriptions; ending what is not there is no error."""
 
-    def __init__(self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore, clock: Clock) -> None:
+    def __init__(
+        self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore, notify: Notify, clock: Clock
+    ) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries
+        self._notify = notify
         self._clock = clock
 
     async def by_token(self, token: str) -> None:
@@ -214,6 +270,7 @@ class Unsubscribe:
             subscription, version = found
             left = left_of(subscription)
             if left is None:
+                await self._notify.before_the_end(subscription)
                 await self._subscriptions.delete(subscription, version)
                 await self._deliveries.drop(subscription_id, now)
                 log.info("subscription.ended id=%s trigger=%s", subscription_id, subscription.trigger.slug)
@@ -253,6 +310,16 @@ def _pick(field_name: str, wanted: str, known: Sequence[str] | None) -> str:
         return wanted
     found = next((one for one in known if ids.key(one) == ids.key(wanted)), None)
     if found is None:
+        raise _unknown(field_name)
+    return found
+
+
+def _spelled(field_name: str, wanted: str, known: Sequence[str] | None) -> str:
+    """The name as the API spells it, whatever its case; as it was asked for where the API could not be asked."""
+    if known is None:
+        return wanted
+    found = _alike(wanted, known)
+    if found not in known:
         raise _unknown(field_name)
     return found
 

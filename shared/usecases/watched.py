@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.domain import ids
 from shared.domain.catalog import Node, Watchers
-from shared.ports import SubscriptionStore
+from shared.ports.subscriptions import SubscriptionStore
 
 # The filter by which a flow names what a node of an operation works on. Customer Insights' own list of operations has
 # three that measures may run under.

@@ -17,7 +17,8 @@ from shared.adapters.storage import API_VERSION, Account
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.adapters.tables import Table
 from shared.domain.deliveries import New
-from shared.domain.events import DataSourceRefreshFailed, Event
+from shared.domain.events.data_sources import DataSourceRefreshFailed
+from shared.domain.events.envelope import Event
 from tests.fakes import ClockFake, SubscriptionStoreFake
 
 type Opened[T] = Callable[[T], T]  # has an adapter closed at the end of the test
@@ -83,9 +84,10 @@ def event() -> Event:
 
 
 def made_event(occurrence: str, time: datetime = NOW, **data: str) -> Event:
-    """An event of a failed refresh."""
-    filled = DataSourceRefreshFailed.model_validate({**DataSourceRefreshFailed.sample, **data})
-    return Event.of(filled, time=time, occurrence=[occurrence])
+    """An event of a failed refresh, with these values in its data, which may be longer than it would let them be."""
+    filled = DataSourceRefreshFailed.model_validate(DataSourceRefreshFailed.sample)
+    made = Event.of(filled, time=time, occurrence=[occurrence])
+    return Event.parse({**made.raw, "data": {**made.data, **data}})
 
 
 def made_new(number: int = 0, subscription_id: str = "s", at: datetime | None = None, **data: str) -> New:

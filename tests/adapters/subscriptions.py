@@ -5,8 +5,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from shared.adapters.subscription_table import SubscriptionTable
-from shared.domain.events import Event
-from shared.domain.subscriptions import TRIGGERS, Subscription, routes_of
+from shared.domain.events.envelope import Event
+from shared.domain.routes import routes_of
+from shared.domain.subscriptions import Subscription
+from shared.domain.triggers import TRIGGERS
 from tests.adapters.conftest import NOW
 
 FAILED, MEASURE, SYSTEM = "data-source-refresh-failed", "measure-threshold-crossed", "system-refresh-completed"

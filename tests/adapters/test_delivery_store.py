@@ -14,7 +14,7 @@ from shared.domain.deliveries import Delivery, EventKey, Line, Stage
 from shared.domain.logs import ALWAYS, Between
 from shared.domain.pages import Slice
 from shared.errors import InvalidInputError, LostRaceError
-from shared.ports import DeliveryStore
+from shared.ports.deliveries import DeliveryStore
 from tests.adapters.conftest import NOW, ODD_IDS, Opened, Storage, made_event, made_new
 from tests.fakes import ClockFake, DeliveryStoreFake
 

@@ -10,7 +10,7 @@ from shared.adapters.due_table import DueTable
 from shared.domain.deliveries import EventKey
 from shared.domain.messages import Look, Release
 from shared.errors import FormatError
-from shared.ports import DueStore
+from shared.ports.deliveries import DueStore
 from tests.adapters.conftest import NOW, ODD_IDS, Opened, Storage
 from tests.fakes import DueStoreFake
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from shared.adapters.event_table import AT_A_TIME, EventTable
 from shared.adapters.ordering import latest_first, readable
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.logs import ALWAYS, Between, LoggedEvent, Purged
 from shared.domain.pages import Slice
 from shared.errors import FormatError, InvalidInputError

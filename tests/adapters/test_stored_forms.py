@@ -14,7 +14,7 @@ import pytest
 from shared.adapters.delivery_rows import delivery_of, event_key, line_row, record_row
 from shared.adapters.due_table import due_row, what_of
 from shared.domain.deliveries import Delivery, EventKey, Line, New, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import Look, Release, decode_delivery, encode_new
 from shared.errors import FormatError
 

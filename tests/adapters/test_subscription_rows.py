@@ -39,6 +39,7 @@ SAMPLE = {
     "previousUntil": "2026-11-21T03:12:45.123456+00:00",
     "environmentHint": "Default-1",
     "flowHint": "2",
+    "noticeAt": "2026-12-01T03:12:47.123456+00:00",
 }
 SIGNPOSTS = [
     {

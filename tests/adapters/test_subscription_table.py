@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from shared.adapters.subscription_table import SubscriptionTable
-from shared.domain.events import Event, MeasureThresholdCrossed, SystemRefreshCompleted
-from shared.domain.subscriptions import TRIGGERS, Standing
+from shared.domain.events.envelope import Event
+from shared.domain.events.jobs import SystemRefreshCompleted
+from shared.domain.events.measures import MeasureThresholdCrossed
+from shared.domain.subscriptions import Standing
+from shared.domain.triggers import TRIGGERS
 from shared.errors import LostRaceError, TransientError
 from tests.adapters.conftest import NOW, Opened, Storage, Stored, made_event
 from tests.adapters.subscriptions import FAILED, FULL, MEASURE, SYSTEM, found_by, subscription
@@ -49,6 +52,16 @@ async def test_how_each_stands_is_told_without_the_rest(table: SubscriptionTable
     found = [standing async for standing in table.standings()]
     assert found == [Standing("a", "active"), Standing("b", "failing", NOW), Standing("c", "paused")]
     assert [standing.is_open for standing in found] == [True, False, False]
+
+
+async def test_those_with_notices_to_see_to_are_found_by_the_storage(table: SubscriptionTable) -> None:
+    owes = replace(subscription(name="a"), owed=({"id": "1", "data": {"text": "é"}},))
+    fails = replace(subscription(name="b"), status="failing", failing_since=NOW)
+    warned = replace(fails, id="c", warned_since=NOW)
+    for made in (owes, fails, warned, subscription(name="d")):
+        await table.put(made, None)
+    for at, expected in ((NOW, [owes]), (NOW + timedelta(days=11), [owes, fails])):
+        assert [found async for found in table.noticeable(at)] == expected
 
 
 async def test_what_is_not_known_is_left_out(table: SubscriptionTable) -> None:

@@ -7,7 +7,7 @@ import pytest
 import function_app  # noqa: F401 - importing the app declares its operations
 from connector.definition import define
 from connector.properties import KEY_SECURITY
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from tests.connector.documents import Json, definition, operations, properties_of_bodies
 from triggers.health import Health
 from triggers.operations import OPERATIONS, Operation, Visibility

@@ -15,6 +15,8 @@ REPORTS = {
     "shared/insights/partitions.py": "Asked for files, data/{table} names",
     "shared/insights/paths.py": "Data sources: manage/datasources answers",
     "shared/insights/rows.py": "Keys of tables are text",
+    "shared/insights/slices.py": "The table of a measure with dimensions",
+    "shared/domain/stages.py": "The scheduled jobs bear",
 }
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import TRANSITIONS, Delivery, Line, Move, New, RetryPolicy, Stage
-from shared.domain.events import DataSourceRefreshSucceeded, Event
+from shared.domain.events.data_sources import DataSourceRefreshSucceeded
+from shared.domain.events.envelope import Event
 from shared.domain.settling import Terms, settle
 from shared.domain.verdicts import Verdict, judge
 

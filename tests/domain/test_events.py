@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.events import DataSourceRefreshFailed, Event, EventData, json_number
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.events.data import EventData
+from shared.domain.events.data_sources import DataSourceRefreshFailed
+from shared.domain.events.envelope import Event
+from shared.domain.events.wire import json_number
+from shared.domain.triggers import TRIGGERS
 
 TYPES = [trigger.data for trigger in TRIGGERS.values()]
 T0 = datetime(2026, 11, 20, 3, tzinfo=UTC)
@@ -54,9 +57,8 @@ def check(value: object, schema: dict[str, object], definitions: dict[str, dict[
 
 @pytest.mark.parametrize("model", TYPES, ids=lambda m: m.event_type)
 def test_a_sample_fits_its_model_and_its_schema(model: type[EventData]) -> None:
-    sample = json.loads(json.dumps(model.sample))
-    read = model.model_validate(sample)
-    assert json.loads(read.model_dump_json(by_alias=True, exclude_none=True)) == sample
+    sample = json.loads(json.dumps(model.example()))
+    assert sample == {**model.sample, "summary": sample["summary"]}
     schema = model.model_json_schema(mode="serialization", by_alias=True)
     check(sample, schema, schema.get("$defs", {}))
 
@@ -76,7 +78,7 @@ def test_an_event_is_a_cloud_event_that_reads_back_the_same(model: type[EventDat
     assert (raw["specversion"], raw["type"], raw["datacontenttype"]) == ("1.0", model.event_type, "application/json")
     assert raw["source"] == f"/customer-insights/instances/{model.sample['instanceId']}"
     assert raw["time"] == "2026-11-20T03:00:00Z"
-    assert raw["data"] == model.sample
+    assert raw["data"] == model.example()
 
 
 def test_half_a_character_stays_half_a_character() -> None:
@@ -87,7 +89,7 @@ def test_half_a_character_stays_half_a_character() -> None:
     assert Event.parse(json.loads(sent)) == event
 
 
-def test_the_six_types_are_those_of_the_triggers() -> None:
+def test_the_types_are_those_of_the_triggers() -> None:
     assert {slug: trigger.event_type.removeprefix("CustomerInsights.") for slug, trigger in TRIGGERS.items()} == {
         "data-source-refresh-failed": "DataSource.RefreshFailed",
         "data-source-refresh-succeeded": "DataSource.RefreshSucceeded",
@@ -95,7 +97,32 @@ def test_the_six_types_are_those_of_the_triggers() -> None:
         "measure-threshold-crossed": "Measure.ThresholdCrossed",
         "system-refresh-completed": "System.RefreshCompleted",
         "unification-refresh-completed": "Unification.RefreshCompleted",
+        "stage-refresh-completed": "Stage.RefreshCompleted",
+        "segment-refresh-failed": "Segment.RefreshFailed",
+        "measure-refresh-failed": "Measure.RefreshFailed",
+        "export-refresh-failed": "Export.RefreshFailed",
+        "data-source-credentials-expired": "DataSource.CredentialsExpired",
+        "segment-deactivated": "Segment.Deactivated",
+        "data-source-refresh-overdue": "DataSource.RefreshOverdue",
+        "system-refresh-overdue": "System.RefreshOverdue",
+        "polling-failed": "Bridge.PollingFailed",
+        "polling-recovered": "Bridge.PollingRecovered",
+        "events-missed": "Bridge.EventsMissed",
+        "subscription-failing": "Bridge.SubscriptionFailing",
+        "subscription-suspended": "Bridge.SubscriptionSuspended",
+        "subscription-resumed": "Bridge.SubscriptionResumed",
     }
+
+
+@pytest.mark.parametrize("model", TYPES, ids=lambda m: m.event_type)
+@given(text=st.text(max_size=500))
+def test_a_summary_is_one_short_line_whatever_it_tells_of(model: type[EventData], text: str) -> None:
+    texts = {name: text for name, value in model.sample.items() if name in {"friendlyName", "displayName", "label"}}
+    error = {"error": {**model.sample["error"], "message": text}} if "error" in model.sample else {}
+    summary = model.model_validate({**model.sample, **texts, **error}).summary
+    assert 10 < len(summary) <= 200
+    assert "\n" not in summary
+    assert summary.endswith((".", "…")) or error
 
 
 def test_an_id_names_type_instance_and_occurrence_and_nothing_else() -> None:

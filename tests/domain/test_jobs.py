@@ -1,12 +1,13 @@
 """Jobs: each full refresh and each unification is told once, when it ends."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.events import Event
-from shared.domain.jobs import JobsState, compare, enough
+from shared.domain.events.envelope import Event
+from shared.domain.jobs import ASKED_FOR, MAX_ASKED, JobsState, compare, enough, to_ask
 from shared.domain.resources import Fault, Job, Task
 
 T0 = datetime(2026, 11, 20, 3, tzinfo=UTC)
@@ -37,6 +38,11 @@ def job(  # noqa: PLR0913, PLR0917 - what a test may want different
 
 
 def run(*polls: Sequence[Job]) -> list[Event]:
+    """What is told of whole jobs and unifications; of stages, `test_stages` has more."""
+    return [event for event in everything(*polls) if not event.type.startswith("CustomerInsights.Stage.")]
+
+
+def everything(*polls: Sequence[Job]) -> list[Event]:
     state: JobsState | None = None
     found: list[Event] = []
     for poll in polls:
@@ -145,12 +151,55 @@ def test_the_first_job_of_a_new_instance_is_told() -> None:
     assert told(events) == [("System", "a", "succeeded")]
 
 
-def test_a_list_is_long_enough_when_it_reaches_what_is_known_and_still_open() -> None:
+def test_a_list_is_long_enough_when_it_reaches_what_is_known() -> None:
     state, _ = compare(None, [job("b", 40), job("a", 0, 30)], "i1", NOW)
     assert enough(None, [])
     assert not enough(state, [job("c", 80)])
-    assert not enough(state, [job("c", 80), job("a", 0, 30)])
     assert enough(state, [job("c", 80), job("b", 40)])
+    assert enough(state, [job("c", 80), job("a", 0, 30)])
+
+
+@pytest.mark.parametrize("seen", [[], [job("open", -60)]])
+def test_what_ended_before_the_first_look_is_no_news(seen: list[Job]) -> None:
+    state, _ = compare(None, seen, "i1", at(0))
+    assert enough(state, [job("b", 10, 20), job("a", -30, -20)]) == (not seen)
+    late = [job("c", 10, 20), *(job(f"old{n}", -30 * n, -30 * n + 10) for n in range(3, 100)), *seen]
+    _, events = compare(state, late, "i1", at(21))
+    assert told(events) == [("System", "c", "succeeded")]
+
+
+def test_an_end_in_the_future_makes_nothing_old() -> None:
+    odd = job("odd", 0, 60 * 24 * 900)
+    state, _ = compare(None, [odd], "i1", at(1))
+    found = list[Event]()
+    for n in range(1, 6):
+        state, events = compare(state, [job(f"j{n}", 10 * n, 10 * n + 5)], "i1", at(10 * n + 6))
+        found += events
+    assert [job_id for _, job_id, _ in told(found)] == [f"j{n}" for n in range(1, 6)]
+
+
+def test_jobs_that_stay_open_are_asked_for_in_turn_and_not_for_ever() -> None:
+    stuck = [job(f"stuck{n}", n) for n in range(5)]
+    state, _ = compare(None, [*reversed(stuck)], "i1", at(9))
+    asked = Counter[str]()
+    for minute in range(10, 20):
+        newest = [job("new", 9, 9.5)]
+        now_asked = to_ask(state, newest, at(minute))
+        assert len(now_asked) <= MAX_ASKED
+        asked.update(now_asked)
+        state, _ = compare(state, newest, "i1", at(minute))
+    assert set(asked) == {one.id for one in stuck}
+    later = at(20) + ASKED_FOR
+    state, _ = compare(state, [job("new", 9, 9.5)], "i1", later)
+    assert to_ask(state, [], later) == []
+    _, events = compare(state, [job("new", 9, 9.5), job("stuck3", 3, 12_000)], "i1", later)
+    assert told(events) == [("System", "stuck3", "succeeded")]
+
+
+def test_an_open_job_that_is_no_more_is_forgotten() -> None:
+    state, _ = compare(None, [job("b", 5, 6), job("a", 0)], "i1", at(9))
+    state, events = compare(state, [job("b", 5, 6)], "i1", at(10), gone=["a"])
+    assert (events, to_ask(state, [], at(11))) == ([], [])
 
 
 def test_a_system_refresh_tells_its_tasks() -> None:
@@ -179,6 +228,7 @@ def test_a_system_refresh_tells_its_tasks() -> None:
             },
             {"operationType": "export"},
         ],
+        "summary": "The full refresh failed. Churn failed. A column is missing.",
     }
 
 

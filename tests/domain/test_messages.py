@@ -8,9 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.checkpoints import Family
 from shared.domain.deliveries import EventKey, New
-from shared.domain.events import DataSourceRefreshSucceeded, Event
-from shared.domain.messages import Look, Release, decode_delivery, encode_new
+from shared.domain.events.data_sources import DataSourceRefreshSucceeded
+from shared.domain.events.envelope import Event
+from shared.domain.messages import (
+    Beat,
+    Look,
+    Release,
+    decode_delivery,
+    decode_poll,
+    encode_new,
+    encode_shard,
+)
+from shared.domain.resources import Instance
+from shared.domain.slots import SHARD, Shard, Slot, shards
 from shared.errors import FormatError
 
 T0 = datetime(2026, 11, 20, tzinfo=UTC)
@@ -39,6 +51,55 @@ def test_a_look_survives_its_journey(*, look: Look, encoded: bool) -> None:
 @given(release=st.builds(Release, ids, times, st.booleans()), encoded=st.booleans())
 def test_a_release_survives_its_journey(*, release: Release, encoded: bool) -> None:
     assert Release.decode(as_it_may_come(release.encode(), encoded=encoded)) == release
+
+
+instances = st.lists(st.builds(Instance, ids, st.none() | st.text(max_size=100)), max_size=SHARD)
+
+
+@given(
+    shard=st.builds(
+        Shard, st.builds(Slot, st.lists(st.sampled_from(Family)).map(tuple), times, times), instances.map(tuple)
+    ),
+    encoded=st.booleans(),
+)
+def test_a_shard_survives_its_journey(*, shard: Shard, encoded: bool) -> None:
+    assert decode_poll(as_it_may_come(encode_shard(shard), encoded=encoded)) == shard
+
+
+@given(beat=st.builds(Beat, ids), encoded=st.booleans())
+def test_a_heartbeat_survives_its_journey(*, beat: Beat, encoded: bool) -> None:
+    assert decode_poll(as_it_may_come(beat.encode(), encoded=encoded)) == beat
+
+
+@given(st.lists(st.builds(Instance, ids)))
+def test_shards_hold_all_instances_in_their_order(found: list[Instance]) -> None:
+    made = shards(Slot((Family.JOBS,), T0, T0), found)
+    assert [one for shard in made for one in shard.instances] == found
+    assert all(1 <= len(shard.instances) <= SHARD for shard in made)
+    assert len(made) == -(-len(found) // SHARD)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        '{"v":1}',
+        '{"v":1,"beat":1}',
+        '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00Z","instances":[]}',
+        '{"v":1,"families":["else"],"openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
+        '{"v":1,"families":[["x"]],"openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
+        '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00Z","endsAt":"2026-11-20T00:01:00Z","instances":[7]}',
+        '{"v":1,"families":["jobs"],"openedAt":"2026-11-20T00:00:00","endsAt":"2026-11-20T00:01:00Z","instances":[]}',
+    ],
+)
+def test_what_is_no_poll_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a|no |zone"):
+        decode_poll(text)
+
+
+def test_a_poll_of_another_version_is_somebody_else_s() -> None:
+    with pytest.raises(FormatError):
+        decode_poll('{"v":2,"beat":"x"}')
 
 
 def test_the_forms_of_the_messages_are_these() -> None:
@@ -132,3 +193,10 @@ def test_a_message_with_something_wrong_is_a_value_error(key: str, value: object
 def test_garbage_of_the_strangest_kind_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any text will do
         decode_delivery(text)
+    shard = (
+        '{"v":1,"families":["data-sources","jobs"],"openedAt":"2026-11-20T00:00:00+00:00","endsAt":"2026-11-20T00:01:00+00:00",'
+        '"instances":[["i1","Contoso"],["i2"]]}'
+    )
+    slot = Slot((Family.DATA_SOURCES, Family.JOBS), T0, T0 + timedelta(minutes=1))
+    assert decode_poll(shard) == Shard(slot, (Instance("i1", "Contoso"), Instance("i2")))
+    assert encode_shard(Shard(slot, (Instance("i1", "Contoso"), Instance("i2")))) == shard

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.events import Event
-from shared.domain.refreshes import DataSourcesState, compare
+from shared.domain.events.envelope import Event
+from shared.domain.refresh_marks import DataSourcesState
+from shared.domain.refreshes import compare
 from shared.domain.resources import DataSource, Fault, Job, Node, Task
 from shared.domain.sightings import Snapshot
 

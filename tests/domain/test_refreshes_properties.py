@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.refreshes import DataSourcesState, compare
+from shared.domain.refresh_marks import DataSourcesState
+from shared.domain.refreshes import compare
 from shared.domain.resources import DataSource, Job, Node, Task
 from shared.domain.sightings import Snapshot
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.events import Event
-from shared.domain.subscriptions import TRIGGERS, derived_id, routes_of
+from shared.domain.events.envelope import Event
+from shared.domain.routes import routes_of
+from shared.domain.subscriptions import derived_id
+from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from tests.usecases.world import subscription
 

@@ -5,20 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from shared.domain import thresholds, watching
 from shared.domain.resources import Measure, MeasureEvaluation, MeasureOutput, Segment, SegmentEvaluation
-from shared.domain.thresholds import (
-    Crossing,
-    Reading,
-    Rule,
-    ValuesState,
-    Watched,
-    compare,
-    event,
-    history_days,
-    moved,
-    watch_measure,
-    watch_segment,
-)
+from shared.domain.rules import Rule
+from shared.domain.thresholds import Crossing, event, history_days, moved
+from shared.domain.watching import Seen, ValuesState, Watched, seen_measure, seen_segment
 
 T0 = datetime(2026, 11, 20, 4, tzinfo=UTC)
 
@@ -33,9 +24,28 @@ def segment(*counts: int | None, status: str = "completedSuccess", name: str = "
     return Segment(name, None, evaluations[-1] if evaluations else None, evaluations[:-1])
 
 
+def seen_of(resource: Segment | Measure) -> Seen:
+    return seen_segment(resource) if isinstance(resource, Segment) else seen_measure(resource)
+
+
+def looked(resource: Segment | Measure) -> Watched:
+    return Watched(resource.name, seen_of(resource), resource)
+
+
 def watched(*values: str | int, name: str = "Big", first: int = 0) -> Watched:
-    readings = [Reading(at(first + n), Decimal(value)) for n, value in enumerate(values)]
-    return Watched(name, readings, str(readings[-1].at) if readings else "", Segment(name))
+    if not values:
+        return looked(Measure(name, scalar=True))
+    ends = [MeasureEvaluation("completed", at(first + n)) for n in range(len(values))]
+    outputs = [MeasureOutput(at(first + n), Decimal(value)) for n, value in enumerate(values)]
+    return looked(Measure(name, None, True, ends[-1], outputs[-1], ends[:-1], outputs[:-1]))  # noqa: FBT003
+
+
+def compare(
+    state: ValuesState | None, seen: list[Watched], rules: list[Rule], now: datetime = T0 + timedelta(days=9_999)
+) -> tuple[ValuesState, list[Crossing]]:
+    listed = [w.resource for w in seen]
+    changed = [w for one in listed for w in watching.changed(state, [one], seen_of)]
+    return thresholds.compare(state, changed, listed, rules, now)
 
 
 def rule(
@@ -113,7 +123,7 @@ def test_a_fired_rule_is_armed_again_beyond_its_margin(
 
 
 def test_a_value_that_rose_and_fell_between_two_polls_is_seen() -> None:
-    seen = run([rule(10, "either")], watch_segment(segment(5)), watch_segment(segment(5, 20, 5)))
+    seen = run([rule(10, "either")], looked(segment(5)), looked(segment(5, 20, 5)))
     assert told(seen) == [("above", Decimal(20)), ("below", Decimal(5))]
     assert [c.previous for c in seen] == [Decimal(5), Decimal(20)]
     assert [c.reading.at for c in seen] == [at(1), at(2)]
@@ -122,7 +132,7 @@ def test_a_value_that_rose_and_fell_between_two_polls_is_seen() -> None:
 def test_history_in_any_order_is_read_oldest_first() -> None:
     evaluations = [SegmentEvaluation("completedSuccess", at(n), count) for n, count in enumerate((5, 20, 7, 30))]
     shuffled = Segment("Big", None, evaluations[3], [evaluations[2], evaluations[0], evaluations[1], evaluations[3]])
-    seen = run([rule(10)], watch_segment(segment(5)), watch_segment(shuffled))
+    seen = run([rule(10)], looked(segment(5)), looked(shuffled))
     assert told(seen) == [("above", Decimal(20)), ("above", Decimal(30))]
 
 
@@ -130,7 +140,7 @@ def test_history_in_any_order_is_read_oldest_first() -> None:
 def test_an_evaluation_that_did_not_succeed_has_no_value(status: str | None) -> None:
     bad = Segment("Big", None, SegmentEvaluation(status, at(1), 99), [SegmentEvaluation("completedSuccess", at(0), 5)])
     good = segment(5, 6, first=2)
-    assert run([rule(10)], watch_segment(segment(5)), watch_segment(bad), watch_segment(good)) == []
+    assert run([rule(10)], looked(segment(5)), looked(bad), looked(good)) == []
 
 
 def test_incomplete_evaluations_have_no_value() -> None:
@@ -140,8 +150,8 @@ def test_incomplete_evaluations_have_no_value() -> None:
         None,
         [SegmentEvaluation("completedSuccess", None, 5), SegmentEvaluation("completedSuccess", at(1), None)],
     )
-    assert watch_segment(incomplete).readings == []
-    assert watch_segment(Segment("Big")).readings == []
+    assert looked(incomplete).readings == []
+    assert looked(Segment("Big")).readings == []
 
 
 def test_what_is_first_seen_is_only_remembered() -> None:
@@ -156,7 +166,7 @@ def test_what_is_first_seen_is_only_remembered() -> None:
 
 
 def test_a_first_value_has_no_previous_one_to_cross_from() -> None:
-    never = Watched("Big", [], "", Segment("Big"))
+    never = looked(Measure("Big", scalar=True))
     assert run([rule(10)], never, watched(20)) == []
     assert told(run([rule(10)], never, watched(20), watched(20, 5, 30))) == [("above", Decimal(30))]
 
@@ -252,7 +262,7 @@ def measure(*pairs: tuple[float, float, str | None], scalar: bool = True, latest
 
 
 def test_an_output_belongs_to_the_evaluation_that_it_started() -> None:
-    seen = watch_measure(measure((0, 2, "1.5"), (10, 13, "2.5"), (20, 24, "0.1")))
+    seen = looked(measure((0, 2, "1.5"), (10, 13, "2.5"), (20, 24, "0.1")))
     assert [(r.at, r.value) for r in seen.readings] == [
         (at(2), Decimal("1.5")),
         (at(13), Decimal("2.5")),
@@ -264,33 +274,34 @@ def test_an_output_whose_evaluation_has_not_completed_has_no_reading() -> None:
     running = Measure(
         "Revenue", scalar=True, latest=MeasureEvaluation("running", None), output=MeasureOutput(at(20), Decimal(9))
     )
-    assert watch_measure(running).readings == []
+    assert looked(running).readings == []
     failed = measure((0, 2, "1"), (10, 13, "2"), latest="failed")
-    assert [r.value for r in watch_measure(failed).readings] == [Decimal(1)]
+    assert [r.value for r in looked(failed).readings] == [Decimal(1)]
 
 
 def test_an_evaluation_that_ends_as_it_starts_is_its_own() -> None:
-    assert [r.at for r in watch_measure(measure((5, 5, "1"))).readings] == [at(5)]
+    assert [r.at for r in looked(measure((5, 5, "1"))).readings] == [at(5)]
 
 
 def test_measures_that_are_no_single_number_have_no_readings() -> None:
-    assert watch_measure(measure((0, 2, "1"), scalar=False)).readings == []
-    assert watch_measure(measure((0, 2, None))).readings == []
+    assert looked(measure((0, 2, "1"), scalar=False)).readings == []
+    assert looked(measure((0, 2, None))).readings == []
 
 
 def test_only_what_a_rule_watches_and_has_moved_needs_its_history() -> None:
     state, _ = compare(None, [watched(5), watched(5, name="Other"), watched(5, name="Still")], [])
     now = [watched(5, 6), watched(5, 6, name="Other"), watched(5, name="Still"), watched(5, name="New")]
     rules = [rule(10), rule(10, name="Still", id_="s"), rule(10, name="New", id_="n")]
-    assert [w.name for w in moved(state, now, rules)] == ["Big"]
-    assert moved(None, now, rules) == []
+    changed = watching.changed(state, [w.resource for w in now if isinstance(w.resource, Measure)], seen_measure)
+    assert [w.name for w in changed] == ["Big", "Other", "New"]
+    assert [w.name for w in moved(state, changed, rules)] == ["Big"]
 
 
 def test_history_reaches_back_to_the_last_known_value() -> None:
     state, _ = compare(None, [watched(5), watched(5, name="Old", first=-60 * 24 * 40)], [])
-    assert history_days(state, ["Big"], at(1)) == 10
+    assert history_days(state, ["Big"], at(1)) <= 2
     assert history_days(state, ["Big", "Old"], at(1)) >= 41
-    assert history_days(state, ["Unknown"], at(1)) == 10
+    assert history_days(state, ["Unknown"], at(1)) == 1
     assert history_days(state, ["Big"], at(60 * 24 * 5000)) == 365
 
 
@@ -310,6 +321,7 @@ def test_the_event_tells_the_crossing() -> None:
         "value": 20,
         "evaluatedAt": "2026-11-20T04:01:00Z",
         "ruleId": "r",
+        "summary": "Big ones rose above 10: from 5 to 20.",
     }
     told_measure = event("i1", crossing, Measure("Big", "Shown"))
     assert told_measure.data["measureName"] == "Big"
@@ -317,3 +329,13 @@ def test_the_event_tells_the_crossing() -> None:
     assert told_measure.id != told_segment.id
     assert event("i1", crossing, Segment("Big", "Renamed")).id == told_segment.id
     assert event("i2", crossing, Segment("Big")).id != told_segment.id
+
+
+def test_an_evaluation_in_the_future_makes_nothing_old() -> None:
+    odd = looked(Segment("Big", None, SegmentEvaluation("completedSuccess", at(60 * 24 * 900), 20)))
+    state, _ = compare(None, [looked(segment(5))], [rule(10)], at(1))
+    state, crossings = compare(state, [odd], [rule(10)], at(2))
+    assert crossings == []
+    later = looked(Segment("Big", None, SegmentEvaluation("completedSuccess", at(5), 30)))
+    _, crossings = compare(state, [later], [rule(10)], at(6))
+    assert told(crossings) == [("above", Decimal(30))]

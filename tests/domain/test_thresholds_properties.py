@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.resources import Segment, SegmentEvaluation
-from shared.domain.thresholds import Rule, ValuesState, Watched, compare, watch_segment
+from shared.domain.rules import Rule
+from shared.domain.thresholds import Crossing, compare
+from shared.domain.watching import ValuesState, changed, seen_segment
 
 T0 = datetime(2026, 11, 20, 4, tzinfo=UTC)
+LATER = T0 + timedelta(days=9_999)
 small = st.integers(0, 12)
 rules_of_big = st.builds(
     Rule,
@@ -27,14 +30,20 @@ evaluations = st.lists(
 )
 
 
-def shown(history: Sequence[tuple[str, int]], upto: int, shuffle: random.Random) -> Watched:
+def shown(history: Sequence[tuple[str, int]], upto: int, shuffle: random.Random) -> Segment:
     """The segment after its first evaluations, history and all."""
     found = [
         SegmentEvaluation(status, T0 + timedelta(hours=n), count) for n, (status, count) in enumerate(history[:upto])
     ]
     earlier = found[:-1]
     shuffle.shuffle(earlier)
-    return watch_segment(Segment("Big", None, found[-1], earlier))
+    return Segment("Big", None, found[-1], earlier)
+
+
+def polled(
+    state: ValuesState | None, segments: Sequence[Segment], rules: Sequence[Rule]
+) -> tuple[ValuesState, list[Crossing]]:
+    return compare(state, changed(state, segments, seen_segment), segments, rules, LATER)
 
 
 def naive(history: Sequence[tuple[str, int]], first: int, rule: Rule) -> list[tuple[str, int]]:
@@ -71,9 +80,9 @@ def test_what_is_told_does_not_depend_on_when_polls_fall(
     told: list[tuple[str, int]] = []
     for cut in cuts:
         seen = shown(history, cut, shuffle)
-        state, crossings = compare(state, [seen], [rule])
+        state, crossings = polled(state, [seen], [rule])
         told += [(c.direction, int((c.reading.at - T0) / timedelta(hours=1))) for c in crossings]
-        again, more = compare(state, [seen], [rule])
+        again, more = polled(state, [seen], [rule])
         assert again is state
         assert more == []
         assert ValuesState.model_validate_json(state.model_dump_json(exclude_defaults=True)) == state
@@ -84,14 +93,14 @@ def test_ten_thousand_resources_and_rules_take_no_time() -> None:
     names = [f"S{n}" for n in range(10_000)]
     rules = [Rule(f"r{n}", name, Decimal(10), rearm_margin=Decimal(1)) for n, name in enumerate(names)]
 
-    def poll(count: int, hour: int) -> list[Watched]:
+    def poll(count: int, hour: int) -> list[Segment]:
         at = T0 + timedelta(hours=hour)
-        return [watch_segment(Segment(name, None, SegmentEvaluation("completedSuccess", at, count))) for name in names]
+        return [Segment(name, None, SegmentEvaluation("completedSuccess", at, count)) for name in names]
 
     started = time.process_time()  # what others take from the machine does not count
-    state, _ = compare(None, poll(5, 0), rules)
-    state, crossings = compare(state, poll(20, 1), rules)
+    state, _ = polled(None, poll(5, 0), rules)
+    state, crossings = polled(state, poll(20, 1), rules)
     assert len(crossings) == 10_000
-    _, crossings = compare(state, poll(20, 2), rules)
+    _, crossings = polled(state, poll(20, 2), rules)
     assert crossings == []
     assert time.process_time() - started < 4

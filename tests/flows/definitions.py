@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from shared.domain.events import Event, EventData
-from shared.domain.subscriptions import TRIGGERS, Trigger
+from shared.domain.events.data import EventData
+from shared.domain.events.envelope import Event
+from shared.domain.triggers import TRIGGERS, Trigger
 from tests.flows.expressions import Access, Call, Literal, Node, Scope, nodes, resolve
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "flows"
@@ -17,7 +18,12 @@ CALLBACK = "https://prod-01.westeurope.logic.azure.com/workflows/f/triggers/t/ru
 ATTRIBUTES = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype"}
 # A value for each parameter of each sample, in the type that it is declared with.
 VALUES: Mapping[str, Any] = {
-    "$connections": {"teams": {"connectionId": "teams-connection"}, "office365": {"connectionId": "mail-connection"}},
+    "$connections": {
+        "teams": {"connectionId": "teams-connection"},
+        "office365": {"connectionId": "mail-connection"},
+        "powerbi": {"connectionId": "report-connection"},
+        "servicenow": {"connectionId": "ticket-connection"},
+    },
     "bridgeHost": "bridge.example",
     "bridgeKey": "a-host-key",
     "subscriptionId": "my-flow",
@@ -29,6 +35,10 @@ VALUES: Mapping[str, Any] = {
     "direction": "above",
     "rearmMargin": 0,
     "recipients": "marketing@contoso.com",
+    "dataSourceId": "b7a1c9d2-4e52-4f0b-8f3a-6c1d2e3f4a5b",
+    "maxAgeHours": 26,
+    "workspaceId": "workspace-1",
+    "datasetId": "dataset-1",
 }
 
 
@@ -119,7 +129,7 @@ def is_known(way: Sequence[str], data: type[EventData]) -> bool:
     """Whether an event has such a key, by its JSON Schema."""
     if way[0] != "data":
         return len(way) == 1 and way[0] in ATTRIBUTES
-    root = data.model_json_schema(by_alias=True)
+    root = data.model_json_schema(by_alias=True, mode="serialization")
     places = [root]
     for key in way[1:]:
         forms = [form for place in places for form in _forms(place, root)]

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connector.solution import FLOWS, PLACEHOLDER
-from shared.domain.subscriptions import TRIGGERS, Trigger
+from shared.domain.triggers import TRIGGERS, Trigger
 from tests.connector.documents import Json, by_id, definition
 from tests.flows.definitions import INSTANCE
 from tests.flows.expressions import Scope, resolve
@@ -19,6 +19,9 @@ OPERATIONS = by_id(DOCUMENT)
 CHOSEN: Mapping[str, str] = {
     "CHOOSE-THE-ENVIRONMENT": INSTANCE,
     "CHOOSE-THE-SEGMENT": "Big_Spenders",
+    "CHOOSE-THE-DATA-SOURCE": "b7a1c9d2-4e52-4f0b-8f3a-6c1d2e3f4a5b",
+    "CHOOSE-THE-WORKSPACE": "workspace-1",
+    "CHOOSE-THE-DATASET": "dataset-1",
     "CHOOSE-THE-TEAM": "team-1",
     "CHOOSE-THE-CHANNEL": "channel-1",
     "CHOOSE-THE-RECIPIENTS": "marketing@contoso.com",

@@ -12,7 +12,9 @@ from triggers.requests import parse_body
 
 SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 TEAMS, MAIL, NEXT_JOB = "refresh-failed-to-teams", "segment-crossed-to-mail", "full-refresh-starts-next-job"
-TYPES = {"string": str, "securestring": str, "int": int, "object": dict}
+REPORT, TICKET = "dataverse-sync-refreshes-report", "source-overdue-opens-ticket"
+OUTAGE = "polling-failed-to-teams"
+TYPES = {"string": str, "securestring": str, "int": int, "float": (int, float), "object": dict}
 # The limits of the platform, as its documentation gives them.
 MAX_RETRIES, LONGEST_ID = 90, 64
 
@@ -30,7 +32,7 @@ def used_parameters(value: object) -> set[str]:
 
 
 def test_the_samples_are_these() -> None:
-    assert set(NAMES) == {TEAMS, MAIL, NEXT_JOB}
+    assert set(NAMES) == {TEAMS, MAIL, NEXT_JOB, REPORT, TICKET, OUTAGE}
 
 
 @every_sample
@@ -73,7 +75,9 @@ def test_connections_are_parameters(name: str) -> None:
     assert ("$connections" in definition["parameters"]) == bool(managed)
     for action in managed:
         connection = action["inputs"]["host"]["connection"]["name"]
-        assert re.fullmatch(r"@parameters\('\$connections'\)\['(teams|office365)'\]\['connectionId'\]", connection)
+        assert re.fullmatch(
+            r"@parameters\('\$connections'\)\['(teams|office365|powerbi|servicenow)'\]\['connectionId'\]", connection
+        )
 
 
 @every_sample
@@ -231,3 +235,31 @@ def test_the_mail_tells_which_way_the_segment_went() -> None:
     }
     unnamed = definition.action(event_of(definition, friendlyName=None))["body"]
     assert unnamed["Subject"].startswith("Big_Spenders is above")
+
+
+def test_only_a_sync_to_dataverse_that_succeeded_refreshes_the_report() -> None:
+    definition = Definition(REPORT)
+    assert definition.subscribe(CALLBACK)["body"]["stage"] == "dataverseSync"
+    assert definition.runs(event_of(definition))
+    assert not definition.runs(event_of(definition, outcome="failed"))
+    assert not definition.runs(event_of(definition, test=True))
+    inputs = definition.action(event_of(definition))
+    assert inputs["path"] == "/v1.0/myorg/groups/workspace-1/datasets/dataset-1/refreshes"
+
+
+def test_the_ticket_says_what_is_overdue() -> None:
+    definition = Definition(TICKET)
+    body = definition.action(event_of(definition))["body"]
+    assert body["short_description"].startswith(
+        "Sales (Dynamics 365): the data source was not refreshed for more than 26"
+    )
+    assert not definition.runs(event_of(definition, test=True))
+
+
+def test_the_message_says_since_when_nothing_can_be_polled() -> None:
+    definition = Definition(OUTAGE)
+    event = event_of(definition, error={"kind": "transient", "message": "It answers <503> & no more."})
+    message = definition.action(event)["body"]["messageBody"]
+    assert message.startswith("<p>The data sources of Customer Insights could not be read since ")
+    assert "It answers &lt;503> &amp; no more.</p><p>Since 2026-11-20T03:02:00Z, environment " in message
+    assert message.endswith(f"event {event['id']}</p>")

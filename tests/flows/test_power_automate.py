@@ -15,6 +15,8 @@ from triggers.requests import parse_body
 
 SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 TEAMS, MAIL, NEXT_JOB = "refresh-failed-to-teams", "segment-crossed-to-mail", "full-refresh-starts-next-job"
+REPORT, TICKET = "dataverse-sync-refreshes-report", "source-overdue-opens-ticket"
+OUTAGE = "polling-failed-to-teams"
 APIS = "/providers/Microsoft.PowerApps/apis/"
 # The operations of other connectors that the samples use, with their parameters, as public flows show them.
 OTHERS = {
@@ -26,6 +28,8 @@ OTHERS = {
     "shared_office365": {
         "SendEmailV2": {"emailMessage/To", "emailMessage/Subject", "emailMessage/Body", "emailMessage/Importance"}
     },
+    "shared_powerbi": {"RefreshDataset": {"groupid", "datasetid"}},
+    "shared_service-now": {"CreateRecord": {"tableType", "body/short_description", "body/description"}},
 }
 TYPES: Mapping[str, Any] = {"string": str, "number": (int, float), "integer": int, "boolean": bool}
 
@@ -33,7 +37,7 @@ every_sample = pytest.mark.parametrize("name", NAMES)
 
 
 def test_every_sample_has_a_twin_for_logic_apps() -> None:
-    assert definitions.NAMES == NAMES == sorted([TEAMS, MAIL, NEXT_JOB])
+    assert definitions.NAMES == NAMES == sorted([TEAMS, MAIL, NEXT_JOB, REPORT, TICKET, OUTAGE])
 
 
 @every_sample
@@ -151,6 +155,12 @@ def test_the_message_is_its_twin_s(changes: Mapping[str, object]) -> None:
         "body/recipient/channelId": "channel-1",
         "body/messageBody": theirs["messageBody"],
     }
+
+
+def test_the_message_about_an_outage_is_its_twin_s() -> None:
+    flow, twin = CloudFlow(OUTAGE), Definition(OUTAGE)
+    event = event_of(flow, error={"kind": "configuration", "message": "The key is <wrong>."})
+    assert flow.action(event)["body/messageBody"] == twin.action(event)["body"]["messageBody"]
 
 
 @pytest.mark.parametrize("changes", [{}, {"friendlyName": None}, {"friendlyName": "Big <spenders>"}])

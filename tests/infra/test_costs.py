@@ -9,14 +9,19 @@ from datetime import timedelta
 
 import pytest
 
-from shared.adapters.poll_table import POLLS
+from shared.adapters.queues import POLLS
+from shared.domain.cadence import EVERY
 from shared.domain.callbacks import Answer
+from shared.domain.checkpoints import Family
 from shared.domain.resources import Job
+from shared.domain.slots import SHARD
 from shared.settings import DEFAULTS
+from shared.telemetry import HELD, INSTANCES_LEFT, POLL_WAIT, SUBSCRIPTIONS
 from shared.usecases.edit import Edits
 from shared.usecases.observe import STATUSES
-from shared.usecases.poll import INSTANCES_AT_ONCE, REFRESHES, THRESHOLDS, Poll
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll import REFRESHES, THRESHOLDS
+from shared.usecases.poll_many import AT_ONCE
+from shared.usecases.timers import RARELY
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,
@@ -31,6 +36,7 @@ from tests.infra.deployment import SITE, STORAGE, Deployment
 from tests.infra.test_names import as_azure_gives_them, triggers
 from tests.infra.test_watching import minutes
 from tests.test_docs import table
+from tests.usecases.polling import poll_of
 from tests.usecases.world import World, event_of, subscription
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
@@ -132,9 +138,16 @@ def test_inputs_are_those_of_code_and_templates(plain: Deployment) -> None:
         "observe_minutes": every_minutes(timers["observe"]["schedule"]),
         "advance_minutes": every_minutes(timers["advance"]["schedule"]),
         "purge_minutes": every_minutes(timers["purge_logs"]["schedule"]),
-        # Whoever looks at the queues looks at none that nothing uses yet.
-        "gauges": len(set(plain.all(f"{STORAGE}/queueServices/queues")) - {POLLS}) + 2 * len(STATUSES),
-        "at_once": INSTANCES_AT_ONCE,
+        # What polls have given up is looked at by nobody: the next slot makes up for it.
+        "gauges": len(set(plain.all(f"{STORAGE}/queueServices/queues")) - {f"{POLLS}-poison"})
+        + len(STATUSES) * len((SUBSCRIPTIONS, HELD))
+        + len(Family) * len((POLL_WAIT,))
+        + len((INSTANCES_LEFT,)),
+        "at_once": AT_ONCE,
+        "inline_max": number(DEFAULTS["POLL_INLINE_MAX"]),
+        "every": EVERY,
+        "shard": SHARD,
+        "beat_minutes": RARELY * every_minutes(DEFAULTS["POLL_REFRESHES_SCHEDULE"]),
         "families": len(REFRESHES),
         "polls_per_second": timedelta(seconds=1) / interval,
         "memory_gb": memory / 1024,
@@ -157,19 +170,22 @@ async def test_a_poll_makes_as_many_calls_as_the_page_says() -> None:
     ended = Job("j1", "successful", "ingestion", "onDemand", None, NOON - DAY, NOON - DAY, [])
     for environment in ("i1", "i2"):
         insights.show(environment, data_sources=[], nodes=[], jobs=[ended], segments=[], measures=[])
-    poll = Poll(
+    subscriptions = SubscriptionStoreFake()
+    poll = poll_of(
         insights=insights,
         checkpoints=CheckpointStoreFake(),
-        subscriptions=SubscriptionStoreFake(),
+        subscriptions=subscriptions,
         publisher=PublisherFake(),
-        report=PollReport(polls=PollStoreFake(), clock=ClockFake()),
+        polls=PollStoreFake(),
         clock=ClockFake(),
     )
     for families, name in ((REFRESHES, "refresh_calls"), (THRESHOLDS, "threshold_calls")):
         await poll(families)
         insights.calls.clear()
+        before = subscriptions.reads
         await poll(families)
         assert len(insights.calls) == 1 + 2 * given[name]
+        assert subscriptions.reads - before == 2 * given["families"]
 
 
 def counted(world: World) -> list[int]:

@@ -14,7 +14,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from shared.adapters.poll_table import POLLS
 from shared.adapters.queues import RELEASES
 from shared.composition import compose
 from shared.settings import AZURE_MARKS, DEFAULTS, Settings
@@ -147,7 +146,7 @@ def test_queues_of_triggers_are_deployed(plain: Deployment) -> None:
     # backlog to be let out stands in the tables, and a message that asks for it loses nothing.
     poison = {f"{queue}-poison" for queue in queues if not queue.endswith("-poison")} - {f"{RELEASES}-poison"}
     assert queues >= poison
-    assert set(plain.all(f"{STORAGE}/queueServices/queues")) == queues | {POLLS}
+    assert set(plain.all(f"{STORAGE}/queueServices/queues")) == queues
 
 
 def test_functions_that_are_always_ready_exist(full: Deployment) -> None:

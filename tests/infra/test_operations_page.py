@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from shared.adapters import event_grid, queues
+from shared.domain import notices, polls
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import Delivery, New, RetryPolicy, Stage
@@ -18,14 +19,15 @@ from shared.domain.subscriptions import MAX_FAILURES, Status
 from shared.domain.verdicts import DEAD_FLOW, reason
 from shared.settings import DEFAULTS
 from shared.telemetry import LOG_EVENTS, METRICS
-from shared.usecases.agenda import SOON
+from shared.usecases import agenda, crowd, dispatch
 from shared.usecases.attempt import TOO_OLD
-from shared.usecases.dispatch import read_event
 from shared.usecases.edit import DISCARDED, PAUSED
+from shared.usecases.families.feeds import MAX_JOBS
+from shared.usecases.families.measures import MAX_TABLES
 from shared.usecases.gate import MAX_UNDER_WAY
 from shared.usecases.observe import MOST_HELD
 from shared.usecases.patience import KEPT_FAILING
-from shared.usecases.poll import INSTANCES_AT_ONCE, MAX_JOBS
+from shared.usecases.poll_many import AT_ONCE
 from shared.usecases.release import HELD_TOO_LONG
 from tests.fakes import NOON
 from tests.infra.compiler import PROJECT
@@ -279,7 +281,7 @@ def test_what_event_grid_gave_up_is_read_as_events(tmp_path: Path) -> None:
     dead = {**EVENT.raw, "deadletterreason": "MaxDeliveryAttemptsExceeded", "deliveryattempts": 30}
     (tmp_path / "dead.json").write_text(json.dumps([dead, dead]))
     lines = run(snippet, tmp_path).splitlines()
-    assert [read_event(line).id for line in lines] == [EVENT.id, EVENT.id]
+    assert [dispatch.read_event(line).id for line in lines] == [EVENT.id, EVENT.id]
 
 
 def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
@@ -294,18 +296,24 @@ def test_limits_are_those_of_code_and_templates(plain: Deployment) -> None:
         retry["maxDeliveryAttempts"],
         number(DEFAULTS["DELIVERY_RATE_PER_SECOND"]),
         MAX_UNDER_WAY,
+        crowd.PLACES,
+        dispatch.PER_SECOND,
+        agenda.PER_SECOND,
         MAX_FAILURES,
-        SOON / timedelta(minutes=1),
+        agenda.SOON / timedelta(minutes=1),
         number(DEFAULTS["DELIVERY_MAX_AGE_HOURS"]),
         number(DEFAULTS["EVENT_RETENTION_DAYS"]),
         MOST_HELD,
         float(host["extensions"]["queues"]["visibilityTimeout"].rpartition(":")[2]),
         int(host["functionTimeout"].split(":")[1]),
         MAX_JOBS,
-        INSTANCES_AT_ONCE,
+        MAX_TABLES,
+        notices.MOST_OWED,
+        AT_ONCE,
         scale["maximumInstanceCount"],
     ]
     assert [number(limit) for _, limit, _ in table("limits", PAGE)] == expected
+    assert notices.MOST_OWED == polls.MOST_OWED
 
 
 def test_addresses_are_routes(routes: dict[str, str]) -> None:

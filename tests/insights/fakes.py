@@ -11,7 +11,7 @@ from typing import Any
 from shared.insights.auth import FixedToken, TokenSource
 from shared.insights.calls import Calls
 from shared.insights.client import InsightsClient
-from shared.insights.transport import Clock
+from shared.insights.clock import Clock
 
 ENDPOINT = "https://api.example.com/v1"
 KEY = "sub-key-9a77"

@@ -7,7 +7,7 @@ import pytest
 from responses import RequestsMock, matchers
 
 from shared.domain.catalog import DataSource, Instance, Job, JobTask, Measure, Node, Segment, Table
-from shared.domain.events import Error
+from shared.domain.events.wire import Error
 from shared.errors import NotFoundError, PermanentError
 from shared.insights.catalog import CatalogClient
 from tests.insights.fakes import ENDPOINT, calls
@@ -117,10 +117,21 @@ async def test_measures_show_a_value_where_it_is_a_single_number(api: RequestsMo
     answers(api, "/manage/measures/m", scalar, **HISTORY)
     one, two = await catalog().measures("i1")
     assert one == Measure(
-        name="m", display_name="M", scalar=True, value="900.50", evaluation_status="completed", evaluated_at=AT
+        name="m",
+        display_name="M",
+        scalar=True,
+        value="900.50",
+        dimensions_schema={"type": "object", "properties": {}, "required": []},
+        evaluation_status="completed",
+        evaluated_at=AT,
     )
     assert one.model_dump(mode="json", by_alias=True)["value"] == 900.5
-    assert (two.scalar, two.value) == (False, None)
+    assert (two.scalar, two.value, two.dimensions, two.dimensions_schema["required"]) == (
+        False,
+        None,
+        ("City",),
+        ["City"],
+    )
     assert await catalog().measure("i1", "m") == one
 
 

@@ -102,6 +102,7 @@ async def test_reads_nodes_and_passes_over_those_that_name_no_object(api: Reques
             success_job_ids=("j1",),
             succeeded_at=datetime(2026, 7, 31, tzinfo=UTC),
             error=Fault("DS42", "Credentials expired", "user"),
+            errors=(Fault("DS42", "Credentials expired", "user"),),
         )
     ]
 
@@ -169,13 +170,13 @@ async def test_reads_measures_and_the_history_of_one(api: RequestsMock) -> None:
     expected = Measure("total & more", "Total", scalar=True, latest=ended, output=put_out)
     assert await client().measures("i1") == [expected]
     with_history = Measure("total & more", "Total", True, ended, put_out, (ended,), (put_out,))  # noqa: FBT003 - a record
-    assert await client().measure("i1", "total & more") == with_history
+    assert await client().measure("i1", "total & more", 30) == with_history
 
 
 async def test_an_unreadable_measure_is_no_reason_to_try_again(api: RequestsMock) -> None:
     answers(api, "/instances/i1/manage/measures/m", {"name": 7}, includeHistoricStats="true", historicStatsDays="30")
     with pytest.raises(PermanentError, match="'m' of instance i1"):
-        await client().measure("i1", "m")
+        await client().measure("i1", "m", 30)
 
 
 async def test_ids_and_names_are_quoted(api: RequestsMock) -> None:
@@ -270,3 +271,11 @@ async def test_a_hurried_client_does_not_ask_again(api: RequestsMock) -> None:
     with pytest.raises(TransientError, match="GET /instances"):
         await InsightsClient(calls().hurried()).instances()
     assert len(api.calls) == 1
+
+
+async def test_reads_one_job_with_its_tasks(api: RequestsMock) -> None:
+    task = {"taskId": "t1", "operationType": "ingestion", "taskStatus": "running"}
+    body = {"jobId": "j 1", "jobStatus": "running", "tasks": [task]}
+    answers(api, "/instances/i1/workflows/main/jobs/j%201", body, includeTasks="true")
+    found = await client().job("i1", "j 1")
+    assert (found.id, found.status, [one.id for one in found.tasks or ()]) == ("j 1", "running", ["t1"])

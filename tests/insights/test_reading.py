@@ -217,3 +217,34 @@ def test_omissions_are_told_once_in_bounded_memory(caplog: pytest.LogCaptureFixt
     for item in ("a", "a", "b", "a", "c", "b", "a"):
         omissions.warn("test", item, "why")
     assert [message.split()[4] for message in caplog.messages] == ["a", "b", "c", "a"]
+
+
+# Texts and objects that look like the border between two items.
+LOOKALIKES = ['{"name":"x"},{"name":"y"}', '\\"},{"name":"', {"name": "in"}, [{"name": "a"}, {"name": "b"}], "ü" * 50]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    stuffing=st.lists(st.sampled_from(LOOKALIKES), min_size=1, max_size=6),
+    odd=st.none() | st.integers(0, 2_999),
+    indent=st.sampled_from([None, 1]),
+    lead=st.sampled_from(["", " \n"]),
+)
+def test_a_long_list_is_read_as_a_short_one_is(
+    stuffing: list[Any], odd: int | None, indent: int | None, lead: str
+) -> None:
+    items = [
+        {"name": f"S{n}", "evaluationStatus": RESULT, "segmentQueryExpression": [stuffing, "." * 600]}
+        for n in range(3_000)
+    ]
+    if odd is not None:
+        items[odd] = {"more": {"name": "first of another"}, **items[odd]}
+    body = (lead + json.dumps(items, indent=indent, ensure_ascii=False)).encode()
+    assert [segment.name for segment in wire.SEGMENTS.all(body, "i1", Omissions())] == [f"S{n}" for n in range(3_000)]
+
+
+@pytest.mark.parametrize("cut", [1, 700_000, -2])
+def test_a_long_list_that_is_cut_off_is_none(cut: int) -> None:
+    body = json.dumps([{"name": f"S{n}", "description": "." * 600} for n in range(3_000)]).encode()
+    with pytest.raises(MalformedAnswerError):
+        wire.SEGMENTS.all(body[:cut], "i1", Omissions())

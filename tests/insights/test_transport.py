@@ -20,6 +20,7 @@ from shared.errors import (
     ConfigurationError,
     NotFoundError,
     RefusedError,
+    ThrottledError,
     TimedOutError,
     TransientError,
 )
@@ -61,7 +62,7 @@ def api() -> Iterator[RequestsMock]:
         (400, '{"Message": "In capitals"}', RefusedError, "In capitals"),
         (400, '{"error": {"message": "deeper"}}', RefusedError, "deeper"),
         (400, '{"title": "Bad", "detail": "told in full"}', RefusedError, "told in full"),
-        (429, MESSAGE, TransientError, "Because of this"),
+        (429, MESSAGE, ThrottledError, "Because of this"),
         (500, MESSAGE, TransientError, "Because of this"),
         (503, "", TransientError, "503"),
         (504, "", TimedOutError, "504"),

@@ -8,6 +8,7 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -135,8 +136,9 @@ def events_of(calls: Sequence[Call]) -> list[Mapping[str, Any]]:
     return [call.event for call in calls if call.accepted]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def running() -> AsyncIterator[World]:
+@asynccontextmanager
+async def started(visibility: int) -> AsyncIterator[World]:
+    """A stack whose host hides a message for so many seconds while it works on it."""
     install()
     api = TenantApi(Tenant(), token=TOKEN, key=KEY)
     lines: list[str] = []
@@ -149,7 +151,7 @@ async def running() -> AsyncIterator[World]:
         "CALLBACK_TIMEOUT_SECONDS": "2",
     }
     async with Stack(
-        PROJECT, tenant=api.app(), settings=settings, on_line=lines.append, visibility=VISIBILITY
+        PROJECT, tenant=api.app(), settings=settings, on_line=lines.append, visibility=visibility
     ) as stack:
         connection = stack.settings["AzureWebJobsStorage"]
         async with (
@@ -158,6 +160,12 @@ async def running() -> AsyncIterator[World]:
             TableServiceClient.from_connection_string(connection) as tables,
         ):
             yield World(stack, api, lines, blobs, queues, tables)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running() -> AsyncIterator[World]:
+    async with started(VISIBILITY) as world:
+        yield world
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -13,7 +13,8 @@ from local.flows import Answer, Call
 from local.loopback import free_port
 from local.stack import PROJECT, START_WITHIN
 from local.tenant.model import Instance
-from shared.domain.events import DataSourceRefreshFailed, Event
+from shared.domain.events.data_sources import DataSourceRefreshFailed
+from shared.domain.events.envelope import Event
 from tests.integration.conftest import VISIBILITY, World, now, until
 
 AT_ONCE = 32

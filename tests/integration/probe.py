@@ -8,7 +8,14 @@ import json
 import resource
 import time
 
-from shared.adapters import callbacks, checkpoint_blobs, event_grid, event_table, subscription_table  # noqa: F401 - not counted
+from shared.adapters import (  # noqa: F401 - not counted
+    callbacks,
+    checkpoint_blobs,
+    event_grid,
+    event_table,
+    poll_table,
+    subscription_table,
+)
 from shared.composition import compose
 from shared.insights import client  # noqa: F401 - the same
 from shared.settings import Settings

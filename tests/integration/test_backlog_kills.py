@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from local.flows import Healthy
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, until
 from tests.integration.many import (
     MAX_UNDER_WAY,

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from local.tenant.model import Instance
 from local.tenant.tables import BOOLEAN, INTEGER, STRING
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from tests.connector.documents import Json, by_id, definition, named_properties, parameters
 from tests.integration.conftest import World
 

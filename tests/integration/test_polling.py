@@ -14,7 +14,7 @@ from local.stack import PROJECT
 from local.tenant.model import Instance
 from local.tenant.records import SegmentEvaluation
 from shared.adapters.checkpoint_blobs import CheckpointBlobs
-from shared.composition import compose
+from shared.composition import Bridge, compose
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.settings import Settings
 from shared.usecases.poll import REFRESHES
@@ -119,16 +119,17 @@ async def test_pollers_that_start_from_the_same_checkpoint_publish_once(world: W
     await world.subscribe(DATA_SOURCE_FAILED, "raced", instance)
     await world.cycle()
     settings = Settings.load({**world.stack.settings, "CUSTOMER_INSIGHTS_INSTANCES": instance.id})
-    pollers, barrier = [compose(settings).poll for _ in range(3)], asyncio.Barrier(3)
-    for poller in pollers:
-        poller._checkpoints = Meeting(poller._checkpoints, barrier)  # type: ignore[arg-type]
+    bridges, barrier = [compose(settings) for _ in range(3)], asyncio.Barrier(3)
+    for bridge in bridges:
+        inner = bridge.poll._poll_many._poll_instance
+        inner._checkpoints = Meeting(inner._checkpoints, barrier)  # type: ignore[arg-type]
     for _ in range(4):
         instance.refresh_data_source(instance.data_source("Web").id, ok=False, at=now())
-        await asyncio.gather(*(poller(REFRESHES) for poller in pollers))
+        await asyncio.gather(*(bridge.poll(REFRESHES) for bridge in bridges))
     assert published(world, instance) == [1] * 4
     await world.settle()
     assert len(world.stack.flows.of("raced")) == 4
-    await _close(pollers)
+    await _close(bridges)
 
 
 async def test_pollers_that_meet_anywhere_call_the_flow_once(world: World) -> None:
@@ -136,21 +137,21 @@ async def test_pollers_that_meet_anywhere_call_the_flow_once(world: World) -> No
     await world.subscribe(DATA_SOURCE_FAILED, "met", instance)
     await world.cycle()
     settings = Settings.load({**world.stack.settings, "CUSTOMER_INSIGHTS_INSTANCES": instance.id})
-    pollers = [compose(settings).poll for _ in range(4)]
+    bridges = [compose(settings) for _ in range(4)]
     for _ in range(6):
         instance.refresh_data_source(instance.data_source("Web").id, ok=False, at=now())
 
         async def late(number: int) -> None:
             await asyncio.sleep(number * 0.01)
-            await pollers[number](REFRESHES)
+            await bridges[number].poll(REFRESHES)
 
-        await asyncio.gather(*(late(number) for number in range(len(pollers))))
+        await asyncio.gather(*(late(number) for number in range(len(bridges))))
     await world.settle()
     print(f"published by four pollers: {published(world, instance)}")  # noqa: T201 - the figure
     assert len(published(world, instance)) == 6
     ids = [call.event["id"] for call in world.stack.flows.of("met")]
     assert len(ids) == len(set(ids)) == 6
-    await _close(pollers)
+    await _close(bridges)
 
 
 def published(world: World, instance: Instance) -> list[int]:
@@ -159,8 +160,6 @@ def published(world: World, instance: Instance) -> list[int]:
     return list(Counter(each["id"] for each in mine).values())
 
 
-async def _close(pollers: list[Any]) -> None:
-    for poller in pollers:
-        for part in (poller._checkpoints, poller._publisher, poller._subscriptions):
-            await part.close()
-        poller._insights._calls.close()
+async def _close(bridges: list[Bridge]) -> None:
+    for bridge in bridges:
+        await bridge.close()

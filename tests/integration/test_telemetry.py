@@ -39,17 +39,11 @@ async def test_the_trace_of_the_poll_reaches_the_flow_and_the_stages_are_measure
 
     await bridge.observe()
     waiting = {point.dimensions["queue"]: point.sum for point in recorder.of(OLDEST_PENDING)}
-    assert set(waiting) == {"events", "deliveries", "releases", "events-poison", "deliveries-poison"}
+    assert set(waiting) == {"events", "deliveries", "releases", "polls", "events-poison", "deliveries-poison"}
     assert waiting["deliveries"] == 0
     counts = {point.dimensions["status"]: point.sum for point in recorder.of(SUBSCRIPTIONS)}
     assert counts["active"] >= 1
-    for part in (
-        bridge.poll._checkpoints,
-        bridge.poll._publisher,
-        bridge.subscriptions,
-        *bridge.observe._queues.values(),
-    ):
-        await part.close()  # type: ignore[attr-defined]
+    await bridge.close()
 
 
 async def test_the_host_s_telemetry_is_one_trace_with_its_log_and_without_secrets(world: World) -> None:

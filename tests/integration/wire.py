@@ -17,11 +17,12 @@ from local.loopback import serve
 OWN = {"host", "connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "date", "server"}
 # A header that the sender has signed as left out, and that a client adds by itself.
 SIGNED = ["Content-Type"]
-NAME = re.compile(r"/devstoreaccount1/(\$?\w+)")
+# Of a table, `name()` is asked for all of some kind, and `name(keys)` for one row.
+NAME = re.compile(r"/devstoreaccount1/(\$?\w+)(\(\))?")
 
 
 class Wire:
-    """The way to one service of the storage account, such as `Table`; `calls` counts method and table or queue."""
+    """The way to one service of the storage account, such as `Table`; `calls` counts method (or `QUERY`) and name."""
 
     def __init__(self, session: aiohttp.ClientSession, target: str) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
@@ -45,7 +46,8 @@ class Wire:
 
     async def _pass(self, request: web.Request) -> web.Response:
         found = NAME.match(request.path)
-        self.calls[request.method, found[1] if found else request.path] += 1
+        if found:
+            self.calls["QUERY" if found[2] else request.method, found[1]] += 1
         if self.is_cut:
             return web.Response(status=503)
         body = await request.read()

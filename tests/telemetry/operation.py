@@ -19,12 +19,13 @@ from shared.usecases.dispatch import Dispatch
 from shared.usecases.edit import Edits
 from shared.usecases.observe import Observe
 from shared.usecases.patience import Patience
-from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll, PollFailedError
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll import REFRESHES, THRESHOLDS
+from shared.usecases.poll_many import PollFailedError
 from shared.usecases.subscribe import Unsubscribe
 from tests.fakes import CheckpointStoreFake, InsightsFake, PollStoreFake, PublisherFake
 from tests.telemetry import tables
 from tests.telemetry.recorder import Recorder
+from tests.usecases.polling import worker_of
 from tests.usecases.world import URL, World, subscription
 
 MINUTE = timedelta(minutes=1)
@@ -56,15 +57,15 @@ class Operation:
         for instance in ("i1", "i2"):
             self.refresh(instance)
         self.publisher = PublisherFake()
-        self.poll = Poll(
+        self.timers = worker_of(
             insights=self.insights,
             checkpoints=CheckpointStoreFake(),
             subscriptions=self.store,
             publisher=self.publisher,
-            report=PollReport(polls=PollStoreFake(), clock=self.clock),
+            polls=PollStoreFake(),
             clock=self.clock,
             telemetry=told,
-        )
+        ).timers
         self.dispatch = Dispatch(
             subscriptions=self.store,
             events=self.world.events,
@@ -84,7 +85,12 @@ class Operation:
             max_age=self.world.policy.max_age,
             telemetry=told,
         )
-        self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.world.deliveries, clock=self.clock)
+        self.unsubscribe = Unsubscribe(
+            subscriptions=self.store,
+            deliveries=self.world.deliveries,
+            notify=self.world.notify,
+            clock=self.clock,
+        )
         self.poison: dict[str, datetime] = {}
         self.observe = Observe(
             queues={
@@ -154,7 +160,7 @@ class Operation:
             self._call_the_api()
             for families in (REFRESHES, THRESHOLDS) if number % 5 == 0 else (REFRESHES,):
                 with contextlib.suppress(PollFailedError, TransientError):
-                    await self.poll(families)
+                    await self.timers.tick(families)
         for event in self.publisher.events:
             await self.dispatch(json.dumps(event))
         self.publisher.events.clear()

@@ -11,10 +11,11 @@ from tests.telemetry.operation import Operation
 from tests.telemetry.portal import ALERTS, TILES, filled
 
 SUCCEEDED = "CustomerInsights.DataSource.RefreshSucceeded"
+STAGE = "CustomerInsights.Stage.RefreshCompleted"
 DOWN = ("instances",)
 DEAD_LETTERS, HEALTH = "dead-letters", "failing-health"
 PENDING, POISON = "oldest-pending-delivery", "poison-messages"
-POLLS, SUSPENDED = "no-successful-poll", "subscription-suspended"
+POLLS, NO_POLL, SUSPENDED = "no-successful-poll", "no-poll", "subscription-suspended"
 
 
 def alerts(operation: Operation) -> dict[str, list[dict[str, Any]]]:
@@ -60,19 +61,40 @@ async def test_a_healthy_hour_fires_no_alert_and_fills_only_the_tiles_of_what_ha
     assert len(requests) == 60
 
 
-async def test_an_hour_in_which_nothing_runs_fires_the_alert_on_polls() -> None:
+async def test_an_hour_in_which_nothing_runs_fires_the_alerts_on_polls() -> None:
     operation = await started(30)
     operation.is_polling = False
     await operation.run(30)
-    assert {name: values(rows, "Instance", "Family") for name, rows in alerts(operation).items()} == {
-        POLLS: [("*", "*")]
-    }
+    rows = alerts(operation)
+    assert set(rows) == {POLLS, NO_POLL}
+    assert values(rows[POLLS], "Instance", "Family") == [("*", "*")]
+    assert values(rows[NO_POLL], "Families") == [("data-sources,jobs",), ("segments,measures",)]
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(7, []), (9, ["data-sources,jobs"])])
+async def test_three_intervals_and_five_minutes_without_a_slot_fire_the_alert_on_absence(
+    minutes: int, late: list[str]
+) -> None:
+    operation = await started(30)
+    operation.is_polling = False
+    await operation.run(minutes)
+    assert [families for (families,) in values(alerts(operation).get(NO_POLL, []), "Families")] == late
+
+
+async def test_a_bridge_that_has_not_polled_for_two_days_or_never_fires_the_alert_on_absence() -> None:
+    operation = Operation()
+    operation.is_polling = False
+    await operation.run(1)
+    assert values(alerts(operation)[NO_POLL], "Families") == [("*",)]
 
 
 async def test_a_tenant_that_cannot_be_asked_fires_the_alert_on_polls_and_is_in_its_tile() -> None:
     operation = await started(30)
     await operation.run(30, failing=DOWN)
-    assert values(alerts(operation)[POLLS], "Instance", "Family")[:2] == [("*", "*"), ("*", "data-sources")]
+    assert NO_POLL not in alerts(operation)  # it looks at absence, not at failures
+    # The instances that are known are polled all the same.
+    assert {instance for (instance,) in values(alerts(operation)[POLLS], "Instance")} == {"*"}
+    assert values(alerts(operation)[POLLS], "Family") == [("data-sources",), ("jobs",), ("measures",), ("segments",)]
     failing = tile(operation, "failing")
     assert {row["Instance"] for row in failing} == {"*"}
     assert {row["Family"]: row["Failures"] for row in failing}["jobs"] == 30
@@ -291,7 +313,7 @@ async def test_what_fired_today_is_counted_by_type() -> None:
     for instance in ("i1", "i2"):
         operation.refresh(instance)
         await operation.run(20)
-    assert values(tile(operation, "fired"), "EventType", "Events") == [(SUCCEEDED, 2)]
+    assert values(tile(operation, "fired"), "EventType", "Events") == [(SUCCEEDED, 2), (STAGE, 2)]
 
 
 def test_each_alert_can_be_made_into_a_rule() -> None:

@@ -8,7 +8,7 @@ import pytest
 from shared.domain.callbacks import Answer
 from tests.telemetry.operation import Operation
 from tests.telemetry.portal import PARAMETERS, TILES
-from tests.telemetry.test_portal import started, tile, values
+from tests.telemetry.test_portal import SUCCEEDED, started, tile, values
 
 REFRESHES, THRESHOLDS = "data-sources,jobs", "segments,measures"
 REFUSED = "outcome=Refused, httpStatusCode=Forbidden"
@@ -38,6 +38,13 @@ async def test_an_environment_that_leaves_the_list_is_seen_to_be_polled_no_more(
     assert rows["i1", REFRESHES] == pytest.approx(0, abs=0.1)
 
 
+async def test_what_begins_to_poll_is_shown_with_its_last_time() -> None:
+    operation = await started(30)
+    rows = {(row["Families"], row["Opener"]): row for row in tile(operation, "slots")}
+    assert {key: row["Slots"] for key, row in rows.items()} == {(REFRESHES, "timer"): 30, (THRESHOLDS, "timer"): 6}
+    assert rows[REFRESHES, "timer"]["MinutesAgo"] == pytest.approx(0, abs=0.1)
+
+
 async def test_the_age_of_each_queue_is_shown_now_and_at_most() -> None:
     operation = await started(20)
     operation.is_delivering = False
@@ -55,7 +62,7 @@ async def test_what_became_of_one_event_is_told_from_its_publication_to_its_end(
     operation = await started(20)
     operation.answer(Answer(503), Answer(202))
     await operation.run(10)
-    [event] = {row["Event"] for row in _published(operation)}
+    [event] = {row["Event"] for row in _published(operation) if row["Type"] == SUCCEEDED}
     operation.refresh("i1")
     await operation.run(10)
     rows = tile(operation, "event", EventId=f" {event}")
@@ -174,6 +181,7 @@ def test_each_question_has_one_tile_and_those_about_now_have_a_time_range_of_the
         "held",
         "releases",
         "polls",
+        "slots",
         "failing",
         "queues",
         "poison",

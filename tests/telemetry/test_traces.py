@@ -13,15 +13,15 @@ from opentelemetry.sdk.trace import ReadableSpan
 from shared.domain.callbacks import Answer
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import New
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.messages import decode_delivery, encode_new
 from shared.errors import TransientError
 from shared.telemetry import SPANS
 from shared.usecases.dispatch import Dispatch
 from shared.usecases.edit import Edits
-from shared.usecases.poll import PollFailedError
+from shared.usecases.poll_many import PollFailedError
 from tests.telemetry.recorder import Recorder
-from tests.telemetry.test_metrics import Polls
+from tests.telemetry.test_metrics import REFRESHED, STAGE, Polls
 from tests.usecases import test_poll
 from tests.usecases.world import EVENT, URL, World, subscription
 
@@ -57,6 +57,11 @@ class Way:
             await self.dispatch(json.dumps(event))
         await self.world.run()
 
+    def event(self) -> Mapping[str, Any]:
+        """The event that the flow gets; the job's stage is told beside it."""
+        [event] = [event for event in self.polls.publisher.events if event["type"] == REFRESHED]
+        return event
+
     def headers(self) -> list[Mapping[str, str]]:
         return [headers for _, _, headers in self.world.callbacks.requests]
 
@@ -78,11 +83,13 @@ async def test_poll_publish_dispatch_and_each_attempt_are_one_trace() -> None:
     way = Way()
     await way.go(Answer(500), Answer(202))
     spans = way.recorder.spans()
-    assert sorted(span.name for span in spans) == ["deliver", "deliver", "dispatch", "poll", "publish"]
+    assert sorted(span.name for span in spans) == ["deliver", "deliver", "dispatch", "dispatch", "poll", "publish"]
     assert len({trace_of(span) for span in spans}) == 1
-    [poll], [publish], [dispatch] = (way.recorder.spans(name) for name in ("poll", "publish", "dispatch"))
-    ids = [span.get_span_context().span_id for span in (poll, dispatch)]
-    assert [parent_of(span) for span in (poll, publish, dispatch)] == [None, ids[0], ids[0]]
+    [poll], [publish] = way.recorder.spans("poll"), way.recorder.spans("publish")
+    dispatches = {(span.attributes or {})["type"]: span for span in way.recorder.spans("dispatch")}
+    ids = [span.get_span_context().span_id for span in (poll, dispatches[REFRESHED])]
+    assert [parent_of(span) for span in (poll, publish)] == [None, ids[0]]
+    assert {type_: parent_of(span) for type_, span in dispatches.items()} == {REFRESHED: ids[0], STAGE: ids[0]}
     attempts = way.recorder.spans("deliver")
     assert [parent_of(span) for span in attempts] == [ids[1]] * 2
     assert [headers["traceparent"] for headers in way.headers()] == [traceparent_of(span) for span in attempts]
@@ -94,11 +101,11 @@ async def test_the_event_carries_its_poll_s_trace_and_is_else_the_same() -> None
     await silent.poll([Family.JOBS])
     silent.show("i1", 2, (5,), (5,))
     await silent.poll([Family.JOBS])
-    [event], [plain] = traced.polls.publisher.events, silent.publisher.events
     [poll] = traced.recorder.spans("poll")
-    assert event == {**plain, "traceparent": traceparent_of(poll)}
-    assert "traceparent" not in plain
-    assert json.loads(traced.world.callbacks.requests[0][1]) == event
+    plain = silent.publisher.events
+    assert traced.polls.publisher.events == [{**event, "traceparent": traceparent_of(poll)} for event in plain]
+    assert [event["type"] for event in plain if "traceparent" not in event] == [REFRESHED, STAGE]
+    assert [json.loads(body) for _, body, _ in traced.world.callbacks.requests] == [traced.event()]
 
 
 async def test_an_event_in_the_outbox_leaves_with_the_bytes_it_was_saved_with() -> None:
@@ -112,7 +119,7 @@ async def test_an_event_in_the_outbox_leaves_with_the_bytes_it_was_saved_with() 
     await world.poll([Family.JOBS])
     first, second = world.recorder.spans("poll")
     assert trace_of(first) != trace_of(second)
-    assert [event["traceparent"] for event in world.publisher.events] == [traceparent_of(first)]
+    assert [event["traceparent"] for event in world.publisher.events] == [traceparent_of(first)] * 2
     assert saved == json.dumps(world.publisher.events, ensure_ascii=False, separators=(",", ":")).encode() + b"}"
 
 
@@ -134,10 +141,9 @@ async def test_an_attempt_says_what_came_of_it_and_no_secret() -> None:
     way.world.clock.advance(timedelta(days=3))
     await way.go(Answer(429, retry_after=60), Answer(404, body=f"WorkflowNotFound {URL}"))
     first, second = (dict(span.attributes or {}) for span in way.recorder.spans("deliver"))
-    [event] = way.polls.publisher.events
     assert first == {
-        "event": event["id"],
-        "type": "CustomerInsights.System.RefreshCompleted",
+        "event": way.event()["id"],
+        "type": REFRESHED,
         "instance": "i1",
         "subscription": "s1",
         "label": "Tells sales",

@@ -8,7 +8,7 @@ from msrest.exceptions import HttpOperationError
 from msrest.pipeline import ClientRawResponse
 
 from local.tenant.life import Contoso
-from local.tenant.life.retailer import GOLD, SHOP
+from local.tenant.life.retailer import BY_COUNTRY, GOLD, SHOP
 from local.tenant.tables import Table
 from tests.tenant.conftest import HEADERS, NOW, Served
 from tests.tenant.expectations import expected_job
@@ -53,7 +53,7 @@ def test_entities(client: CustomerInsights, instance_id: str, world: Contoso) ->
     assert model.instance_id == instance_id
     for entity, table in zip(model.entities, world.instance.tables.values(), strict=True):
         assert_describes(entity, table)
-    assert [entity.name for entity in model.entities] == ["Customer", "UnifiedActivity", "WebOrders"]
+    assert [entity.name for entity in model.entities] == ["Customer", "UnifiedActivity", "WebOrders", BY_COUNTRY]
 
 
 def test_one_entity(client: CustomerInsights, instance_id: str, world: Contoso) -> None:

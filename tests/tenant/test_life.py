@@ -2,13 +2,21 @@ import asyncio
 import itertools
 import random
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from local.tenant.life import Contoso, Ended, Evaluated, LivelyTenant, Occurrence, a_day, contoso, live
-from local.tenant.life.occurrences import SYSTEM_REFRESHED, UNIFIED
+from local.tenant.life.occurrences import (
+    MEASURE_FAILED,
+    SEGMENT_FAILED,
+    SOURCE_OVERDUE,
+    STAGE_ENDED,
+    SYSTEM_REFRESHED,
+    UNIFIED,
+)
 from local.tenant.model import Instance
 from local.tenant.records import ALL, INGESTION, MERGE
 from tests.tenant.conftest import NOW
@@ -65,12 +73,23 @@ def test_contoso_has_a_past_and_nothing_under_way(world: Contoso) -> None:
     assert all(len(segment.evaluations) == 4 for segment in world.instance.segments.values())
 
 
+# What a demo's account checks against the bridge: `told` does not read it off the tenant.
+FOR_THE_ACCOUNT = {STAGE_ENDED, SEGMENT_FAILED, MEASURE_FAILED, SOURCE_OVERDUE}
+
+
+def shown(makes: Iterable[Occurrence]) -> Counter[Occurrence]:
+    """Of what is declared, what can be read off the tenant."""
+    return Counter(each for each in makes if each.event_type not in FOR_THE_ACCOUNT)
+
+
 def test_a_day_makes_what_it_declares_step_by_step(world: Contoso) -> None:
     before = NOW
     for step in a_day(world):
         at = NOW + timedelta(seconds=step.offset)
         step.action(at)
-        assert told(world.instance, before) == Counter(step.makes), step.sentence
+        # What the bridge tells of itself stands nowhere in the tenant.
+        made = Counter({each: n for each, n in shown(step.makes).items() if ".Bridge." not in each.event_type})
+        assert told(world.instance, before) == made, step.sentence
         before = at
 
 
@@ -78,7 +97,7 @@ def test_a_day_is_short_and_has_something_of_everything(world: Contoso) -> None:
     steps = a_day(world)
     offsets = [step.offset for step in steps]
     assert offsets == sorted(set(offsets))
-    assert offsets[-1] < 22
+    assert offsets[-1] < 30
     made = Counter((each.event_type, getattr(each, "outcome", None)) for step in steps for each in step.makes)
     assert made[SYSTEM_REFRESHED, "succeeded"] == made[SYSTEM_REFRESHED, "failed"] == 1
     assert made[UNIFIED, "succeeded"] == 3
@@ -100,7 +119,7 @@ def test_a_random_life_makes_what_it_declares(seed: int) -> None:
     instance = contoso(NOW).instance
     lively = LivelyTenant(instance, random.Random(seed))  # noqa: S311 - a story, not a secret
     happenings = [lively.happen(NOW + timedelta(seconds=3 * number)) for number in range(1, 200)]
-    declared = Counter(each for happening in happenings for each in happening.makes)
+    declared = shown(each for happening in happenings for each in happening.makes)
     assert told(instance, NOW) == declared
     assert len({happening.sentence for happening in happenings}) > 50
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from local.tenant.life import Contoso
-from local.tenant.life.retailer import SHOP
+from local.tenant.life.retailer import BY_COUNTRY, SHOP
 from local.tenant.tables import BOOLEAN, DATE_TIME, DECIMAL, GUID, INTEGER, STRING, Table
 from tests.tenant.conftest import HEADERS, NOW, Served
 
@@ -323,8 +323,11 @@ def test_calls_are_counted_by_method_too(served: Served, world: Contoso, data: D
 
 def test_contoso_has_tables_that_agree_with_each_other(world: Contoso) -> None:
     tables = world.instance.tables
-    assert list(tables) == ["Customer", "UnifiedActivity", "WebShop_WebOrders"]
+    assert list(tables) == ["Customer", "UnifiedActivity", "WebShop_WebOrders", BY_COUNTRY]
     assert tables["WebShop_WebOrders"].source == world.instance.data_source(SHOP)
     customers = {row["CustomerId"] for row in tables["Customer"].rows}
     assert {row["CustomerId"] for row in tables["UnifiedActivity"].rows} == customers
+    amounts = [row["Amount"] for row in tables["UnifiedActivity"].rows]
+    assert sum(row[BY_COUNTRY] for row in tables[BY_COUNTRY].rows) == sum(amount for amount in amounts if amount)
+    assert {row["Country"] for row in tables[BY_COUNTRY].rows} == {row["Country"] for row in tables["Customer"].rows}
     assert all(NOW - table.refreshed_at < timedelta(hours=7) for table in tables.values())

@@ -12,7 +12,7 @@ from shared.composition import STAND_IN, Bridge
 from shared.usecases.rotate import RotateSecret
 from shared.usecases.status import ReadStatus
 from shared.usecases.subscribe import Unsubscribe
-from tests.fakes import PollStoreFake, WaitingFake
+from tests.fakes import PollStoreFake, TimerStoreFake, WaitingFake
 from tests.functions import FUNCTIONS
 from tests.usecases.world import World
 
@@ -51,6 +51,7 @@ class Api:
     def __init__(self, world: World) -> None:
         self.world = world
         self.polls = PollStoreFake()
+        self.timers = TimerStoreFake()
         self.queues = {name: WaitingFake() for name in QUEUES}
         wired: dict[str, Any] = dict.fromkeys(field.name for field in fields(Bridge) if not field.name.startswith("_"))
         wired |= {
@@ -63,7 +64,10 @@ class Api:
             "replay": world.replay,
             "follow": world.follow,
             "unsubscribe": Unsubscribe(
-                subscriptions=world.subscriptions, deliveries=world.deliveries, clock=world.clock
+                subscriptions=world.subscriptions,
+                deliveries=world.deliveries,
+                notify=world.notify,
+                clock=world.clock,
             ),
             "rotate_secret": RotateSecret(subscriptions=world.subscriptions, cipher=world.cipher, clock=world.clock),
             "status": ReadStatus(
@@ -71,6 +75,7 @@ class Api:
                 subscriptions=world.subscriptions,
                 deliveries=world.deliveries,
                 letters=world.graveyard,
+                timers=self.timers,
                 queues=self.queues,
             ),
             "in_azure": False,

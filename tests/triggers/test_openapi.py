@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from tests.functions import FUNCTIONS
 from triggers.description import data_schema
 from triggers.openapi import describe
@@ -93,6 +93,6 @@ def test_nothing_that_is_sent_is_ever_null() -> None:
 def test_the_sample_of_an_event_fits_its_schema(trigger: Any) -> None:  # noqa: ANN401 - one of ours
     schema = data_schema(trigger.data)
     Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(dict(trigger.data.sample))
-    with_wrong_id = dict(trigger.data.sample) | {"instanceId": 5}
+    Draft202012Validator(schema).validate(trigger.data.example())
+    with_wrong_id = trigger.data.example() | {"instanceId": 5}
     assert not Draft202012Validator(schema).is_valid(with_wrong_id)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from shared.domain import exact_json
 from shared.domain.actions import Refresh
 from shared.domain.rows import RowQuery
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from shared.errors import InvalidInputError
 from triggers.answers import of_error
 from triggers.items import Item
@@ -53,7 +53,7 @@ REFRESH = {"scope": "segments", "identifiers": ["Größe"], "mode": "full"}
 
 def sample(model: type[BaseModel]) -> dict[str, object]:
     """A body with a value for each field that must be there."""
-    values = {"threshold": 10, "scope": "all"}
+    values = {"threshold": 10, "max_age_hours": 26, "scope": "all"}
     return {
         str(field.alias): values.get(name, "some-name")
         for name, field in model.model_fields.items()

@@ -6,6 +6,7 @@ from typing import get_args
 from shared import __version__
 from shared.domain.checkpoints import Family
 from shared.domain.polls import Polled
+from shared.domain.timers import HEARTBEAT, Ticked
 from tests.fakes import NOON
 from tests.triggers.api import QUEUES
 from tests.triggers.test_deliveries import EVENTS, api_of, at
@@ -35,7 +36,10 @@ async def test_the_status_tells_of_polls_queues_and_backlogs() -> None:
     well = Polled("i1", Family.JOBS, NOON, "Contoso").succeeded()
     failing = Polled("i1", Family.DATA_SOURCES, NOON + timedelta(minutes=1), "Contoso", pending_events=2).failed("down")
     for polled in (well, failing, Polled("i2", Family.JOBS, NOON)):
-        await api.polls.put(polled)
+        await api.polls.put(polled, None)
+    await api.timers.put(Ticked("jobs", NOON + timedelta(minutes=1)))
+    await api.timers.put(Ticked("segments", NOON))
+    await api.timers.put(Ticked(HEARTBEAT, NOON + timedelta(minutes=2), token="secret"))
     for number, name in enumerate(QUEUES):
         api.queues[name].length = number * 400
     body = (await api.get("/status")).body
@@ -58,7 +62,11 @@ async def test_the_status_tells_of_polls_queues_and_backlogs() -> None:
     ]
     assert body["queues"]["deliveries"] == {"count": 400}
     assert body["queues"]["eventsPoison"] == body["queues"]["deliveriesPoison"] == {"count": 1000, "more": True}
-    assert (body["held"], body["deadLetters"], body["timers"]) == ({"count": 5}, {"count": 1}, {"polledAt": at(1)})
+    assert (body["held"], body["deadLetters"], body["timers"]) == (
+        {"count": 5},
+        {"count": 1},
+        {"polledAt": at(1), "heartbeatAt": at(2)},
+    )
     assert body["subscriptions"] == {"active": 0, "failing": 0, "paused": 1, "suspended": 0}
 
 

@@ -10,6 +10,7 @@ import pytest
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Stage
 from shared.errors import FormatError, TransientError
+from shared.usecases.crowd import BRISK, PLACES
 from tests.fakes import Death
 from tests.usecases.world import EVENT, URL, World, subscription
 
@@ -318,6 +319,81 @@ async def test_a_slow_flow_holds_up_no_other() -> None:
     answer.set()
     await hanging
     assert world.calls() == 2
+
+
+class Crowd:
+    """Many slow flows, each with a delivery under way; `waiting` are the functions that wait for one."""
+
+    def __init__(self, count: int) -> None:
+        self.world = World(events=[])
+        self.answer = asyncio.Event()
+        for number in range(count):
+            slow = subscription(id_=f"slow{number}", url=f"https://slow{number}/x")
+            self.world.subscriptions.rows[slow.id] = (slow, "v9")
+            self.world.dispatch(EVENT, slow.id)
+        self.world.callbacks.during = self._hang
+        self.waiting = [asyncio.create_task(self.world.deliver(self.world.take())) for _ in range(count)]
+
+    async def _hang(self) -> None:
+        self.world.callbacks.during = self._hang
+        await self.answer.wait()
+
+    async def gather(self) -> int:
+        """Wait until the flows have shown to be slow; how many functions still wait."""
+        await asyncio.sleep(BRISK + 0.2)
+        return sum(not task.done() for task in self.waiting)
+
+    async def die(self) -> None:
+        mine = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.world.callbacks.during = None
+        self.world.begin()
+
+
+async def test_however_many_flows_are_slow_few_functions_wait_for_them() -> None:
+    crowd = Crowd(30)
+    assert await crowd.gather() == PLACES
+    assert crowd.world.stages() == [Stage.ATTEMPTING] * 30
+    crowd.answer.set()
+    await asyncio.gather(*crowd.waiting)
+    await asyncio.sleep(0.01)
+    assert (crowd.world.calls(), crowd.world.stages()) == (30, [Stage.DELIVERED] * 30)
+    assert crowd.world.is_quiet()
+
+
+async def test_an_attempt_that_goes_on_alone_is_made_again_after_a_death() -> None:
+    crowd = Crowd(PLACES + 3)
+    await crowd.gather()
+    await crowd.die()
+    began = crowd.world.clock()
+    await crowd.world.run()
+    assert crowd.world.stages().count(Stage.DELIVERED) == 3  # the messages of the others come again by themselves
+    assert crowd.world.is_quiet()
+    assert crowd.world.clock() - began < timedelta(minutes=3)
+
+
+async def test_an_attempt_that_goes_on_alone_and_fails_over_storage_is_made_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    crowd = Crowd(PLACES + 1)
+    await crowd.gather()
+
+    def busy() -> None:
+        crowd.world.deliveries.slowness = lambda: None
+        raise TransientError("busy")
+
+    crowd.world.deliveries.slowness = busy
+    crowd.answer.set()
+    await asyncio.gather(*crowd.waiting)
+    await asyncio.sleep(0.01)
+    assert sorted(crowd.world.stages()) == [Stage.ATTEMPTING, *[Stage.DELIVERED] * PLACES]
+    await crowd.world.run()
+    assert crowd.world.stages() == [Stage.DELIVERED] * (PLACES + 1)
+    assert crowd.world.is_quiet()
+    assert "busy" in caplog.text
 
 
 async def test_what_goes_straight_through_costs_one_read_and_two_writes() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from shared.domain.deliveries import New, Stage
 from shared.domain.messages import Look, decode_delivery
 from shared.domain.subscriptions import Subscription
-from shared.usecases.dispatch import AT_ONCE, Dispatch
+from shared.usecases.dispatch import AT_ONCE, PER_SECOND, SPREAD, Dispatch
 from tests.fakes import Death
 from tests.usecases.world import EVENT, subscription
 from tests.usecases.world import World as Inner
@@ -79,7 +80,16 @@ async def test_a_thousand_subscribers_are_sent_to_side_by_side() -> None:
 
     world.queue.send = slow  # type: ignore[method-assign]
     await world.dispatch(EVENT.encode())
-    assert (len(world.sent()), most) == (1_000, AT_ONCE)
+    assert (len(world.queue.messages), most) == (1_000, AT_ONCE)
+
+
+@pytest.mark.parametrize(("count", "last"), [(PER_SECOND, 0), (1_000, 19), (10_000, 59)])
+async def test_one_event_for_many_leaves_room_for_others_between_its_deliveries(count: int, last: int) -> None:
+    world = World(*(subscription(id_=f"s{number}") for number in range(count)))
+    await world.dispatch(EVENT.encode())
+    waits = Counter(int((at - world.clock()).total_seconds()) for at, _ in world.queue.messages)
+    assert (min(waits), max(waits), waits.total()) == (0, last, count)
+    assert max(waits.values()) <= max(PER_SECOND, count / SPREAD.total_seconds()) + AT_ONCE
 
 
 async def test_a_message_may_come_as_base64() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.deliveries import Delivery, EventKey, Line, New, Stage
-from shared.domain.events import Event
+from shared.domain.events.envelope import Event
 from shared.domain.logs import Purged
 from shared.errors import FormatError, TransientError
 from shared.usecases.expire import Expire

@@ -1,5 +1,6 @@
 """Poll: nothing is published at first, nothing lost and nothing twice afterwards, whatever fails on the way."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,13 +19,15 @@ from shared.domain.resources import (
     SegmentEvaluation,
     Task,
 )
+from shared.domain.subscriptions import Subscription
 from shared.errors import AccessError, CheckpointError, TransientError
-from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll, PollFailedError
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll
+from shared.usecases.poll_many import PollFailedError
 from tests.fakes import (
     NOON,
     CheckpointStoreFake,
     ClockFake,
+    DeadLetterLogFake,
     Death,
     Fate,
     InsightsFake,
@@ -32,6 +35,7 @@ from tests.fakes import (
     PublisherFake,
     SubscriptionStoreFake,
 )
+from tests.usecases.polling import poll_of
 from tests.usecases.world import subscription
 
 ALL = (*REFRESHES, *THRESHOLDS)
@@ -69,24 +73,27 @@ RULES = (
 
 
 class World:
-    def __init__(self, *instances: str, fate: Fate | None = None) -> None:
+    def __init__(self, *instances: str, fate: Fate | None = None, rules: Sequence[Subscription] = RULES) -> None:
         self.insights = InsightsFake()
         self.checkpoints = CheckpointStoreFake(fate)
         self.publisher = PublisherFake(fate)
-        self.polls = PollStoreFake()
-        self.clock = ClockFake(at(60 * 24))
+        self.polls = PollStoreFake(fate)
+        self.letters = DeadLetterLogFake()
+        self.subscriptions = SubscriptionStoreFake(*rules)
+        self.clock = ClockFake(at(60 * 48))
         self.instances = instances
         for instance_id in instances or ("i1",):
             self.show(instance_id, 1, (5,), (5,))
         self.poll = self.worker()
 
     def worker(self) -> Poll:
-        return Poll(
+        return poll_of(
             insights=self.insights,
             checkpoints=self.checkpoints,
-            subscriptions=SubscriptionStoreFake(*RULES),
+            subscriptions=self.subscriptions,
             publisher=self.publisher,
-            report=PollReport(polls=self.polls, clock=self.clock),
+            polls=self.polls,
+            letters=self.letters,
             clock=self.clock,
             instances=self.instances,
         )
@@ -101,8 +108,10 @@ class World:
             measures=[measure("Sum", *values), measure("Else", *values)],
         )
 
-    def told(self) -> list[str]:
-        return sorted(f"{event['type'].removeprefix('CustomerInsights.')}" for event in self.publisher.events)
+    def told(self, *, stages: bool = False) -> list[str]:
+        """What was published; each job also ends a stage, which is told only where that is asked for."""
+        found = (event["type"].removeprefix("CustomerInsights.") for event in self.publisher.events)
+        return sorted(name for name in found if stages or not name.startswith("Stage."))
 
     def outbox(self, family: Family, instance_id: str = "i1") -> bytes:
         return self.checkpoints.stored[(instance_id, family)][0].partition(b'"outbox":')[2]
@@ -161,7 +170,7 @@ async def test_news_is_kept_while_the_topic_is_down_and_published_once_it_is_up(
     assert world.publisher.events == []
     await world.poll(ALL)
     assert world.told() == sorted([*NEWS, "DataSource.RefreshSucceeded", "System.RefreshCompleted"])
-    assert len({event["id"] for event in world.publisher.events}) == 6
+    assert len({event["id"] for event in world.publisher.events}) == 8
     assert {world.outbox(family) for family in Family} == {b"[]}"}
 
 
@@ -176,6 +185,36 @@ async def test_news_of_an_earlier_poll_is_published_even_when_the_api_is_down() 
     with pytest.raises(PollFailedError):
         await world.poll([Family.JOBS])
     assert world.told() == ["System.RefreshCompleted"]
+
+
+async def test_an_event_that_is_refused_for_good_is_put_aside_and_the_others_go_on() -> None:
+    world = World()
+    await world.poll([Family.JOBS])
+    world.show("i1", 9, (5,), (5,))
+    world.publisher.refused = {"jobs/j3", "jobs/j8/dataSources"}
+    await world.poll([Family.JOBS])
+    subjects = {f"jobs/j{n}{stage}" for n in range(2, 10) for stage in ("", "/dataSources")}
+    assert {event["subject"] for event in world.publisher.events} == subjects - world.publisher.refused
+    assert world.outbox(Family.JOBS) == b"[]}"
+    letters = list(world.letters.letters.values())
+    assert {json.loads(letter.body)["subject"] for letter in letters} == world.publisher.refused
+    assert {(letter.kind, letter.event_type) for letter in letters} == {
+        ("message", "CustomerInsights.System.RefreshCompleted"),
+        ("message", "CustomerInsights.Stage.RefreshCompleted"),
+    }
+    await world.poll([Family.JOBS])
+    assert len(world.letters.letters) == 2
+
+
+async def test_no_name_makes_an_event_that_no_queue_message_holds() -> None:
+    world = World()
+    await world.poll(REFRESHES)
+    world.show("i1", 2, (5,), (5,))
+    name = "Größe " * 20_000
+    world.insights.show("i1", data_sources=[DataSource("d1", name, name, name, "updated", at(25))])
+    await world.poll(REFRESHES)
+    assert world.told() == ["DataSource.RefreshSucceeded", "System.RefreshCompleted"]
+    assert max(len(json.dumps(event)) for event in world.publisher.events) < 49_152
 
 
 async def test_the_loser_of_a_race_publishes_nothing() -> None:
@@ -245,7 +284,7 @@ async def test_one_instance_that_fails_holds_up_no_other() -> None:
     with pytest.raises(PollFailedError):
         await world.poll(ALL)
     assert {event["source"].rpartition("/")[2] for event in world.publisher.events} == {"good"}
-    assert len(world.publisher.events) == 2
+    assert len(world.publisher.events) == 3
 
 
 async def test_jobs_that_fail_to_be_read_at_first_make_no_phantoms() -> None:
@@ -296,20 +335,6 @@ async def test_an_instance_that_shows_no_data_sources_at_all_is_a_failure() -> N
     assert world.checkpoints.stored == {}
 
 
-async def test_histories_are_read_only_for_what_is_watched_and_has_moved() -> None:
-    world = World()
-    await world.poll(THRESHOLDS)
-    await world.poll(THRESHOLDS)
-    details = [call for call in world.insights.calls if len(call) > 2 and call[2] is not None]
-    assert details == []
-    world.show("i1", 1, (5, 20, 5), (5, 20, 5))
-    await world.poll(THRESHOLDS)
-    details = [call for call in world.insights.calls if len(call) > 2 and call[2] is not None]
-    assert [call[:3] for call in details if call[0] == "measures"] == [("measures", "i1", "Sum")]
-    assert len([call for call in details if call[0] == "segments"]) == 1
-    assert world.told() == ["Measure.ThresholdCrossed", "Segment.ThresholdCrossed"]
-
-
 @pytest.mark.parametrize("after", [False, True])
 async def test_death_between_any_two_steps_loses_nothing(*, after: bool) -> None:
     for deadly in range(20):
@@ -328,7 +353,22 @@ async def test_death_between_any_two_steps_loses_nothing(*, after: bool) -> None
             assert world.told() == NEWS
             return
         kept = {str(event["id"]): event["data"] for event in world.publisher.events}
-        assert len(kept) == 4
+        assert len(kept) == 5
         assert all(event["data"] == kept[event["id"]] for event in world.publisher.events)
-        assert len(world.publisher.events) <= 5
+        assert len(world.publisher.events) <= 7
         assert {world.outbox(family) for family in Family} == {b"[]}"}
+
+
+async def test_a_reading_in_the_future_is_news_when_it_has_come() -> None:
+    world = World()
+    await world.poll(THRESHOLDS)
+    right, reading = world.clock.now, SegmentEvaluation("completedSuccess", world.clock.now, 20)
+    world.insights.show("i1", segments=[Segment("Big", None, reading)])
+    world.clock.now = right - timedelta(hours=1)
+    await world.poll(THRESHOLDS)
+    writes = world.checkpoints.writes
+    await world.poll(THRESHOLDS)
+    assert (world.told(), world.checkpoints.writes) == ([], writes)
+    world.clock.now = right
+    await world.poll(THRESHOLDS)
+    assert world.told() == ["Segment.ThresholdCrossed"]

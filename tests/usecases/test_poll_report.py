@@ -5,12 +5,16 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.checkpoints import Family
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.ids import EVERY_INSTANCE
+from shared.domain.polls import Polled
 from shared.domain.resources import Instance
 from shared.errors import AccessError, TransientError
-from shared.usecases.poll import PollFailedError
+from shared.usecases.bury import Bury
+from shared.usecases.poll_many import PollFailedError
 from shared.usecases.poll_report import MAX_ERROR, PollReport
-from tests.fakes import NOON, ClockFake, PollStoreFake
+from shared.usecases.publish import Publish
+from tests.fakes import NOON, ClockFake, DeadLetterLogFake, PollStoreFake, PublisherFake
+from tests.usecases.polling import FAILED_AFTER
 from tests.usecases.test_poll import ALL, World
 
 JOBS, CONTOSO = Family.JOBS, Instance("i1", "Contoso")
@@ -20,11 +24,14 @@ DOWN = TransientError("the API answers 503")
 class Reporting:
     def __init__(self) -> None:
         self.polls = PollStoreFake()
+        self.publisher = PublisherFake()
         self.clock = ClockFake()
         self.report = self.worker()
 
     def worker(self) -> PollReport:
-        return PollReport(polls=self.polls, clock=self.clock)
+        bury = Bury(letters=DeadLetterLogFake(), clock=self.clock)
+        publish = Publish(publisher=self.publisher, bury=bury, clock=self.clock)
+        return PollReport(polls=self.polls, publish=publish, clock=self.clock, failed_after=FAILED_AFTER)
 
     async def poll(self, *failures: Exception, after: float = 0, instance: Instance = CONTOSO) -> Polled:
         self.clock.advance(timedelta(seconds=after))
@@ -142,7 +149,12 @@ async def test_events_that_the_topic_does_not_take_are_pending() -> None:
     world.publisher.failures = [TransientError("the topic is down")] * 4
     with pytest.raises(PollFailedError):
         await world.poll(ALL)
-    assert [row.pending_events for row in world.polls.rows.values()] == [1] * 4
+    assert {family: row.pending_events for (_, family), row in world.polls.rows.items()} == {
+        Family.DATA_SOURCES: 1,
+        Family.JOBS: 2,
+        Family.SEGMENTS: 1,
+        Family.MEASURES: 1,
+    }
     assert {row.error for row in world.polls.rows.values()} == {"the topic is down"}
     world.clock.advance(timedelta(minutes=1))
     await world.poll(ALL)
@@ -152,8 +164,9 @@ async def test_events_that_the_topic_does_not_take_are_pending() -> None:
 async def test_that_instances_cannot_be_listed_is_reported_for_all() -> None:
     world = World()
     world.insights.failures["instances"] = [AccessError("no access")]
-    with pytest.raises(AccessError):
+    with pytest.raises(PollFailedError, match="1 failure") as failed:
         await world.poll(ALL)
+    assert [type(error) for error in failed.value.exceptions] == [AccessError]
     assert {(instance, row.error) for (instance, _), row in world.polls.rows.items()} == {("*", "no access")}
 
 
@@ -164,5 +177,5 @@ async def test_what_cannot_be_reported_is_polled_all_the_same(caplog: pytest.Log
     world.show("i1", 2, (5, 20), (5, 20))
     world.polls.failures = [TransientError("storage is down")] * 9
     await world.poll(ALL)
-    assert len(world.publisher.events) == 4
+    assert len(world.publisher.events) == 5
     assert "poll.unreported instance=i1 family=jobs" in caplog.messages

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from shared.domain.checkpoints import Family
 from shared.domain.deliveries import Delivery, New
+from shared.domain.ids import EVERY_INSTANCE
 from shared.domain.letters import DeadLetter, letter_id
-from shared.domain.polls import EVERY_INSTANCE, Polled
+from shared.domain.polls import Polled
 from shared.usecases.status import MOST, Count, ReadStatus, counted
 from tests.fakes import (
     NOON,
@@ -18,6 +19,7 @@ from tests.fakes import (
     DeliveryStoreFake,
     PollStoreFake,
     SubscriptionStoreFake,
+    TimerStoreFake,
     WaitingFake,
 )
 from tests.usecases.world import event_of, subscription
@@ -29,12 +31,14 @@ class World:
         self.subscriptions = SubscriptionStoreFake()
         self.deliveries = DeliveryStoreFake()
         self.letters = DeadLetterLogFake()
+        self.timers = TimerStoreFake()
         self.queues = {"events": WaitingFake(), "deliveries": WaitingFake()}
         self.status = ReadStatus(
             polls=self.polls,
             subscriptions=self.subscriptions,
             deliveries=self.deliveries,
             letters=self.letters,
+            timers=self.timers,
             queues=self.queues,
         )
 
@@ -96,13 +100,17 @@ async def test_queues_and_dead_letters_are_counted(length: int, count: Count) ->
     assert status.dead_letters == count
 
 
+def show(world: World, polled: Polled) -> None:
+    world.polls.rows[polled.instance_id, polled.family] = polled
+
+
 async def test_that_nothing_could_be_listed_is_told_until_something_was_polled() -> None:
     world = World()
     for family in (Family.JOBS, Family.SEGMENTS):
-        await world.polls.put(Polled("i1", family, NOON))
-        await world.polls.put(Polled(EVERY_INSTANCE, family, NOON + timedelta(minutes=1)).failed("no access"))
-    await world.polls.put(Polled("i1", Family.JOBS, NOON + timedelta(minutes=2)))
+        show(world, Polled("i1", family, NOON))
+        show(world, Polled(EVERY_INSTANCE, family, NOON + timedelta(minutes=1)).failed("no access"))
+    show(world, Polled("i1", Family.JOBS, NOON + timedelta(minutes=2)))
     told = [(polled.instance_id, polled.family) for polled in (await world.status()).polls]
     assert told == [("*", Family.SEGMENTS), ("i1", Family.JOBS), ("i1", Family.SEGMENTS)]
-    await world.polls.put(Polled(EVERY_INSTANCE, Family.SEGMENTS, NOON + timedelta(minutes=3)))
+    show(world, Polled(EVERY_INSTANCE, Family.SEGMENTS, NOON + timedelta(minutes=3)))
     assert {polled.instance_id for polled in (await world.status()).polls} == {"i1"}

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.deliveries import New
+from shared.domain.events.data_sources import DataSourceFilters
 from shared.domain.messages import Look, Release
 from shared.domain.resources import DataSource, Measure, Segment
-from shared.domain.subscriptions import TRIGGERS, DataSourceFilters
+from shared.domain.rules import Rule
+from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from shared.errors import (
     AccessError,
@@ -22,15 +24,21 @@ from shared.errors import (
 )
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
+from shared.usecases.bury import Bury
+from shared.usecases.notify import Notify
+from shared.usecases.publish import Publish
+from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe, Subscribed, Unsubscribe
 from tests.fakes import (
     CallbacksFake,
     CipherFake,
     ClockFake,
+    DeadLetterLogFake,
     DeliveryStoreFake,
     DueStoreFake,
     Fate,
     InsightsFake,
+    PublisherFake,
     QueueFake,
     SubscriptionStoreFake,
 )
@@ -58,23 +66,31 @@ class World:
         self.insights = InsightsFake()
         self.callbacks = CallbacksFake()
         self.cipher = CipherFake()
-        self.insights.show("i1", data_sources=[DataSource("D1")], segments=[Segment("Big")], measures=[Measure("Sum")])
+        self.insights.show(
+            "i1", data_sources=[DataSource("D1")], segments=[Segment("Big")], measures=[Measure("Sum", scalar=True)]
+        )
         agenda = Agenda(
             deliveries=QueueFake[New | Look](self.clock),
             releases=self.releases,
             due=DueStoreFake(),
             clock=self.clock,
         )
+        bury = Bury(letters=DeadLetterLogFake(), clock=self.clock)
+        publish = Publish(publisher=PublisherFake(), bury=bury, clock=self.clock)
+        notify = Notify(subscriptions=self.store, publish=publish, bury=bury, clock=self.clock)
         self.subscribe = Subscribe(
             subscriptions=self.store,
             insights=self.insights,
             callbacks=self.callbacks,
             cipher=self.cipher,
             backlog=Backlog(subscriptions=self.store, deliveries=self.deliveries, agenda=agenda, clock=self.clock),
+            notify=notify,
             clock=self.clock,
-            instances=instances,
+            served=Served(instances),
         )
-        self.unsubscribe = Unsubscribe(subscriptions=self.store, deliveries=self.deliveries, clock=self.clock)
+        self.unsubscribe = Unsubscribe(
+            subscriptions=self.store, deliveries=self.deliveries, notify=notify, clock=self.clock
+        )
 
     def ids(self) -> set[str]:
         return set(self.store.rows)
@@ -288,3 +304,73 @@ async def test_a_rule_stays_the_same_however_its_instance_is_spelled() -> None:
     first = await world.subscribe(big(instance="{I1}"), "mine")
     again = await world.subscribe(big(instance="i1"), "mine")
     assert first.subscription.rule_id == again.subscription.rule_id
+
+
+@pytest.mark.parametrize("name", ["Sum", "SUM", "sum"])
+async def test_a_measure_with_dimensions_is_refused_whatever_its_spelling(name: str) -> None:
+    world = World()
+    world.insights.show("i1", measures=[Measure("Sum", scalar=False)])
+    world.insights.in_any_case = True
+    with pytest.raises(InvalidInputError) as refused:
+        await world.subscribe(wish(MEASURE, measureName=name, threshold=Decimal(1)))
+    assert set(refused.value.fields) == {"measureName"}
+    assert world.store.rows == {}
+
+
+@pytest.mark.parametrize("name", ["Big", "BIG", "bIg"])
+async def test_names_are_taken_as_the_api_spells_them(name: str) -> None:
+    world = World()
+    world.insights.show("i1", segments=[Segment("Big")], measures=[Measure("Big", scalar=True)])
+    world.insights.in_any_case = True
+    for slug, key in ((SEGMENT, "segmentName"), (MEASURE, "measureName")):
+        done = await world.subscribe(wish(slug, threshold=Decimal(1), **{key: name}))
+        assert done.subscription.filters.asked()[key] == "Big"
+        assert done.subscription.rule is not None
+        assert done.subscription.rule.name == "Big"
+
+
+async def test_a_name_that_two_segments_have_in_other_cases_is_none() -> None:
+    world = World()
+    world.insights.show("i1", segments=[Segment("big"), Segment("BIG")])
+    with pytest.raises(InvalidInputError):
+        await world.subscribe(big())
+
+
+SALES = Measure("Sales", scalar=False, dimensions=("Country", "Year"), aggregates=("Total", "Average"))
+ONE = {"country": "DE", "Year": Decimal(2026)}
+
+
+@pytest.mark.parametrize(
+    ("filters", "field"),
+    [
+        ({"measureName": "Sales"}, "dimensions"),
+        ({"measureName": "Sales", "dimensions": {"Country": "DE"}}, "dimensions"),
+        ({"measureName": "Sales", "dimensions": {**ONE, "City": "Ghent"}}, "dimensions"),
+        ({"measureName": "Sales", "dimensions": ONE}, "aggregate"),
+        ({"measureName": "Sales", "dimensions": ONE, "aggregate": "Median"}, "aggregate"),
+        ({"measureName": "Sum", "dimensions": ONE}, "dimensions"),
+        ({"measureName": "Sum", "aggregate": "Total"}, "aggregate"),
+    ],
+)
+async def test_a_combination_that_a_measure_does_not_have_is_refused(filters: dict[str, Any], field: str) -> None:
+    world = World()
+    world.insights.show("i1", measures=[SALES, Measure("Sum", scalar=True)])
+    with pytest.raises(InvalidInputError) as refused:
+        await world.subscribe(wish(MEASURE, threshold=Decimal(1), **filters))
+    assert set(refused.value.fields) == {field}
+
+
+async def test_a_combination_is_kept_as_the_api_spells_it_and_as_exactly_as_it_was_asked_for() -> None:
+    world = World()
+    world.insights.show("i1", measures=[SALES])
+    asked = {"measureName": "Sales", "dimensions": ONE, "aggregate": "total", "threshold": Decimal(1)}
+    done = await world.subscribe(wish(MEASURE, **asked))
+    found = await world.store.get(done.subscription.id)
+    assert found is not None
+    rule = found[0].rule
+    assert isinstance(rule, Rule)
+    assert (rule.dimensions, rule.aggregate) == ({"Country": "DE", "Year": Decimal(2026)}, "Total")
+    as_text = asked | {"dimensions": ONE | {"Year": "2026"}}
+    assert wish(MEASURE, **as_text).fingerprint != wish(MEASURE, **asked).fingerprint
+    as_decimal = asked | {"dimensions": ONE | {"Year": Decimal("2026.0")}}
+    assert wish(MEASURE, **as_decimal).fingerprint == wish(MEASURE, **asked).fingerprint

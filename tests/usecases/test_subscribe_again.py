@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from shared.domain.deliveries import Delivery, New, Stage
-from shared.domain.subscriptions import TRIGGERS
+from shared.domain.triggers import TRIGGERS
 from shared.errors import TransientError
+from shared.usecases.served import Served
 from shared.usecases.subscribe import Subscribe
 from tests.fakes import NOON, Death, InsightsFake
 from tests.usecases import world as deliveries
@@ -32,7 +33,7 @@ async def test_subscribing_again_makes_it_active_with_nothing_held_against_it(st
     stop(world, taken.id, status)
     world.clock.advance(timedelta(hours=1))
     again = (await world.subscribe(wish())).subscription
-    assert world.store.rows[again.id][0] == again
+    assert world.store.rows[again.id][0] == replace(again, owed=())
     assert (again.id, again.status, again.status_reason) == (taken.id, "active", None)
     assert (again.failures, again.failing_since, again.status_since) == (0, None, world.clock())
 
@@ -70,8 +71,9 @@ async def test_subscribing_again_lets_out_what_was_held_oldest_first(status: str
         callbacks=world.callbacks,
         cipher=world.cipher,
         backlog=world.backlog,
+        notify=world.notify,
         clock=world.clock,
-        instances=["i1"],
+        served=Served(["i1"]),
     )
     taken = await subscribe(asked, None if url == deliveries.URL else "s1")
     assert (taken.subscription.id, taken.created, taken.subscription.status) == ("s1", False, "active")

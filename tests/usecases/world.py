@@ -7,10 +7,12 @@ from typing import Any
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, New, RetryPolicy, Stage
-from shared.domain.events import DataSourceRefreshSucceeded, Event
+from shared.domain.events.data_sources import DataSourceRefreshSucceeded
+from shared.domain.events.envelope import Event
 from shared.domain.letters import DeadLetter
 from shared.domain.messages import Look, Release, encode_new
-from shared.domain.subscriptions import TRIGGERS, Subscription
+from shared.domain.subscriptions import Subscription
+from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from shared.telemetry import SILENCE, Telemetry
 from shared.usecases.agenda import EVERY, Agenda
@@ -21,6 +23,8 @@ from shared.usecases.deliver import Deliver
 from shared.usecases.edit import Edit
 from shared.usecases.follow import Follow
 from shared.usecases.gate import Gate
+from shared.usecases.notify import Notify
+from shared.usecases.publish import Publish
 from shared.usecases.redeliver import Redeliver
 from shared.usecases.release import Release as ReleaseBacklog
 from shared.usecases.replay import Replay
@@ -34,6 +38,7 @@ from tests.fakes import (
     DueStoreFake,
     EventLogFake,
     Fate,
+    PublisherFake,
     QueueFake,
     SubscriptionStoreFake,
 )
@@ -113,6 +118,8 @@ class World:
         self.bury = Bury(letters=self.graveyard, clock=self.clock, telemetry=telemetry)
         if answers:
             self.callbacks.answers[URL] = list(answers)
+        self.publisher = PublisherFake(self.fate)
+        self.publish = Publish(publisher=self.publisher, bury=self.bury, clock=self.clock, telemetry=telemetry)
         self.policy = RetryPolicy((10, 30, 60), max_age)
         self.keep = keep
         self.rate = rate
@@ -128,6 +135,7 @@ class World:
         self.backlog = Backlog(
             subscriptions=self.subscriptions, deliveries=self.deliveries, agenda=self.agenda, clock=self.clock
         )
+        self.notify = Notify(subscriptions=self.subscriptions, publish=self.publish, bury=self.bury, clock=self.clock)
         self.attempt = Attempt(
             subscriptions=self.subscriptions,
             deliveries=self.deliveries,
@@ -136,6 +144,7 @@ class World:
             agenda=self.agenda,
             backlog=self.backlog,
             bury=self.bury,
+            notify=self.notify,
             clock=self.clock,
             policy=self.policy,
             timeout=timedelta(seconds=30),
@@ -174,7 +183,7 @@ class World:
             "backlog": self.backlog,
             "clock": self.clock,
         }
-        self.edit = Edit(attempt=self.attempt, **stores)
+        self.edit = Edit(attempt=self.attempt, notify=self.notify, **stores)
         self.follow = Follow(subscriptions=self.subscriptions, deliveries=self.deliveries, events=self.events)
         self.redeliver = Redeliver(agenda=self.agenda, letters=self.graveyard, follow=self.follow, **stores)
         self.replay = Replay(events=self.events, letters=self.graveyard, **stores)

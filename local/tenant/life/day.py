@@ -17,10 +17,15 @@ from local.tenant.life.occurrences import (
     Occurrence,
     fully_refreshed,
     measure_evaluated,
+    measure_failed,
     refreshed,
     segment_evaluated,
+    segment_failed,
+    source_overdue,
+    stage_ended,
     unified,
 )
+from local.tenant.life.outage import outage
 from local.tenant.model import Instance
 from local.tenant.records import MEASURES, Failure
 from local.tenant.runs import Plan, run_full_refresh, run_unification
@@ -28,8 +33,11 @@ from local.tenant.workflow import derived_id
 
 RUN_TOOK = timedelta(seconds=0.8)
 EVENING = "evening"
+# The support cases are refreshed by the full refreshes alone, which lie closer together than that: they are overdue
+# before the first one, and again so long after the last one.
+TOO_OLD = timedelta(seconds=9)
 _PACE = 1.1
-_ON_DEMAND = "onDemand"
+_SCHEDULED, _ON_DEMAND = "scheduled", "onDemand"
 _TOO_LONG = Failure("MeasureQueryTimedOut", "The query of the measure ran too long.", "system")
 _BROKEN_SEGMENT = {"name": None, "friendlyName": ["not", "a", "name"], "evaluationStatus": "yesterday"}
 
@@ -85,10 +93,16 @@ def a_day(tenant: retailer.Contoso) -> list[Step]:
     instance = tenant.instance
     scalars = {name: instance.value(name) for name, measure in instance.measures.items() if measure.scalar}
     script = _Script(instance, {name: instance.count(name) for name in instance.segments}, scalars)
+    faults = tenant.tenant.faults
+
+    def _outage(script: _Script) -> None:
+        for sentence, action, makes in outage(faults):
+            script.step(sentence, action, *makes)
+
     parts = {
         "night": (_night, _full_refresh),
         "morning": (_morning, _healing),
-        "day": (_partial_refresh, _trouble, _oddities),
+        "day": (_partial_refresh, _trouble, _oddities, _outage),
         EVENING: (_evening,),
     }
     for script.part, written in parts.items():
@@ -98,6 +112,7 @@ def a_day(tenant: retailer.Contoso) -> list[Step]:
 
 
 def _night(script: _Script) -> None:
+    _overdue(script, "Nobody has refreshed the support cases for hours.")
     _refresh(script, retailer.SALES, "The nightly refresh of the sales data succeeds.")
     _refresh(script, retailer.SHOP, "The web shop's nightly refresh fails: its gateway is down.", ok=False)
     _refresh(script, retailer.SHOP, "Somebody restarts the gateway and repeats the web shop's refresh, which succeeds.")
@@ -120,6 +135,7 @@ def _morning(script: _Script) -> None:
         "Points expire, and the gold customers fall back below 10,000.",
         lambda at: instance.evaluate_segment(retailer.GOLD, 9_870, at),
         script.count(retailer.GOLD, 9_870),
+        stage_ended("segments", "succeeded", _ON_DEMAND),
     )
 
     def rise_and_fall(at: datetime) -> None:
@@ -131,6 +147,7 @@ def _morning(script: _Script) -> None:
         rise_and_fall,
         script.count(retailer.CHURN, 1_620),
         script.count(retailer.CHURN, 1_210),
+        *[stage_ended("segments", "succeeded", _ON_DEMAND)] * 2,
     )
     _measure(script, retailer.REVENUE, Decimal("101250.00"), "Today's revenue passes 100,000.")
 
@@ -141,6 +158,7 @@ def _healing(script: _Script) -> None:
     script.step(
         "Its first attempt fails; the job goes on, so nobody is alarmed.",
         lambda at: instance.fail_attempt(source, at, error=retailer.GATEWAY_DOWN),
+        stage_ended("dataSources", "failed", _SCHEDULED),
     )
     script.step(
         "The second attempt of the same refresh succeeds.",
@@ -168,7 +186,11 @@ def _trouble(script: _Script) -> None:
         instance.start_refresh(source, at - RUN_TOOK, kind=_ON_DEMAND)
         instance.cancel_refresh(source, at)
 
-    script.step("Somebody starts a refresh of the support cases and cancels it.", cancel)
+    script.step(
+        "Somebody starts a refresh of the support cases and cancels it.",
+        cancel,
+        stage_ended("dataSources", "canceled", _ON_DEMAND),
+    )
 
 
 def _oddities(script: _Script) -> None:
@@ -185,6 +207,8 @@ def _oddities(script: _Script) -> None:
     script.step(
         "The evaluation of the newsletter's segment fails; its last size stands.",
         lambda at: instance.evaluate_segment(retailer.NEWSLETTER, None, at, "CompletedFailure"),
+        segment_failed(retailer.NEWSLETTER),
+        stage_ended("segments", "failed", _ON_DEMAND),
     )
 
 
@@ -194,9 +218,11 @@ def _evening(script: _Script) -> None:
         "Somebody changes a match rule and unifies the profiles again.",
         lambda at: run_unification(script.instance, at, plan, took=RUN_TOOK),
         unified(script.job("unification"), "succeeded", _ON_DEMAND),
+        stage_ended("unification", "succeeded", _ON_DEMAND),
     )
     _measure(script, retailer.BASKET, Decimal("29.90"), "A sale begins: the average basket drops below 30.")
     _refresh(script, retailer.STORES, "The stores' tills are back; their refresh succeeds.")
+    _overdue(script, "Since the full refresh nobody has refreshed the support cases again.")
 
 
 def _refresh(script: _Script, friendly_name: str, sentence: str, *, ok: bool = True) -> None:
@@ -205,7 +231,13 @@ def _refresh(script: _Script, friendly_name: str, sentence: str, *, ok: bool = T
         sentence,
         lambda at: script.instance.refresh_data_source(source, ok, at, error=retailer.GATEWAY_DOWN, took=RUN_TOOK),
         refreshed(source, ok=ok),
+        stage_ended("dataSources", "succeeded" if ok else "failed", _SCHEDULED),
     )
+
+
+def _overdue(script: _Script, sentence: str) -> None:
+    """Write that time passes, more than a flow allows; see `TOO_OLD`."""
+    script.step(sentence, lambda _: None, source_overdue(script.source(retailer.SUPPORT)))
 
 
 def _measure(script: _Script, name: str, value: Decimal, sentence: str) -> None:
@@ -213,6 +245,7 @@ def _measure(script: _Script, name: str, value: Decimal, sentence: str) -> None:
         sentence,
         lambda at: script.instance.evaluate_measure(name, value, at, took=RUN_TOOK),
         script.value(name, value),
+        stage_ended("measures", "succeeded", _ON_DEMAND),
     )
 
 
@@ -226,5 +259,6 @@ def _run_all(script: _Script, plan: Plan, sentence: str) -> None:
         if name not in failed
     ]
     outcome = "failed" if failed else "succeeded"
-    made = fully_refreshed(script.instance.data_sources, plan.job_id or "", outcome, plan.kind, [*counts, *values])
+    ended: list[Occurrence] = [*counts, *values, *(measure_failed(name) for name in sorted(failed))]
+    made = fully_refreshed(script.instance.data_sources, plan.job_id or "", outcome, plan.kind, ended)
     script.step(sentence, lambda at: run_full_refresh(script.instance, at, plan, took=RUN_TOOK), *made)

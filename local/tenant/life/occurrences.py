@@ -14,6 +14,12 @@ SEGMENT_CROSSED = "CustomerInsights.Segment.ThresholdCrossed"
 MEASURE_CROSSED = "CustomerInsights.Measure.ThresholdCrossed"
 SYSTEM_REFRESHED = "CustomerInsights.System.RefreshCompleted"
 UNIFIED = "CustomerInsights.Unification.RefreshCompleted"
+STAGE_ENDED = "CustomerInsights.Stage.RefreshCompleted"
+SEGMENT_FAILED = "CustomerInsights.Segment.RefreshFailed"
+MEASURE_FAILED = "CustomerInsights.Measure.RefreshFailed"
+SOURCE_OVERDUE = "CustomerInsights.DataSource.RefreshOverdue"
+POLLING_FAILED = "CustomerInsights.Bridge.PollingFailed"
+POLLING_RECOVERED = "CustomerInsights.Bridge.PollingRecovered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,36 @@ def unified(job_id: str, outcome: str, kind: str) -> Ended:
     return Ended(UNIFIED, f"jobs/{job_id}", outcome, kind)
 
 
+def stage_ended(stage: str, outcome: str, kind: str) -> Ended:
+    """Tell of the end of a stage of a job, whichever job that is."""
+    return Ended(STAGE_ENDED, f"stages/{stage}", outcome, kind)
+
+
+def segment_failed(name: str) -> Ended:
+    """Tell of a segment's evaluation that failed."""
+    return Ended(SEGMENT_FAILED, f"segments/{name}", "failed")
+
+
+def measure_failed(name: str) -> Ended:
+    """Tell of a measure's evaluation that failed."""
+    return Ended(MEASURE_FAILED, f"measures/{name}", "failed")
+
+
+def source_overdue(source_id: str) -> Ended:
+    """Tell of a data source that was not refreshed for longer than the one flow that watches its age allows."""
+    return Ended(SOURCE_OVERDUE, f"data-sources/{source_id}", "overdue")
+
+
+def polling_failed(family: str) -> Ended:
+    """Tell that a family cannot be polled."""
+    return Ended(POLLING_FAILED, f"polling/{family}", "failed")
+
+
+def polling_recovered(family: str) -> Ended:
+    """Tell that a family can be polled again."""
+    return Ended(POLLING_RECOVERED, f"polling/{family}", "succeeded")
+
+
 def segment_evaluated(name: str, previous: int, value: int) -> Evaluated:
     """Tell of a segment's evaluation."""
     return Evaluated(SEGMENT_CROSSED, f"segments/{name}", Decimal(previous), Decimal(value))
@@ -69,8 +105,18 @@ def measure_evaluated(name: str, previous: Decimal, value: Decimal) -> Evaluated
 
 
 def fully_refreshed(
-    source_ids: Iterable[str], job_id: str, outcome: str, kind: str, evaluations: Iterable[Evaluated]
+    source_ids: Iterable[str], job_id: str, outcome: str, kind: str, evaluations: Iterable[Occurrence]
 ) -> tuple[Occurrence, ...]:
     """Tell of a full refresh whose ingestion and unification went well, in the order in which things ended."""
     sources = (refreshed(source_id, ok=True) for source_id in source_ids)
-    return (*sources, unified(job_id, "succeeded", kind), *evaluations, system_refreshed(job_id, outcome, kind))
+    stages = (
+        *(stage_ended(stage, "succeeded", kind) for stage in ("dataSources", "unification", "segments")),
+        stage_ended("measures", outcome, kind),
+    )
+    return (
+        *sources,
+        unified(job_id, "succeeded", kind),
+        *stages,
+        *evaluations,
+        system_refreshed(job_id, outcome, kind),
+    )

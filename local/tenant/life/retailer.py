@@ -58,7 +58,8 @@ def contoso(now: datetime) -> Contoso:
     _add_measures(instance, first)
     for night in range(1, NIGHTS + 1):
         _pass_night(instance, first + timedelta(days=night), night)
-    add_tables(instance, instance.data_source(SHOP), first + timedelta(days=NIGHTS))
+    shop, by_country = instance.data_source(SHOP), instance.measures[BY_COUNTRY]
+    add_tables(instance, shop, by_country, first + timedelta(days=NIGHTS))
     return Contoso(tenant, instance)
 
 

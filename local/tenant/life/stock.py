@@ -1,11 +1,12 @@
-"""Contoso's tables: unified customers, their activities, and the web shop's orders as they were ingested."""
+"""Contoso's tables: unified customers, their activities, the web shop's orders as ingested, and a measure's rows."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from local.tenant.model import Instance
-from local.tenant.records import DataSource
+from local.tenant.records import DataSource, Measure
 from local.tenant.tables import BOOLEAN, DATE_TIME, DECIMAL, GUID, INTEGER, STRING, Row
 from local.tenant.workflow import derived_id
 
@@ -15,7 +16,7 @@ _LAST_NAMES = ("O'Neill", "García", "Novák", "Smith", "Østergaard")
 _CITIES = (("Dublin", "Ireland"), ("Madrid", "Spain"), ("Brno", "Czechia"), ("Leeds", "United Kingdom"))
 
 
-def add_tables(instance: Instance, shop: DataSource, at: datetime) -> None:
+def add_tables(instance: Instance, shop: DataSource, by_country: Measure, at: datetime) -> None:
     """Add the tables as the unification that ended at `at` left them."""
     customers = [_customer(number, at) for number in range(CUSTOMERS)]
     activities = [_activity(customers[number // 3], number, at) for number in range(CUSTOMERS * 3)]
@@ -61,6 +62,13 @@ def add_tables(instance: Instance, shop: DataSource, at: datetime) -> None:
         source=shop,
         at=at,
     )
+    instance.add_table(
+        by_country.name,
+        {"Country": STRING, by_country.alias: DECIMAL},
+        [{"Country": country, by_country.alias: sum_} for country, sum_ in _revenue(customers, activities).items()],
+        entity_type="aggregateKpi",
+        at=at,
+    )
 
 
 def _customer(number: int, at: datetime) -> Row:
@@ -90,6 +98,16 @@ def _activity(customer: Row, number: int, at: datetime) -> Row:
         "Title": f"Order {number}" if purchase else f"Case {number}: delivery, late",
         "Amount": Decimal(1_500 + number) / 100 if purchase else None,
     }
+
+
+def _revenue(customers: Iterable[Row], activities: Iterable[Row]) -> Mapping[str, Decimal]:
+    """What the customers of each country have paid."""
+    countries = {customer["CustomerId"]: str(customer["Country"]) for customer in customers}
+    revenue = dict.fromkeys(countries.values(), Decimal())
+    for activity in activities:
+        if isinstance(amount := activity["Amount"], Decimal):
+            revenue[countries[activity["CustomerId"]]] += amount
+    return revenue
 
 
 def _order(customer: Row, number: int, at: datetime) -> Row:

@@ -1,0 +1,76 @@
+"""Slices: rows of a measure's own table, picked by the values of its dimensions with an OData filter.
+
+That the table bears the measure's name, and its columns the names of dimensions and calculations, is an assumption.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Final
+from urllib.parse import quote
+
+from shared.domain.rows import Row
+from shared.domain.rules import Combination
+from shared.errors import NotFoundError, RefusedError
+from shared.insights.calls import Calls
+from shared.insights.paths import below, quoted
+from shared.insights.rows import page_of
+from shared.insights.transport import Call
+
+# Servers and gateways take addresses of some 8,000 characters. So long a filter may be as it is sent.
+_LONGEST: Final = 6_000
+
+log = logging.getLogger("bridge.insights")
+
+
+class Slices:
+    """Reads slices. Calls block; what it raises, see `Calls`."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def rows(self, instance_id: str, table: str, combinations: Sequence[Combination]) -> Sequence[Row]:
+        """The rows for these combinations: one call, unless their filter is too long for one."""
+        conditions = [_condition(one) for one in combinations]
+        return [row for some in _batches(conditions) for row in self._some(instance_id, table, some)]
+
+    def _some(self, instance_id: str, table: str, conditions: Sequence[str]) -> Sequence[Row]:
+        path = below(instance_id, "data", quoted(table))
+        query = {"$filter": " or ".join(conditions), "$top": str(len(conditions))}
+        try:
+            return self._calls.ask(Call("GET", path, query, told=path), lambda answer: page_of(answer).rows)
+        except NotFoundError:
+            log.warning("measure.unreadable table=%s reason=unknown", table)
+        except RefusedError:
+            if len(conditions) > 1:
+                # One that does not fit, such as a text for a column of numbers, is no fault of the others.
+                middle = len(conditions) // 2
+                halves = (conditions[:middle], conditions[middle:])
+                return [row for half in halves for row in self._some(instance_id, table, half)]
+            log.warning("measure.unreadable table=%s reason=refused", table)
+        return []
+
+
+def _condition(combination: Combination) -> str:
+    """The filter for one combination; `and` binds more tightly than `or`. OData doubles quotes in a text."""
+    return " and ".join(f"{name} eq {_literal(value)}" for name, value in combination.items())
+
+
+def _literal(value: str | Decimal) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def _batches(conditions: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The conditions in as few parts as addresses allow."""
+    part, length = list[str](), 0
+    for condition in conditions:
+        size = len(quote(f"{condition} or ", safe="$"))
+        if part and length + size > _LONGEST:
+            yield part
+            part, length = [], 0
+        part, length = [*part, condition], length + size
+    if part:
+        yield part
