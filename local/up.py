@@ -81,6 +81,10 @@ def instructions(url: str, key: str, instance_id: str, callback_url: str, since:
     return f"""
 The bridge is ready. Ctrl-C stops it and forgets everything.
 
+Open the console, and enter the key:
+  {url}/console
+  {key}
+
 Subscribe the flow "{FLOW}", which is running here, to every refresh of a data source that succeeds:
   curl -i -X POST {base} -H {key_header} {content} -d {body}
 

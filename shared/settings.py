@@ -39,6 +39,7 @@ DEFAULTS: Mapping[str, str] = {
     "DELIVERY_MAX_AGE_HOURS": "76",
     "DELIVERY_RATE_PER_SECOND": "15",
     "EVENT_RETENTION_DAYS": "30",
+    "CONSOLE_ENABLED": "true",
 }
 # A queue message cannot be hidden for more than 7 days, and a wait is lengthened at random.
 MOST_WAIT = timedelta(days=5)
@@ -111,6 +112,7 @@ class Settings:
     max_age: timedelta
     rate_per_second: int
     retention: timedelta
+    console_enabled: bool
     application_insights: str | None = field(repr=False)
     public_url: str | None
     in_azure: bool
@@ -149,6 +151,7 @@ class Settings:
             max_age=timedelta(hours=read("DELIVERY_MAX_AGE_HOURS", grammars.number(MOST_AGE_HOURS))),
             rate_per_second=int(read("DELIVERY_RATE_PER_SECOND", grammars.number(MOST_RATE, whole=True))),
             retention=timedelta(days=read("EVENT_RETENTION_DAYS", grammars.number(MOST_RETENTION_DAYS))),
+            console_enabled=read("CONSOLE_ENABLED", grammars.FLAG),
             # Events go their way whether or not somebody can watch: whatever stands there stops nothing.
             application_insights=reader.text(APPLICATION_INSIGHTS) or None,
             public_url=reader.maybe("PUBLIC_URL", url),
@@ -201,6 +204,11 @@ def schedule(name: str, environment: Mapping[str, str] | None = None) -> str:
     """A timer's schedule: a reference to the setting, which the host resolves, or the default where it is not set."""
     value = (os.environ if environment is None else environment).get(name, "")
     return f"%{name}%" if value.strip() else DEFAULTS[name]
+
+
+def is_console_enabled(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether the console is served: read alone, so that its page says what is wrong while other settings are."""
+    return _Reader(os.environ if environment is None else environment).read("CONSOLE_ENABLED", grammars.FLAG)
 
 
 class _Reader:

@@ -23,6 +23,7 @@ ALLOWED = {
         "shared.domain",
         "shared.errors",
         "shared.settings.schedule",
+        "shared.settings.is_console_enabled",
         "shared.__version__",
     ),
     "shared": (),

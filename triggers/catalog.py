@@ -21,12 +21,15 @@ from shared.domain.catalog import (
     TableDetail,
 )
 from shared.domain.reports import report
+from shared.domain.took import timed
 from triggers.operations import Routes
 from triggers.parameters import InInstance, JobPath, MeasurePath, Path, SegmentPath, TablePath
 
 routes = Routes()
 blueprint = routes.blueprint
 
+# Among so many of the latest jobs the runs of nodes are looked for, to say how long they took.
+RECENT_JOBS = 20
 FINDING = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
 
 
@@ -115,9 +118,11 @@ async def get_job(path: JobPath) -> Job:
 @routes("GET", "instances/{instanceId}/status", summary="Get the status", problems=FINDING)
 async def get_status(path: InInstance) -> Listing[Node]:
     """The state of every node of the refresh workflow, with how many flows watch what it works on."""
-    instance_id = bridge().served(path.instance_id)
-    nodes = await bridge().catalog.nodes(instance_id)
-    return Listing[Node](value=await bridge().watched(instance_id, nodes))
+    instance_id, catalog = bridge().served(path.instance_id), bridge().catalog
+    nodes, jobs = await asyncio.gather(
+        catalog.nodes(instance_id), catalog.jobs(instance_id, RECENT_JOBS, with_tasks=True)
+    )
+    return Listing[Node](value=await bridge().watched(instance_id, timed(nodes, jobs)))
 
 
 @routes(

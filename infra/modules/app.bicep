@@ -155,8 +155,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       globalValidation: {
         requireAuthentication: !empty(signInClientId)
         unauthenticatedClientAction: 'Return401'
-        // The availability test, and a platform that unsubscribes, come without a token.
-        excludedPaths: ['/api/health', '/api/unsubscribe/*']
+        // The availability test, a platform that unsubscribes, and whoever opens the console come without a token.
+        excludedPaths: ['/api/health', '/api/unsubscribe/*', '/api/console', '/api/console/*']
       }
       identityProviders: {
         azureActiveDirectory: {

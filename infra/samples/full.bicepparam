@@ -26,6 +26,7 @@ param deliveryRetrySeconds = '10,60,600'
 param deliveryMaxAgeHours = '24'
 param deliveryRatePerSecond = '5'
 param eventRetentionDays = '90'
+param consoleEnabled = 'false'
 param publicUrl = 'https://events.example.com'
 param instanceMemoryMB = 512
 param maximumInstanceCount = 100

@@ -46,6 +46,13 @@ class DataSource(Wire):
     tables: Sequence[str] | None = Field(default=None, description="The tables it brings.")
 
 
+class Reading(Wire):
+    """What an evaluation found."""
+
+    value: Number = Field(description="The number.")
+    at: AwareDatetime = Field(description="When the evaluation ended (UTC).")
+
+
 class Segment(Wire):
     """A segment and its latest size."""
 
@@ -56,6 +63,9 @@ class Segment(Wire):
     member_count: int | None = Field(default=None, description="How many members the latest evaluation counted.")
     evaluation_status: str | None = Field(default=None, description="How the latest evaluation went.")
     evaluated_at: AwareDatetime | None = Field(default=None, description="When it was last evaluated (UTC).")
+    history: Sequence[Reading] | None = Field(
+        default=None, description="Its sizes of the last 30 days, oldest first; not in a list."
+    )
 
 
 class Measure(Wire):
@@ -73,6 +83,9 @@ class Measure(Wire):
     )
     evaluation_status: str | None = Field(default=None, description="How the latest evaluation went.")
     evaluated_at: AwareDatetime | None = Field(default=None, description="When the latest evaluation ended (UTC).")
+    history: Sequence[Reading] | None = Field(
+        default=None, description="Its numbers of the last 30 days, oldest first; not in a list."
+    )
 
 
 class Table(Wire):
@@ -114,6 +127,7 @@ class JobTask(Wire):
     operation_type: str | None = Field(default=None, description="What it does, for example segmentation.")
     name: str | None = Field(default=None, description="What it works on.")
     status: str | None = Field(default=None, description="How far it is, for example running.")
+    submitted_at: AwareDatetime | None = Field(default=None, description="When it was submitted (UTC).")
     completed_at: AwareDatetime | None = Field(default=None, description="When it ended (UTC).")
     error: Error | None = Field(default=None, description="What went wrong.")
 
@@ -150,6 +164,9 @@ class Node(Wire):
     job_ids: Sequence[str] = Field(default=(), description="The jobs of its latest run.")
     completed_at: AwareDatetime | None = Field(default=None, description="When its latest run ended (UTC).")
     last_succeeded_at: AwareDatetime | None = Field(default=None, description="When it last succeeded (UTC).")
+    duration_seconds: float | None = Field(
+        default=None, description="How long its latest run took since it was submitted, where a recent job tells."
+    )
     error: Error | None = Field(default=None, description="What went wrong in its latest run.")
     subscriptions: Watchers | None = Field(
         default=None, description="The flows that watch this data source, segment, measure or export."

@@ -137,8 +137,8 @@ class Watched(NamedTuple):
     def readings(self) -> list[Reading]:
         """The values of its successful evaluations, oldest first, those of its history included."""
         if isinstance(self.resource, Segment):
-            return _counts(self.resource)
-        return _readings(self.resource) if self.resource.scalar else []
+            return counts_of(self.resource)
+        return readings_of(self.resource)
 
     @property
     def ends(self) -> list[tuple[str | None, Failure]]:
@@ -177,7 +177,8 @@ def seen_measure(measure: Measure) -> Seen:
     return (latest.state, latest.ended_at, started_at, None) if latest else (None, None, started_at, None)
 
 
-def _counts(segment: Segment) -> list[Reading]:
+def counts_of(segment: Segment) -> list[Reading]:
+    """The counts of a segment's successful evaluations."""
     found = {
         evaluation.at: Reading(evaluation.at, Decimal(evaluation.count))
         for evaluation in (*segment.history, *((segment.latest,) if segment.latest else ()))
@@ -186,11 +187,13 @@ def _counts(segment: Segment) -> list[Reading]:
     return [found[at] for at in sorted(found)]
 
 
-def _readings(measure: Measure) -> list[Reading]:
-    """The outputs of a measure, each at the end of the evaluation that it belongs to.
+def readings_of(measure: Measure) -> list[Reading]:
+    """The outputs of a measure without dimensions, each at the end of the evaluation that it belongs to.
 
     An output belongs to the first completed evaluation that did not end before the output's start.
     """
+    if not measure.scalar:
+        return []
     evaluations = (*measure.evaluations, *((measure.latest,) if measure.latest else ()))
     ends = sorted({e.ended_at for e in evaluations if e.state == COMPLETED and e.ended_at is not None})
     outputs = (*measure.outputs, *((measure.output,) if measure.output else ()))

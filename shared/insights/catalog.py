@@ -1,6 +1,7 @@
 """What the bridge shows of Customer Insights: the lists and items that people and pick-lists ask for."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from shared.domain.catalog import DataSource, Instance, Job, Measure, Node, Segment, Table, TableDetail
 from shared.errors import NotFoundError
@@ -9,6 +10,8 @@ from shared.insights import paths
 from shared.insights.calls import Calls, source_of
 from shared.insights.paths import quoted
 from shared.insights.transport import Call
+
+HISTORY: Final = {"includeHistoricStats": "true", "historicStatsDays": "30"}
 
 
 class CatalogClient:
@@ -32,8 +35,11 @@ class CatalogClient:
         return await self._calls.run(lambda: self._calls.all_of_instance(wire.SEGMENTS, instance_id, "manage/segments"))
 
     async def segment(self, instance_id: str, name: str) -> Segment:
-        """One segment; the API only lists them."""
-        segment = next((one for one in await self.segments(instance_id) if one.name == name), None)
+        """One segment with its history; the API only lists them."""
+        segments = await self._calls.run(
+            lambda: self._calls.all_of_instance(wire.SEGMENTS, instance_id, "manage/segments", HISTORY)
+        )
+        segment = next((one for one in segments if one.name == name), None)
         if segment is None:
             raise NotFoundError(f"Customer Insights knows no segment {name!r} in {source_of(instance_id)}.")
         return segment
@@ -43,10 +49,10 @@ class CatalogClient:
         return await self._calls.run(lambda: self._calls.all_of_instance(wire.MEASURES, instance_id, "manage/measures"))
 
     async def measure(self, instance_id: str, name: str) -> Measure:
-        """One measure."""
-        what = f"measure {name!r}"
+        """One measure with its history."""
+        what, path = f"measure {name!r}", f"manage/measures/{quoted(name)}"
         return await self._calls.found(
-            what, instance_id, lambda: self._calls.one(wire.MEASURES, instance_id, f"manage/measures/{quoted(name)}")
+            what, instance_id, lambda: self._calls.one(wire.MEASURES, instance_id, path, HISTORY)
         )
 
     async def tables(self, instance_id: str) -> Sequence[Table]:
@@ -80,9 +86,9 @@ class CatalogClient:
                 raise missing from None
             return named[0]
 
-    async def jobs(self, instance_id: str, top: int) -> Sequence[Job]:
-        """The latest `top` jobs without their tasks, newest first."""
-        query = {"top": str(top)}
+    async def jobs(self, instance_id: str, top: int, *, with_tasks: bool = False) -> Sequence[Job]:
+        """The latest `top` jobs, newest first."""
+        query = {"top": str(top), **({"includeTasks": "true"} if with_tasks else {})}
         return await self._calls.run(lambda: self._calls.all_of_workflow(wire.JOBS, instance_id, "jobs", query))
 
     async def job(self, instance_id: str, job_id: str) -> Job:

@@ -4,13 +4,13 @@ Only names and ids are required; unknown keys are ignored, and enum values come 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationError
 
-from shared.domain import ids
+from shared.domain import ids, watching
 from shared.domain.catalog import (
     Column,
     DataSource,
@@ -20,12 +20,12 @@ from shared.domain.catalog import (
     Measure,
     Node,
     Partition,
+    Reading,
     Segment,
     Table,
     TableDetail,
 )
 from shared.domain.faults import error_of
-from shared.domain.resources import Task
 from shared.domain.rows import row_schema
 from shared.insights import wire
 from shared.insights.delimited import TextFormat
@@ -76,6 +76,7 @@ class _Segment(wire.SegmentMetadata):
             member_count=latest.count,
             evaluation_status=latest.status,
             evaluated_at=latest.at,
+            history=None if self.evaluation_status_history is None else _history(watching.counts_of(self.resource())),
         )
 
 
@@ -99,12 +100,34 @@ class _Measure(wire.MeasureMetadata):
             },
             evaluation_status=measure.latest.state if measure.latest else None,
             evaluated_at=measure.latest.ended_at if measure.latest else None,
+            history=None if self.output_history is None else _history(watching.readings_of(measure)),
+        )
+
+
+def _history(readings: Iterable[watching.Reading]) -> Sequence[Reading]:
+    return [Reading(value=reading.value, at=reading.at) for reading in readings]
+
+
+class _Task(wire.GraphTaskInfo):
+    submitted_timestamp: Time | None = None
+
+    def shown(self) -> JobTask:
+        task = self.resource()
+        return JobTask(
+            operation_type=task.operation_type,
+            name=task.friendly_name,
+            status=task.status,
+            submitted_at=utc(self.submitted_timestamp),
+            completed_at=task.ended_at,
+            error=error_of(task.error),
         )
 
 
 class _Job(wire.GraphJobInfo):
+    tasks: list[_Task] | None = None  # type: ignore[assignment]  # each tells more here
+
     def shown(self) -> Job:
-        tasks = None if self.tasks is None else [_task(task.resource()) for task in self.tasks]
+        tasks = None if self.tasks is None else [task.shown() for task in self.tasks]
         return Job(
             job_id=self.job_id,
             operation_type=spelled(self.operation_type),
@@ -115,16 +138,6 @@ class _Job(wire.GraphJobInfo):
             completed_at=utc(self.end_timestamp),
             tasks=tasks,
         )
-
-
-def _task(task: Task) -> JobTask:
-    return JobTask(
-        operation_type=task.operation_type,
-        name=task.friendly_name,
-        status=task.status,
-        completed_at=task.ended_at,
-        error=error_of(task.error),
-    )
 
 
 class _Node(wire.GraphNodeInfo):

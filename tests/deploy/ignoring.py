@@ -29,7 +29,7 @@ from pathlib import PurePosixPath
 
 import pathspec
 
-APP = {"host.json", "requirements.txt", "function_app.py", "shared", "triggers"}  # what shall be taken
+APP = {"host.json", "requirements.txt", "function_app.py", "shared", "triggers", "console"}  # what shall be taken
 ALWAYS_OUT = {".funcignore", "local.settings.json"}
 
 

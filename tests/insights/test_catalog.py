@@ -12,6 +12,7 @@ from shared.errors import NotFoundError, PermanentError
 from shared.insights.catalog import CatalogClient
 from tests.insights.fakes import ENDPOINT, calls
 
+HISTORY = {"includeHistoricStats": "true", "historicStatsDays": "30"}
 AT = datetime(2026, 8, 1, 1, 2, 3, 123456, tzinfo=UTC)
 WIRE_AT = "2026-08-01T01:02:03.1234567Z"
 NEVER = "0001-01-01T00:00:00"
@@ -89,12 +90,22 @@ GOLD = Segment(
 
 
 async def test_segments_and_one_of_them(api: RequestsMock) -> None:
-    for _ in range(3):
-        answers(api, "/manage/segments", [SEGMENT, {"name": "new"}])
+    answers(api, "/manage/segments", [SEGMENT, {"name": "new"}])
+    for _ in range(2):
+        answers(api, "/manage/segments", [SEGMENT, {"name": "new"}], **HISTORY)
     assert await catalog().segments("i1") == [GOLD, Segment(name="new")]
     assert await catalog().segment("i1", "gold") == GOLD
     with pytest.raises(NotFoundError, match="segment 'Gold' in instance i1"):
         await catalog().segment("i1", "Gold")
+
+
+async def test_one_segment_shows_what_its_evaluations_found_oldest_first(api: RequestsMock) -> None:
+    before = {"jobStatus": "CompletedSuccess", "evaluationDate": "2026-07-31T03:00:00Z", "entityCount": 800}
+    failed = {"jobStatus": "CompletedFailure", "evaluationDate": "2026-07-30T03:00:00Z"}
+    answers(api, "/manage/segments", [{**SEGMENT, "evaluationStatusHistory": [before, failed]}], **HISTORY)
+    found = (await catalog().segment("i1", "gold")).history
+    assert found is not None
+    assert [(one.value, one.at) for one in found] == [(800, datetime(2026, 7, 31, 3, tzinfo=UTC)), (900, AT)]
 
 
 async def test_measures_show_a_value_where_it_is_a_single_number(api: RequestsMock) -> None:
@@ -103,7 +114,7 @@ async def test_measures_show_a_value_where_it_is_a_single_number(api: RequestsMo
     scalar = {"name": "m", "displayName": "M", "definition": {"isScalar": True}, **evaluated}
     other = {"name": "n", "definition": {"isScalar": False, "dimensions": [{"field": "City"}]}, **evaluated}
     answers(api, "/manage/measures", [scalar, other])
-    answers(api, "/manage/measures/m", scalar)
+    answers(api, "/manage/measures/m", scalar, **HISTORY)
     one, two = await catalog().measures("i1")
     assert one == Measure(
         name="m",
@@ -237,7 +248,7 @@ async def test_nodes_also_those_that_name_no_object(api: RequestsMock) -> None:
 
 
 async def test_what_does_not_exist_is_named(api: RequestsMock) -> None:
-    answers(api, "/manage/measures/m", {"message": "no"}, 404)
+    answers(api, "/manage/measures/m", {"message": "no"}, 404, **HISTORY)
     answers(api, "/workflows/main/jobs/j", {}, 404, includeTasks="true")
     answers(api, "/manage/workflows/main/jobs/j", {}, 404, includeTasks="true")
     with pytest.raises(NotFoundError, match="measure 'm' in instance i1"):
@@ -264,11 +275,11 @@ async def test_an_unreadable_item_is_left_out_and_named_in_a_warning(
 
 
 async def test_a_single_item_that_cannot_be_read_is_an_error(api: RequestsMock) -> None:
-    answers(api, "/manage/measures/m", {"name": 5})
+    answers(api, "/manage/measures/m", {"name": 5}, **HISTORY)
     with pytest.raises(PermanentError, match="'m' of instance i1 is unreadable"):
         await catalog().measure("i1", "m")
 
 
 async def test_names_are_quoted(api: RequestsMock) -> None:
-    answers(api, "/manage/measures/a%2Fb%20%25%27%3F%23%26%2B%C3%9F", {"name": "x"})
+    answers(api, "/manage/measures/a%2Fb%20%25%27%3F%23%26%2B%C3%9F", {"name": "x"}, **HISTORY)
     assert (await catalog().measure("i1", "a/b %'?#&+ß")).name == "x"

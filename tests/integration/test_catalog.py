@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from local.stack import Answer
-from local.tenant.model import Instance
+from local.tenant.model import REFRESH_TOOK, Instance
 from local.tenant.tables import BOOLEAN, DATE_TIME, DECIMAL, INTEGER, STRING, Table
 from tests.integration.conftest import KEY, TOKEN, World, now, until
 
@@ -119,10 +119,14 @@ async def test_lists_what_there_is(world: World, instance: Instance, people: Tab
     assert [one["friendlyName"] for one in sources] == ["Sales", "Web"]
     (segment,) = (await get(world, instance, "/segments"))["value"]
     assert (segment["name"], segment["memberCount"], segment["state"]) == ("Big_Spenders", 900, "active")
-    assert await get(world, instance, "/segments/Big_Spenders") == segment
+    single = await get(world, instance, "/segments/Big_Spenders")
+    assert [one["value"] for one in single.pop("history")] == [900]
+    assert single == segment
     (measure,) = (await get(world, instance, "/measures"))["value"]
     assert (measure["name"], measure["value"], measure["scalar"]) == ("Revenue", 900.5, True)
-    assert await get(world, instance, "/measures/Revenue") == measure
+    single = await get(world, instance, "/measures/Revenue")
+    assert [one["value"] for one in single.pop("history")] == [900.5]
+    assert single == measure
     (table,) = (await get(world, instance, "/tables"))["value"]
     assert (table["name"], table["qualifiedName"], table["type"]) == ("People", people.name, "profile")
     detail = await get(world, instance, "/tables/People")
@@ -140,6 +144,9 @@ async def test_jobs_status_and_report(world: World, instance: Instance) -> None:
     job = await get(world, instance, f"/jobs/{jobs[0]['jobId']}")
     assert (job["jobId"], job["tasks"][0]["status"]) == (jobs[0]["jobId"], "failed")
     nodes = (await get(world, instance, "/status"))["value"]
+    assert [node["name"] for node in nodes if node.pop("durationSeconds", None) == REFRESH_TOOK.total_seconds()] == [
+        "Web"
+    ]
     watched = {node["operationType"]: node.pop("subscriptions", None) for node in nodes}
     assert {"ingestion", "segmentation", "measures"} <= watched.keys()
     nobody = {"active": 0, "failing": 0, "paused": 0, "suspended": 0}

@@ -26,6 +26,8 @@ def registered() -> set[tuple[str, str]]:
         trigger = function.get_trigger().get_dict_repr()
         if trigger["type"] != "httpTrigger":
             continue
+        if trigger["route"].startswith("console"):
+            continue  # pages for people, no part of the API
         routes = [trigger["route"]]
         if "{trigger}" in trigger["route"]:
             routes = [trigger["route"].replace("{trigger}", slug) for slug in TRIGGERS]

@@ -1,0 +1,76 @@
+// The bridge itself: its polls, its queues, what waits; and the search through everything.
+import { at, get } from "./api.js";
+import { eventTable } from "./events.js";
+import { flowTable } from "./flows.js";
+import { count, number, words } from "./format.js";
+import { html } from "./preact.js";
+import { nodeTable } from "./status.js";
+import { useLoad } from "./store.js";
+import { T } from "./texts.js";
+import { ago, code, empty, facts, link, panel, table, tag, when } from "./ui.js";
+
+export const Bridge = ({ overview }) => [html`<h1>${T.bridge}</h1>`, panel(overview, view)];
+
+function view({ version, instances, subscriptions, queues, held, deadLetters, timers = {} }) {
+	const polls = instances.flatMap(({ families, ...one }) => families.map((family) => ({ ...one, ...family })));
+	const isPoisoned = Object.entries(queues).some(([name, { count: many }]) => name.endsWith("Poison") && many);
+	return [
+		facts([
+			[T.version, version],
+			...Object.entries(timers).map(([name, at]) => [words(name), when(at)]),
+			...Object.entries(subscriptions).map(([name, many]) => [T.flowsThatAre(name), link(number(many), ["flows"], { status: name, everywhere: 1 })]),
+			[T.backlog, link(count(held), ["flows"], { everywhere: 1 })],
+			[T.letters, link(count(deadLetters), ["letters"])],
+		]),
+		html`<h2>${T.polls}</h2>`,
+		polls.some((one) => one.failingSince) && html`<div class="failure"><p>${T.pollsFail}</p><p>${T.doctor} ${code("make doctor")}</p></div>`,
+		polls.length ? pollTable(polls) : empty(T.neverPolled),
+		html`<h2>${T.queues}</h2>`,
+		isPoisoned && html`<p class="failure">${T.poisoned}</p>`,
+		table(T.queues, Object.entries(queues), ([name]) => name, [
+			[T.queue, ([name]) => words(name)],
+			[T.messages, ([, many]) => count(many), true],
+		]),
+	];
+}
+
+const pollTable = (polls) => table(T.polls, polls, (one) => `${one.instanceId} ${one.family}`, [
+	[T.environment, (one) => (one.instanceId === "*" ? T.all : link(one.name ?? one.instanceId, ["status"], { instance: one.instanceId }))],
+	[T.family, (one) => words(one.family)],
+	[T.status, (one) => (one.failingSince ? tag("bad", T.fails) : tag("ok", T.well))],
+	[T.lastPoll, (one) => ago(one.lastPollAt)],
+	[T.lastSuccess, (one) => ago(one.lastSuccessAt)],
+	[T.failingSince, (one) => ago(one.failingSince)],
+	[T.error, (one) => one.error ?? "–"],
+	[T.pending, (one) => number(one.pendingEvents), true],
+]);
+
+// What is missing is nothing found; all else that goes wrong is an error.
+const maybe = (path) => get(path).catch((error) => (error.status === 404 ? null : Promise.reject(error)));
+
+async function find(text, instance) {
+	const says = (...words) => words.some((one) => one?.toLowerCase().includes(text.toLowerCase()));
+	const [event, flows, nodes] = await Promise.all([
+		maybe(at(["events", text])),
+		get("subscriptions"),
+		instance && maybe(at(["instances", instance, "status"])),
+	]);
+	return {
+		events: event ? [event] : [],
+		flows: flows.value.filter((one) => says(one.id, one.label, one.dataSourceId, one.segmentName, one.measureName)),
+		nodes: (nodes?.value ?? []).filter((one) => says(one.name, one.identifier)),
+	};
+}
+
+export function Search({ instance, params: { q = "" } }) {
+	const load = useLoad(q && `${instance} ${q}`, () => find(q, instance));
+	return [
+		html`<h1>${T.found(q)}</h1>`,
+		panel(load, ({ events, flows, nodes }) => [
+			!events.length && !flows.length && !nodes.length && empty(T.foundNothing),
+			events.length > 0 && [html`<h2>${T.events}</h2>`, eventTable(events)],
+			flows.length > 0 && [html`<h2>${T.flows}</h2>`, flowTable(flows)],
+			nodes.length > 0 && [html`<h2>${T.status}</h2>`, nodeTable(T.status, nodes, instance)],
+		]),
+	];
+}

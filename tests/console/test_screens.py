@@ -1,0 +1,164 @@
+"""Each screen against the real stack: what it shows, and that the address holds all of its state."""
+
+import re
+
+import pytest
+from playwright.async_api import Route, expect
+
+from tests.console.conftest import Console
+from tests.console.world import EVIL
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_the_first_screen_shows_all_groups_with_two_requests(console: Console) -> None:
+    page = (await console.open()).page
+    await expect(console.heading("Data sources")).to_have_text(re.compile("Data sources 6 1 failed"))
+    for group in ("Unification 3", "Segments 4", "Measures 4"):
+        await expect(console.heading(group)).to_be_visible()
+    shop = console.row("Web shop")
+    await expect(shop).to_contain_text("Failed")
+    await expect(shop).to_contain_text("2 active, 1 failing, 1 paused, 1 suspended")
+    await expect(shop).to_contain_text(re.compile(r"\d s"))
+    truth = page.locator(".truth")
+    await expect(truth).to_contain_text(re.compile("Polled .* ago · 1 flow failing · 1 suspended · 1 paused"))
+    await expect(truth).to_contain_text("3 dead letters")
+    assert len(console.calls) == 2
+
+
+async def test_a_filter_is_in_the_address_and_outlives_a_reload(console: Console) -> None:
+    page = (await console.open()).page
+    await page.get_by_role("button", name="Failed 1").click()
+    await expect(page).to_have_url(re.compile("status=failed"))
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await page.reload()
+    await console.page.get_by_label("Host key").fill(console.world.key)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+
+
+async def test_progress_details_show_the_job_with_its_errors_in_full(console: Console) -> None:
+    page = (await console.open()).page
+    await page.get_by_role("link", name="Web shop", exact=True).click()
+    await expect(console.heading("Progress details")).to_contain_text("Web shop")
+    await expect(page.locator("main")).to_contain_text("IngestionCredentialsExpired")
+    await expect(console.row("Web shop")).to_contain_text("The credentials have expired. Sign in again.")
+
+
+async def test_names_from_the_tenant_stay_text(console: Console) -> None:
+    page = (await console.open()).page
+    await expect(page.get_by_role("link", name=EVIL)).to_be_visible()
+    await console.choose(f"Flows: {EVIL}", "Create a flow")
+    await expect(console.heading("Create a flow")).to_contain_text(EVIL)
+    assert await page.evaluate("window.stolen") is None
+    assert await page.locator("main img").count() == 0
+
+
+async def test_flows_show_scope_status_last_delivery_and_backlog(console: Console) -> None:
+    await console.open("flows")
+    await expect(console.row("Tell the data team")).to_contain_text("any data source")
+    await console.row("Tell the data team").scroll_into_view_if_needed()
+    await expect(console.row("Tell the data team")).to_contain_text("Delivered")
+    await expect(console.row("Open a ticket")).to_contain_text("5 failures in a row")
+    await expect(console.row("Open a ticket")).to_contain_text("Data source: Web shop")
+    await expect(console.row("Note it in the wiki")).to_contain_text("WorkflowTriggerIsNotEnabled")
+    await expect(console.row("Wake somebody up")).to_contain_text("3")
+    await expect(console.row("10,000 gold customers")).to_contain_text("Threshold: 10000")
+    await console.page.get_by_label("Contains").fill("wiki")
+    await expect(console.page.locator("tbody tr")).to_have_count(1)
+
+
+async def test_a_flow_about_to_be_switched_off_says_so(console: Console) -> None:
+    async def long_ago(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        for flow in body["value"]:
+            flow["statusSince"] = "2020-01-01T00:00:00Z"
+        await route.fulfill(response=answer, json=body)
+
+    await console.page.route("**/api/subscriptions", long_ago)
+    await console.open("flows")
+    await expect(console.row("Open a ticket")).to_contain_text("Power Automate switches it off today")
+
+
+async def test_an_event_shows_its_way_and_who_did_not_want_it(console: Console) -> None:
+    page = (await console.open("events")).page
+    await console.row("Sales (Dynamics 365)").scroll_into_view_if_needed()
+    await expect(console.row("Sales (Dynamics 365)")).to_contain_text("nobody wanted it")
+    await console.row("Web shop").first.get_by_role("link").first.click()
+    await expect(console.heading("Web shop: Data source refresh failed")).to_be_visible()
+    await expect(console.row("Tell the data team")).to_contain_text(
+        re.compile(r"Happened.*Dispatched.*\+.*Attempt 1.*\+")
+    )
+    await expect(page.locator("pre")).to_contain_text('"CustomerInsights.DataSource.RefreshFailed"')
+
+
+async def test_the_bridge_s_screen_shows_polls_queues_and_version(console: Console) -> None:
+    page = (await console.open("bridge")).page
+    await expect(page.get_by_role("row").filter(has_text="Data sources")).to_contain_text("Well")
+    await expect(console.row("Events poison")).to_contain_text("0")
+    await expect(page.locator("dl")).to_contain_text("Polled at")
+
+
+async def test_search_finds_flows_what_is_refreshed_and_events(console: Console) -> None:
+    page = (await console.open()).page
+    await page.get_by_role("searchbox").fill("gold")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("link", name="10,000 gold customers")).to_be_visible()
+    await expect(page.get_by_role("link", name="Gold customers", exact=True)).to_be_visible()
+    event = (await console.world.call("GET", "/events?limit=1"))["value"][0]["id"]
+    await page.get_by_role("searchbox").fill(event)
+    await page.keyboard.press("Enter")
+    await expect(console.heading(f"Found for “{event}”")).to_be_visible()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+
+
+async def test_a_status_that_the_page_does_not_know_stands_as_it_came(console: Console) -> None:
+    async def changed(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        body["value"][0]["status"] = "quantumLeap"
+        await route.fulfill(response=answer, json=body)
+
+    await console.page.route("**/instances/*/status", changed)
+    await console.open()
+    await expect(console.page.get_by_role("button", name="quantumLeap 1")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("view", "path", "next_step"),
+    [
+        ("status", "**/instances/*/status", "Add a data source"),
+        ("flows", "**/api/subscriptions", "Create a flow"),
+        ("letters", "**/dead-letters*", "Nothing was given up"),
+        ("events", "**/events?*", "Nothing has happened"),
+    ],
+)
+async def test_a_panel_loads_fails_and_can_be_empty(console: Console, view: str, path: str, next_step: str) -> None:
+    page = console.page
+    answers = iter(
+        [{"status": 503, "json": {"detail": "The bridge cannot do this just now."}}, {"json": {"value": []}}]
+    )
+
+    async def answer(route: Route) -> None:
+        await expect(page.get_by_text("Loading …").first).to_be_visible()
+        await route.fulfill(**next(answers))
+
+    await page.route(path, answer)
+    await console.open(view)
+    failure = page.get_by_role("alert")
+    await expect(failure).to_contain_text("The bridge cannot do this just now.")
+    await expect(failure).to_contain_text("make doctor")
+    await page.unroute(path)
+    await page.route(path, lambda route: route.fulfill(json={"value": []}))
+    await failure.get_by_role("button", name="Try again").click()
+    await expect(page.locator(".empty")).to_contain_text(next_step)
+
+
+async def test_what_was_there_stays_while_it_cannot_be_loaded_anew(console: Console) -> None:
+    page = (await console.open()).page
+    await expect(console.row("Web shop")).to_be_visible()
+    await page.route("**/instances/*/status", lambda route: route.abort())
+    await page.get_by_role("button", name="Refresh", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("The bridge does not answer.")
+    await expect(console.row("Web shop")).to_be_visible()
