@@ -42,6 +42,20 @@ async def test_a_failed_export_is_told_once_whoever_tells_of_it(*, node: bool, j
     assert {event["data"]["error"]["message"] for event in failed} == {"It refused."}
 
 
+@pytest.mark.parametrize("nodes", [[], None])
+async def test_a_known_export_whose_node_does_not_show_is_told_by_its_task(nodes: list[object] | None) -> None:
+    world = World(rules=())
+    world.insights.show("i1", **export(1, "successful"))
+    await world.poll(REFRESHES)
+    after = export(2, "failed")
+    world.insights.show("i1", jobs=after["jobs"], nodes=nodes)
+    await world.poll(REFRESHES)
+    world.insights.show("i1", **after)
+    await world.poll(REFRESHES)
+    failed = [event for event in world.publisher.events if event["type"].endswith("Export.RefreshFailed")]
+    assert [event["data"]["exportId"] for event in failed] == ["e1"]
+
+
 async def test_an_export_whose_job_runs_may_still_heal() -> None:
     world = World(rules=())
     before, after = export(1, "successful"), export(2, "failed")
