@@ -145,6 +145,16 @@ async def test_overdue_goes_by_the_tenant_s_clock_and_a_jump_of_ours_tells_nothi
     ] * 2
 
 
+async def test_a_data_source_that_its_node_alone_shows_is_overdue_as_well() -> None:
+    rule = subscription(id_="d", slug="data-source-refresh-overdue", dataSourceId="D1", maxAgeHours=Decimal(2))
+    world = World(rules=[rule])
+    world.insights.show("i1", data_sources=None)
+    for minutes in (20, 136):
+        world.insights.times["i1"] = at(minutes)
+        await world.poll(REFRESHES)
+    assert world.told() == ["DataSource.RefreshOverdue"]
+
+
 def by_country(hour: int, state: str = "completed") -> Measure:
     latest = MeasureEvaluation(state, at(hour * 60))
     return Measure("Sales", "Sales by country", False, latest, dimensions=("Country", "Year"), aggregates=("Total",))  # noqa: FBT003
