@@ -26,13 +26,18 @@ def compare(
 
 
 def _listed(nodes: Sequence[Node], jobs: Sequence[Job], marks: Mapping[str, DataSourceMark]) -> list[DataSource]:
-    """All exports that show: the nodes, and the names of tasks that are no node's and never were, as ids."""
+    """All exports that show: the nodes, and those of tasks that are no node's.
+
+    Such a task's export is the one that bore its name when it was last seen; else the name is taken for its id.
+    """
     of_nodes = [DataSource(n.identifier, friendly_name=n.friendly_name) for n in nodes if _is_export(n)]
     tasks = (task for job in jobs for task in job.tasks or () if _is_export(task))
     names = {ids.key(task.friendly_name): task.friendly_name for task in tasks if task.friendly_name}
     taken = {short(one.friendly_name) for one in of_nodes if one.friendly_name}
-    taken |= {mark.name for export_id, mark in marks.items() if export_id not in names and mark.name}
-    return of_nodes + [DataSource(name, friendly_name=name) for name in names.values() if short(name) not in taken]
+    bearers = {mark.name: export_id for export_id, mark in marks.items() if export_id not in names and mark.name}
+    shown = {ids.key(one.id) for one in of_nodes}
+    others = ((bearers.get(short(name), name), name) for name in names.values() if short(name) not in taken)
+    return of_nodes + [DataSource(one, friendly_name=name) for one, name in others if ids.key(one) not in shown]
 
 
 def _is_export(one: Node | Task) -> bool:

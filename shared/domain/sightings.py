@@ -31,6 +31,13 @@ class Snapshot:
     nodes: Sequence[Node] | None
     jobs: Sequence[Job] | None
 
+    def listed(self, operation_type: str = resources.INGESTION) -> Sequence[DataSource]:
+        """All data sources; where their own feed is missing, those that nodes of this operation type name."""
+        if self.data_sources is not None:
+            return self.data_sources
+        nodes = {ids.key(n.identifier): n for n in self.nodes or () if n.operation_type == operation_type}
+        return [DataSource(id=n.identifier, friendly_name=n.friendly_name) for n in nodes.values()]
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -88,9 +95,7 @@ def sort(
     `operation_type` is that of the nodes and tasks to sort.
     """
     nodes = {ids.key(n.identifier): n for n in snapshot.nodes or () if n.operation_type == operation_type}
-    data_sources = snapshot.data_sources
-    if data_sources is None:
-        data_sources = [DataSource(id=n.identifier, friendly_name=n.friendly_name) for n in nodes.values()]
+    data_sources = snapshot.listed(operation_type)
     jobs = {ids.key(job.id): job for job in snapshot.jobs or ()}
     times = [
         at

@@ -79,8 +79,10 @@ def compare(
         for rule in one.rules:
             key, value = _key(rule), value_of(rows, one.measure, rule)
             before = state.slices.get(key)
+            if before is not None and before.at >= one.at:
+                continue  # the table may be ahead of the evaluation that shows: its next value is that one's to tell
             slices[key] = SliceMark(at=one.at, value=value)
-            if before is None or before.at >= one.at or value is None:
+            if before is None or value is None:
                 continue
             found, disarmed = walk(rule, before.value, [Reading(one.at, value)], fired.pop(rule.id, ()))
             crossings += found

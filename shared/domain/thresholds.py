@@ -70,7 +70,7 @@ def compare(
         return state, []
     names = {w.name for w in changed}
     by_name: dict[str, list[Rule]] = {}
-    for rule in [rule for rule in rules if rule.name in names]:
+    for rule in [rule for rule in rules if rule.name in names and rule.dimensions is None]:
         by_name.setdefault(rule.name, []).append(rule)
     marks: dict[str, ValueMark] = {}
     crossings: list[Crossing] = []

@@ -220,8 +220,9 @@ def _slice(filters: MeasureFilters, measure: Measure) -> Mapping[str, object]:
         if wrong or not measure.scalar:
             raise InvalidInputError(wrong or {"measureName": NO_VALUE})
         return {}
-    given = {_alike(name, measure.dimensions): value for name, value in (filters.dimensions or {}).items()}
-    if set(given) != set(measure.dimensions):
+    asked = filters.dimensions or {}
+    given = {_alike(name, measure.dimensions): value for name, value in asked.items()}
+    if set(given) != set(measure.dimensions) or len(given) < len(asked):
         raise InvalidInputError({"dimensions": f"{DIMENSIONS}: {', '.join(measure.dimensions)}"})
     aggregate = filters.aggregate and _alike(filters.aggregate, measure.aggregates)
     if (aggregate is None and len(measure.aggregates) != 1) or (aggregate and aggregate not in measure.aggregates):

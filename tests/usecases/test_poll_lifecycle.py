@@ -8,10 +8,12 @@ import pytest
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.refresh_marks import DataSourcesState
 from shared.domain.resources import DataSource, Fault, Job, Measure, MeasureEvaluation, Node, Task
+from shared.domain.subscriptions import Subscription
 from shared.errors import TransientError
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.poll_many import PollFailedError
-from tests.usecases.test_poll import World, at
+from tests.fakes import SubscriptionStoreFake
+from tests.usecases.test_poll import World, at, measure
 from tests.usecases.world import subscription
 
 
@@ -38,6 +40,20 @@ async def test_a_failed_export_is_told_once_whoever_tells_of_it(*, node: bool, j
     assert [event["data"]["outcome"] for event in failed] == ["failed", "timedOut"]
     assert {event["data"]["friendlyName"] for event in failed} == {"Ads"}
     assert {event["data"]["error"]["message"] for event in failed} == {"It refused."}
+
+
+@pytest.mark.parametrize("nodes", [[], None])
+async def test_a_known_export_whose_node_does_not_show_is_told_by_its_task(nodes: list[object] | None) -> None:
+    world = World(rules=())
+    world.insights.show("i1", **export(1, "successful"))
+    await world.poll(REFRESHES)
+    after = export(2, "failed")
+    world.insights.show("i1", jobs=after["jobs"], nodes=nodes)
+    await world.poll(REFRESHES)
+    world.insights.show("i1", **after)
+    await world.poll(REFRESHES)
+    failed = [event for event in world.publisher.events if event["type"].endswith("Export.RefreshFailed")]
+    assert [event["data"]["exportId"] for event in failed] == ["e1"]
 
 
 async def test_an_export_whose_job_runs_may_still_heal() -> None:
@@ -129,6 +145,16 @@ async def test_overdue_goes_by_the_tenant_s_clock_and_a_jump_of_ours_tells_nothi
     ] * 2
 
 
+async def test_a_data_source_that_its_node_alone_shows_is_overdue_as_well() -> None:
+    rule = subscription(id_="d", slug="data-source-refresh-overdue", dataSourceId="D1", maxAgeHours=Decimal(2))
+    world = World(rules=[rule])
+    world.insights.show("i1", data_sources=None)
+    for minutes in (20, 136):
+        world.insights.times["i1"] = at(minutes)
+        await world.poll(REFRESHES)
+    assert world.told() == ["DataSource.RefreshOverdue"]
+
+
 def by_country(hour: int, state: str = "completed") -> Measure:
     latest = MeasureEvaluation(state, at(hour * 60))
     return Measure("Sales", "Sales by country", False, latest, dimensions=("Country", "Year"), aggregates=("Total",))  # noqa: FBT003
@@ -138,19 +164,19 @@ def rows(**totals: object) -> dict[str, list[dict[str, object]]]:
     return {"Sales": [{"Country": name, "Year": Decimal(2026), "Total": total} for name, total in totals.items()]}
 
 
-async def test_a_combination_is_read_once_for_each_evaluation_however_many_are_watched() -> None:
-    def watching(name: str, country: str) -> object:
-        dimensions = {"Country": country, "Year": Decimal(2026)}
-        return subscription(
-            id_=name,
-            slug="measure-threshold-crossed",
-            rule_id=name,
-            measureName="Sales",
-            threshold=Decimal(10),
-            dimensions=dimensions,
-        )
+def watching(name: str, country: str, measure: str = "Sales") -> Subscription:
+    return subscription(
+        id_=name,
+        slug="measure-threshold-crossed",
+        rule_id=name,
+        measureName=measure,
+        threshold=Decimal(10),
+        dimensions={"Country": country, "Year": Decimal(2026)},
+    )
 
-    world = World(rules=[watching("a", "DE"), watching("b", "O'Brien"), watching("c", "XX")])  # type: ignore[list-item]
+
+async def test_a_combination_is_read_once_for_each_evaluation_however_many_are_watched() -> None:
+    world = World(rules=[watching("a", "DE"), watching("b", "O'Brien"), watching("c", "XX")])
     world.clock.now = at(60 * 99)
 
     async def poll(measure: Measure, shown: dict[str, list[dict[str, object]]]) -> int:
@@ -176,3 +202,26 @@ async def test_a_combination_is_read_once_for_each_evaluation_however_many_are_w
     assert await poll(by_country(5), rows(DE=Decimal(20), XX=Decimal(100))) == 1
     assert [event["data"]["ruleId"] for event in world.publisher.events] == ["a", "b", "a"]
     assert len([call for call in world.insights.calls if call[0] == "measures"]) == 1
+
+
+async def test_a_table_that_is_ahead_of_its_evaluation_when_another_combination_is_read_hides_no_crossing() -> None:
+    world = World(rules=[watching("a", "DE")])
+    world.clock.now = at(60 * 99)
+    world.insights.show("i1", measures=[by_country(1)], segments=[], rows=rows(DE=Decimal(5)))
+    await world.poll(THRESHOLDS)
+    world.subscriptions = SubscriptionStoreFake(watching("a", "DE"), watching("b", "FR"))
+    world.poll = world.worker()
+    world.insights.show("i1", rows=rows(DE=Decimal(12)))
+    await world.poll(THRESHOLDS)
+    assert world.told() == []
+    world.insights.show("i1", measures=[by_country(2)])
+    await world.poll(THRESHOLDS)
+    assert [(event["data"]["previousValue"], event["data"]["value"]) for event in world.publisher.events] == [(5, 12)]
+
+
+async def test_the_one_value_of_a_measure_is_none_of_a_combination() -> None:
+    world = World(rules=[watching("a", "DE", "Sum")])  # taken when Customer Insights could not be asked
+    await world.poll(THRESHOLDS)
+    world.insights.show("i1", measures=[measure("Sum", 5, 20)])
+    await world.poll(THRESHOLDS)
+    assert world.told() == []

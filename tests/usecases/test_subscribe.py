@@ -346,6 +346,7 @@ ONE = {"country": "DE", "Year": Decimal(2026)}
         ({"measureName": "Sales"}, "dimensions"),
         ({"measureName": "Sales", "dimensions": {"Country": "DE"}}, "dimensions"),
         ({"measureName": "Sales", "dimensions": {**ONE, "City": "Ghent"}}, "dimensions"),
+        ({"measureName": "Sales", "dimensions": {**ONE, "Country": "FR"}}, "dimensions"),
         ({"measureName": "Sales", "dimensions": ONE}, "aggregate"),
         ({"measureName": "Sales", "dimensions": ONE, "aggregate": "Median"}, "aggregate"),
         ({"measureName": "Sum", "dimensions": ONE}, "dimensions"),

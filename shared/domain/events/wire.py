@@ -17,6 +17,8 @@ MAX_TEXT = 400
 MAX_SUMMARY = 200
 # The largest number up to which every whole number is a JSON number that all readers take exactly.
 MAX_WHOLE = 2**53
+# Control characters (Unicode's Cc), each as a blank.
+_BLANKS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
 
 
 def json_number(value: Decimal) -> int | float:
@@ -56,8 +58,8 @@ def count(value: Decimal) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text as a summary, which has at most MAX_SUMMARY characters and no line breaks."""
-    text = " ".join(text.split())
+    """A text as a summary, which has at most MAX_SUMMARY characters, no line breaks and no control characters."""
+    text = " ".join(text.translate(_BLANKS).split())
     return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1]}…"
 
 

@@ -41,7 +41,7 @@ async def compare(state: DataSourcesState | None, feeds: Feeds) -> Compared:
 def _compare(
     state: DataSourcesState | None, snapshot: Snapshot, rules: Sequence[AgeRule], feeds: Feeds
 ) -> tuple[DataSourcesState, list[Event]]:
-    instance_id, now, listed = feeds.instance_id, feeds.now(), snapshot.data_sources or ()
+    instance_id, now, listed = feeds.instance_id, feeds.now(), snapshot.listed()
     after, events = refreshes.compare(state, snapshot, instance_id, now)
     after, turned = credentials.compare(state, after, listed, instance_id, now)
     if state is None:
