@@ -62,9 +62,9 @@ class Polled:
         told = PollingRecovered(**self._known, failing_since=since, recovered_at=at, gap_seconds=gap, events=events)
         return _owing(well, told, at, since.isoformat())
 
-    def failed(self, error: str) -> "Polled":
-        """It after a poll that failed; it fails since the first of those in a row."""
-        failing = self._failing(self.last_poll_at)
+    def failed(self, error: str, at: datetime | None = None) -> "Polled":
+        """It after a poll that failed, at this time if it had no turn; it fails since the first of those in a row."""
+        failing = self._failing(at or self.last_poll_at)
         return replace(failing, error=error, left_at=None)
 
     def left(self, at: datetime, error: str) -> "Polled":

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
 
+from shared.domain.numbers import number_of
 from shared.domain.rows import Row
-from shared.domain.rules import Combination
+from shared.domain.rules import EXACT, Combination
 from shared.errors import NotFoundError, RefusedError
 from shared.insights.calls import Calls
 from shared.insights.paths import below, quoted
@@ -30,25 +31,38 @@ class Slices:
         self._calls = calls
 
     def rows(self, instance_id: str, table: str, combinations: Sequence[Combination]) -> Sequence[Row]:
-        """The rows for these combinations: one call, unless their filter is too long for one."""
-        conditions = [_condition(one) for one in combinations]
-        return [row for some in _batches(conditions) for row in self._some(instance_id, table, some)]
+        """The rows for these combinations: one call, unless their filter is too long for one, or refused."""
+        return [row for some in _batches(combinations) for row in self._some(instance_id, table, some)]
 
-    def _some(self, instance_id: str, table: str, conditions: Sequence[str]) -> Sequence[Row]:
+    def _some(self, instance_id: str, table: str, combinations: Sequence[Combination]) -> Sequence[Row]:
         path = below(instance_id, "data", quoted(table))
-        query = {"$filter": " or ".join(conditions), "$top": str(len(conditions))}
-        try:
-            return self._calls.ask(Call("GET", path, query, told=path), lambda answer: page_of(answer).rows)
-        except NotFoundError:
-            log.warning("measure.unreadable table=%s reason=unknown", table)
-        except RefusedError:
-            if len(conditions) > 1:
-                # One that does not fit, such as a text for a column of numbers, is no fault of the others.
-                middle = len(conditions) // 2
-                halves = (conditions[:middle], conditions[middle:])
-                return [row for half in halves for row in self._some(instance_id, table, half)]
-            log.warning("measure.unreadable table=%s reason=refused", table)
+        for asked in _readings(combinations):
+            query = {"$filter": " or ".join(map(_condition, asked)), "$top": str(len(asked))}
+            try:
+                return self._calls.ask(Call("GET", path, query, told=path), lambda answer: page_of(answer).rows)
+            except NotFoundError:
+                log.warning("measure.unreadable table=%s reason=unknown", table)
+                return []
+            except RefusedError:
+                continue
+        if len(combinations) > 1:
+            # One that does not fit, such as a text for a column of numbers, is no fault of the others.
+            middle = len(combinations) // 2
+            halves = (combinations[:middle], combinations[middle:])
+            return [row for half in halves for row in self._some(instance_id, table, half)]
+        log.warning("measure.unreadable table=%s reason=refused", table)
         return []
+
+
+def _readings(combinations: Sequence[Combination]) -> Sequence[Sequence[Combination]]:
+    """The combinations as they are asked for, and with numbers for what looks like some: forms know texts only."""
+    numbers = [{name: _number_or(value) for name, value in one.items()} for one in combinations]
+    return [combinations] if numbers == list(combinations) else [combinations, numbers]
+
+
+def _number_or(value: str | Decimal) -> str | Decimal:
+    number = number_of(value)
+    return value if number is None else number
 
 
 def _condition(combination: Combination) -> str:
@@ -58,19 +72,19 @@ def _condition(combination: Combination) -> str:
 
 def _literal(value: str | Decimal) -> str:
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        return f"{value.normalize(EXACT):f}"  # 2026.0 is the whole number that a column of those takes
     doubled = value.replace("'", "''")
     return f"'{doubled}'"
 
 
-def _batches(conditions: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The conditions in as few parts as addresses allow."""
-    part, length = list[str](), 0
-    for condition in conditions:
-        size = len(quote(f"{condition} or ", safe="$"))
+def _batches(combinations: Sequence[Combination]) -> Iterator[Sequence[Combination]]:
+    """The combinations in as few parts as addresses allow."""
+    part, length = list[Combination](), 0
+    for one in combinations:
+        size = len(quote(f"{_condition(one)} or ", safe="$"))
         if part and length + size > _LONGEST:
             yield part
             part, length = [], 0
-        part, length = [*part, condition], length + size
+        part, length = [*part, one], length + size
     if part:
         yield part

@@ -82,7 +82,7 @@ class PollReport:
                 polled = _with_sights(polled, seen)
             if not failures:
                 return polled.succeeded(seen.events if seen is not None else 0)
-            return self._told(polled.failed(_text(failures)), now, _kind(failures))
+            return self._told(polled.failed(_text(failures), now), now, _kind(failures))
 
         known = self._known.get(key, (None, None))[0]
         if known is None or known.is_failing or failures:

@@ -74,7 +74,7 @@ async def test_many_combinations_cost_no_more_calls_than_addresses_ask_for(api: 
 async def test_one_that_is_refused_holds_up_no_other(api: RequestsMock) -> None:
     wanted: list[Combination] = [{"Country": f"C{n}", "Year": Decimal(2026)} for n in range(8)]
     serve(api, wanted)
-    found = await client().rows_of_measure("i1", "Sales", [*wanted, {"Country": "C9", "Year": "2026"}])
+    found = await client().rows_of_measure("i1", "Sales", [*wanted, {"Country": "C9", "Year": "none"}])
     assert len(found) == 8
 
 
@@ -90,3 +90,12 @@ async def test_the_time_is_the_tenant_s(api: RequestsMock) -> None:
     await asking.rows_of_measure("i1", "Sales", [{"Country": "DE", "Year": Decimal(1)}])
     assert str(asking.told_time("{I1}")) == "2026-11-20 03:00:00+00:00"
     assert asking.told_time("i2") is None
+
+
+@pytest.mark.parametrize("year", ["2026", Decimal("2026.0"), Decimal("2.026E+3")])
+async def test_a_number_is_found_however_it_is_written(api: RequestsMock, year: str | Decimal) -> None:
+    serve(api, [{"Country": "DE", "Year": Decimal(2026)}, {"Country": "FR", "Year": Decimal(2026)}])
+    wanted: list[Combination] = [{"Country": country, "Year": year} for country in ("DE", "FR")]
+    assert len(await client().rows_of_measure("i1", "Sales", wanted)) == 2
+    assert len(api.calls) == 1 + isinstance(year, str)
+    assert "Year eq 2026 or" in dict(parse_qsl(urlsplit(str(api.calls[-1].request.url)).query))["$filter"]

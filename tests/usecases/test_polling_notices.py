@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.checkpoints import Family
 from shared.domain.subscriptions import Subscription
-from shared.errors import AccessError, TimedOutError, TransientError
+from shared.errors import AccessError, ThrottledError, TimedOutError, TransientError
 from shared.usecases.families.catching_up import PATIENCE
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.poll_many import PollFailedError
@@ -70,6 +70,15 @@ async def test_what_somebody_must_mend_is_told_as_that() -> None:
     await world.poll(ALL)
     await fail(world, 11, AccessError("Customer Insights refuses the key"))
     assert told(world)[0][1]["error"]["kind"] == "configuration"
+
+
+async def test_an_instance_that_has_no_turn_fails_since_then_and_not_since_its_last_poll() -> None:
+    world = World()
+    await world.poll(ALL)
+    world.clock.advance(timedelta(minutes=30))
+    since = world.clock() + MINUTE
+    await fail(world, 11, ThrottledError("Customer Insights takes no more calls"))
+    assert told(world)[0][1]["failingSince"] == f"{since:%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.mark.parametrize(("times", "each"), [(2, timedelta(hours=1)), (10, MINUTE)])
