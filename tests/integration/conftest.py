@@ -37,6 +37,7 @@ SEGMENT = "segment-threshold-crossed"
 MEASURE = "measure-threshold-crossed"
 SYSTEM = "system-refresh-completed"
 UNIFICATION = "unification-refresh-completed"
+STAGE = "stage-refresh-completed"
 TRIGGERS = (DATA_SOURCE_FAILED, DATA_SOURCE_SUCCEEDED, SEGMENT, MEASURE, SYSTEM, UNIFICATION)
 
 

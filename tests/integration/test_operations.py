@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from local.flows import Answer, Call, Healthy
 from local.tenant.model import Instance
+from shared.domain.events.data_sources import DataSourceRefreshFailed
 from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, shown, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -64,7 +65,7 @@ async def failures(world: World, instance: Instance) -> list[str]:
         at = began + timedelta(minutes=number)
         instance.refresh_data_source(source, ok=False, at=at, took=timedelta(seconds=1))
     await world.cycle()
-    events = await all_of(world, f"/events?instanceId={instance.id}&limit=2")
+    events = await all_of(world, f"/events?instanceId={instance.id}&type={DataSourceRefreshFailed.event_type}&limit=2")
     assert len(events) == FAILURES
     return [event["id"] for event in events]
 

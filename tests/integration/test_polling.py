@@ -16,6 +16,7 @@ from local.tenant.records import SegmentEvaluation
 from shared.adapters.checkpoint_blobs import CheckpointBlobs
 from shared.composition import Bridge, compose
 from shared.domain.checkpoints import Checkpoint, Family
+from shared.domain.events import EVENT_TYPES, DataSourceRefreshFailed, EventData, StageRefreshCompleted
 from shared.settings import Settings
 from shared.usecases.poll import REFRESHES
 from tests.integration.conftest import DATA_SOURCE_FAILED, MEASURE, SEGMENT, World, now
@@ -126,7 +127,7 @@ async def test_pollers_that_start_from_the_same_checkpoint_publish_once(world: W
     for _ in range(4):
         instance.refresh_data_source(instance.data_source("Web").id, ok=False, at=now())
         await asyncio.gather(*(bridge.poll(REFRESHES) for bridge in bridges))
-    assert published(world, instance) == [1] * 4
+    assert published(world, instance) == {DataSourceRefreshFailed: [1] * 4, StageRefreshCompleted: [1] * 4}
     await world.settle()
     assert len(world.stack.flows.of("raced")) == 4
     await _close(bridges)
@@ -147,17 +148,20 @@ async def test_pollers_that_meet_anywhere_call_the_flow_once(world: World) -> No
 
         await asyncio.gather(*(late(number) for number in range(len(bridges))))
     await world.settle()
-    print(f"published by four pollers: {published(world, instance)}")  # noqa: T201 - the figure
-    assert len(published(world, instance)) == 6
+    told = published(world, instance)
+    print(f"published by four pollers: {list(told.values())}")  # noqa: T201 - the figure
+    assert {kind: len(times) for kind, times in told.items()} == {DataSourceRefreshFailed: 6, StageRefreshCompleted: 6}
     ids = [call.event["id"] for call in world.stack.flows.of("met")]
     assert len(ids) == len(set(ids)) == 6
     await _close(bridges)
 
 
-def published(world: World, instance: Instance) -> list[int]:
-    """How often each event of the instance was published."""
+def published(world: World, instance: Instance) -> dict[type[EventData], list[int]]:
+    """How often each event of the instance was published, by type; each refresh tells of itself and of its stage."""
     mine = (each for each in world.stack.topic.published if each["source"].endswith(instance.id))
-    return list(Counter(each["id"] for each in mine).values())
+    times = Counter((each["type"], each["id"]) for each in mine)
+    found = {kind: [count for (name, _), count in times.items() if name == kind.event_type] for kind in EVENT_TYPES}
+    return {kind: counts for kind, counts in found.items() if counts}
 
 
 async def _close(bridges: list[Bridge]) -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from local.flows import Answer, Healthy
 from local.tenant.model import Instance
+from shared.domain.events.data_sources import DataSourceRefreshFailed
 from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, shown, until
 from tests.pages import PAGES, commands
 
@@ -108,7 +109,8 @@ async def trouble(world: World) -> Trouble:
         at = began + timedelta(minutes=number)
         instance.refresh_data_source(source, ok=False, at=at, took=timedelta(seconds=1))
         await world.cycle()
-        [latest] = shown(await world.stack.call("GET", f"/events?instanceId={instance.id}&limit=1"))["value"]
+        of = f"instanceId={instance.id}&type={DataSourceRefreshFailed.event_type}"
+        [latest] = shown(await world.stack.call("GET", f"/events?{of}&limit=1"))["value"]
         events.append(latest["id"])
     found = Trouble(world, instance, flow, subscription, "", *events)
 
@@ -228,7 +230,8 @@ async def test_what_looks_shows_what_is_there(trouble: Trouble) -> None:
     [held] = [each["value"] for line, each in said.items() if "stage=held" in line]
     assert [each["eventId"] for each in held] == [trouble.held]
     [events] = [each["value"] for line, each in said.items() if "/events?" in line]
-    assert [event["id"] for event in events] == [trouble.held, trouble.taken, trouble.refused]
+    failures = [event["id"] for event in events if event["type"] == DataSourceRefreshFailed.event_type]
+    assert failures == [trouble.held, trouble.taken, trouble.refused]
 
 
 async def test_a_refusal_is_shown_and_not_swallowed(trouble: Trouble) -> None:

@@ -18,15 +18,17 @@ from local.tenant.life.occurrences import (
     measure_evaluated,
     refreshed,
     segment_evaluated,
+    stage_ended,
     unified,
 )
 from local.tenant.life.retailer import GATEWAY_DOWN
 from local.tenant.model import EXPIRED, Instance
-from local.tenant.records import DataSource
+from local.tenant.records import DataSource, Job
 from local.tenant.runs import Plan, run_full_refresh, run_unification
 
 PAUSE_SECONDS = (2.0, 6.0)
-_KINDS = ("scheduled", "onDemand")
+_ALONE = "onDemand"  # how an evaluation outside a full refresh was started
+_KINDS = ("scheduled", _ALONE)
 _FAILURE_CHANCE = 0.3
 _CENT = Decimal("0.01")
 
@@ -70,8 +72,8 @@ class LivelyTenant:
         source, ok = self.rng.choice(idle), self._well()
         error = self.rng.choice((EXPIRED, GATEWAY_DOWN))
         kind = self.rng.choice(_KINDS)
-        self.instance.refresh_data_source(source.id, ok, at, error=error, kind=kind, took=RUN_TOOK)
-        return Happening(at, _ending(source, ok=ok), (refreshed(source.id, ok=ok),))
+        job = self.instance.refresh_data_source(source.id, ok, at, error=error, kind=kind, took=RUN_TOOK)
+        return _ending(source, job, at, ok=ok)
 
     def _begin_or_end_refresh(self, at: datetime) -> Happening:
         """Start a refresh that takes a while, or end the one that was started; there is one at a time."""
@@ -82,8 +84,7 @@ class LivelyTenant:
             self.instance.start_refresh(source.id, at, kind=self.rng.choice(_KINDS))
             return Happening(at, f"A refresh of {source.friendly_name} starts.")
         source, ok = running[0], self._well()
-        self.instance.end_refresh(source.id, ok, at)
-        return Happening(at, _ending(source, ok=ok), (refreshed(source.id, ok=ok),))
+        return _ending(source, self.instance.end_refresh(source.id, ok, at), at, ok=ok)
 
     def _count_members(self, at: datetime) -> Happening:
         segment = self.rng.choice(list(self.instance.segments.values()))
@@ -91,7 +92,8 @@ class LivelyTenant:
         count = self._drifted_count(previous)
         self.instance.evaluate_segment(segment.name, count, at)
         sentence = f"{segment.friendly_name} goes from {previous:,} to {count:,} members."
-        return Happening(at, sentence, (segment_evaluated(segment.name, previous, count),))
+        made = segment_evaluated(segment.name, previous, count), stage_ended("segments", "succeeded", _ALONE)
+        return Happening(at, sentence, made)
 
     def _measure(self, at: datetime) -> Happening:
         measure = self.rng.choice([each for each in self.instance.measures.values() if each.scalar])
@@ -99,12 +101,14 @@ class LivelyTenant:
         value = self._drifted_value(previous)
         self.instance.evaluate_measure(measure.name, value, at, took=RUN_TOOK)
         sentence = f"{measure.display_name} goes from {previous:,} to {value:,}."
-        return Happening(at, sentence, (measure_evaluated(measure.name, previous, value),))
+        made = measure_evaluated(measure.name, previous, value), stage_ended("measures", "succeeded", _ALONE)
+        return Happening(at, sentence, made)
 
     def _unify(self, at: datetime) -> Happening:
         kind = self.rng.choice(_KINDS)
         job = run_unification(self.instance, at, Plan(kind=kind), took=RUN_TOOK)
-        return Happening(at, "The profiles are unified again.", (unified(job.id, "succeeded", kind),))
+        made = unified(job.id, "succeeded", kind), stage_ended("unification", "succeeded", kind)
+        return Happening(at, "The profiles are unified again.", made)
 
     def _refresh_everything(self, at: datetime) -> Happening:
         """Run a full refresh; where a refresh is under way, that one ends first, and a full one may come later."""
@@ -151,5 +155,6 @@ async def live(  # noqa: PLR0913 - what a life needs from outside; the last two 
         report(tenant.happen(clock()).sentence)
 
 
-def _ending(source: DataSource, *, ok: bool) -> str:
-    return f"The refresh of {source.friendly_name} {'succeeds' if ok else 'fails'}."
+def _ending(source: DataSource, job: Job, at: datetime, *, ok: bool) -> Happening:
+    made = refreshed(source.id, ok=ok), stage_ended("dataSources", "succeeded" if ok else "failed", job.kind)
+    return Happening(at, f"The refresh of {source.friendly_name} {'succeeds' if ok else 'fails'}.", made)
