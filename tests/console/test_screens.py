@@ -85,8 +85,8 @@ async def test_an_event_shows_its_way_and_who_did_not_want_it(console: Console) 
     page = (await console.open("events")).page
     await console.row("Sales (Dynamics 365)").scroll_into_view_if_needed()
     await expect(console.row("Sales (Dynamics 365)")).to_contain_text("nobody wanted it")
-    await console.row("Web shop").first.get_by_role("link").first.click()
-    await expect(console.heading("Web shop: Data source refresh failed")).to_be_visible()
+    await console.row("Web shop: the refresh failed.").first.get_by_role("link").first.click()
+    await expect(console.heading("Web shop: the refresh failed. The credentials have expired.")).to_be_visible()
     await expect(console.row("Tell the data team")).to_contain_text(
         re.compile(r"Happened.*Dispatched.*\+.*Attempt 1.*\+")
     )

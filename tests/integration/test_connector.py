@@ -20,7 +20,7 @@ DOCUMENT = definition()
 OPERATIONS = by_id(DOCUMENT)
 KEY_HEADER = DOCUMENT["securityDefinitions"]["api_key"]["name"]
 GATEWAY = "https://europe-001.azure-apim.net/apim/x/y"
-CHOSEN = {"segmentName": "Big_Spenders", "measureName": "Revenue", "threshold": 1000}
+CHOSEN = {"segmentName": "Big_Spenders", "measureName": "Revenue", "threshold": 1000, "maxAgeHours": 26}
 
 
 def pick_lists() -> Mapping[str, tuple[Json, Json]]:
@@ -158,6 +158,8 @@ def filled_in(world: World, instance: Instance, slug: str) -> Json:
             body[name] = world.stack.flows.url("flow")
         elif name == "instanceId":
             body[name] = instance.id
+        elif name == "dataSourceId" and name in schema["required"]:
+            body[name] = instance.data_source("Web").id
         elif name in schema["required"]:
             body[name] = CHOSEN[name]
         elif "default" in one:

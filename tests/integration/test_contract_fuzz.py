@@ -60,7 +60,7 @@ CHOOSY = [
 JUDGED_BEYOND_SCHEMAS = {
     *("callbackUrl", "instanceId", "dataSourceId", "segmentName", "measureName", "identifiers"),
     *("until", "cursor"),
-    *("backlog", "threshold", "direction", "rearmMargin", "maxAgeHours"),
+    *("backlog", "threshold", "direction", "rearmMargin", "dimensions", "aggregate", "maxAgeHours"),
 }
 REFUSED_UPSTREAM = "Customer Insights refuses the request:"
 # The host's server answers a longer address with a 400 of its own: the app does not see the request.

@@ -77,13 +77,13 @@ class CountedPolls(PollStoreFake):
         super().__init__()
         self._counts = counts
 
-    async def get(self, instance_id: str, family: Family) -> Polled | None:
+    async def get(self, instance_id: str, family: Family) -> tuple[Polled, str] | None:
         self._counts["table operations"] += 1
         return await super().get(instance_id, family)
 
-    async def put(self, polled: Polled) -> None:
+    async def put(self, polled: Polled, version: str | None) -> str:
         self._counts["table operations"] += 1
-        await super().put(polled)
+        return await super().put(polled, version)
 
     async def all(self) -> AsyncIterator[Polled]:
         self._counts["table operations"] += math.ceil(len(self.rows) / 1_000) or 1
