@@ -66,10 +66,10 @@ class World:
     tables: TableServiceClient
     names: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
 
-    def instance(self) -> Instance:
-        """An instance with two data sources, a segment of 900 members and a measure of 900.5."""
+    def instance(self, idle: timedelta = timedelta(hours=2)) -> Instance:
+        """An instance, `idle` for so long, with two data sources, a segment of 900 members and a measure of 900.5."""
         made = self.api.tenant.add_instance(f"instance {next(self.names)}", now() - timedelta(days=30))
-        before = now() - timedelta(hours=2)
+        before = now() - idle
         for name in ("Sales", "Web"):
             made.add_data_source(name, before)
         made.add_segment("Big_Spenders", 900, before)

@@ -1,6 +1,6 @@
 """The sample flows against the running bridge: turned on as the platform does, called, and turned off again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -8,11 +8,13 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from yarl import URL
 
 from local.tenant.model import Instance
-from local.tenant.records import INGESTION, Failure
+from local.tenant.records import INGESTION, SUCCESSFUL, Failure, Step
 from local.tenant.runs import Plan, run_full_refresh
+from shared.domain.polls import MIN_FAILURES
 from tests.flows.definitions import NAMES, Definition
 from tests.flows.power_automate import CHOSEN, CloudFlow, Request
 from tests.integration.conftest import World, events_of, now
@@ -20,7 +22,24 @@ from tests.integration.conftest import World, events_of, now
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TOOK = timedelta(milliseconds=200)  # runs follow each other closely here, and do not overlap
+TOO_OLD = timedelta(hours=30)  # more than the sample allows
+SYNC = Step("dataverseHydration", "dataverseHydration", "Sync to Dataverse")
 BROKEN = Failure("IngestionSchema", "The column <id> is missing & needed.")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def told_of_failures_at_once(running: World) -> AsyncIterator[None]:
+    """The bridge tells of polls that fail as soon as three in a row have."""
+    await running.restart(POLLING_FAILED_AFTER_SECONDS="0.001")
+    yield
+    await running.restart()
+
+
+def an_instance(world: World) -> Instance:
+    """An instance that was idle for longer than the samples allow, with a data source that was never refreshed."""
+    made = world.instance(idle=2 * TOO_OLD)
+    made.add_data_source("Cases", now(), refreshed=False)
+    return made
 
 
 @dataclass
@@ -58,7 +77,8 @@ def deploy(world: World, name: str, instance: Instance, **values: object) -> Dep
     host = URL(world.stack.url).authority
     key = world.stack.settings["FUNCTIONS_KEY"]
     given = {"bridgeHost": host, "bridgeKey": key, "subscriptionId": own, "instanceId": instance.id}
-    return Deployed(world, Definition(name, **{**given, **values}), own)
+    source = {"dataSourceId": instance.data_source("Cases").id}
+    return Deployed(world, Definition(name, **{**given, **source, **values}), own)
 
 
 def fail_web_shop(instance: Instance) -> None:
@@ -75,16 +95,49 @@ def refresh_fully(instance: Instance) -> None:
     run_full_refresh(instance, now(), took=TOOK)
 
 
-OCCURRENCES: Mapping[str, Callable[[Instance], None]] = {
-    "refresh-failed-to-teams": fail_web_shop,
-    "segment-crossed-to-mail": raise_segment,
-    "full-refresh-starts-next-job": refresh_fully,
+def sync_to_dataverse(instance: Instance) -> None:
+    instance.workflow.note(SYNC, SUCCESSFUL, now())
+
+
+def show_an_old_refresh(instance: Instance) -> None:
+    """Let the tenant tell only now of a refresh so long ago that its data source is overdue already."""
+    instance.refresh_data_source(instance.data_source("Cases").id, ok=True, at=now() - TOO_OLD, took=TOOK)
+
+
+async def fail_polls(world: World, instance: Instance) -> None:
+    """Refuse the bridge the data sources for as many polls as it takes to tell of it."""
+    sources = f"{instance.id}/manage/datasources"
+    world.api.faults.add(sources, times=1000, status=403)
+    for _ in range(MIN_FAILURES):
+        assert not await world.poll()
+    world.api.faults.end(sources)
+
+
+type Occurrence = Callable[[World, Instance], Awaitable[None]]
+
+
+def in_tenant(occur: Callable[[Instance], None]) -> Occurrence:
+    """What happens in the tenant alone."""
+
+    async def occurs(_: World, instance: Instance) -> None:
+        occur(instance)
+
+    return occurs
+
+
+OCCURRENCES: Mapping[str, Occurrence] = {
+    "refresh-failed-to-teams": in_tenant(fail_web_shop),
+    "segment-crossed-to-mail": in_tenant(raise_segment),
+    "full-refresh-starts-next-job": in_tenant(refresh_fully),
+    "dataverse-sync-refreshes-report": in_tenant(sync_to_dataverse),
+    "source-overdue-opens-ticket": in_tenant(show_an_old_refresh),
+    "polling-failed-to-teams": fail_polls,
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_flow_is_called_from_turning_on_to_turning_off(world: World, name: str) -> None:
-    instance, occur = world.instance(), OCCURRENCES[name]
+    instance, occur = an_instance(world), OCCURRENCES[name]
     flow = deploy(world, name, instance)
     subscription = f"/triggers/{flow.definition.trigger.slug}/subscriptions/{flow.flow}"
     assert await flow.turn_on() == 201
@@ -95,7 +148,7 @@ async def test_a_flow_is_called_from_turning_on_to_turning_off(world: World, nam
     await world.cycle()
     assert flow.bodies() == []
 
-    occur(instance)
+    await occur(world, instance)
     await world.cycle()
     (body,) = flow.bodies()
     assert flow.definition.runs(body)
@@ -105,25 +158,25 @@ async def test_a_flow_is_called_from_turning_on_to_turning_off(world: World, nam
     for _ in range(2):
         assert await flow.turn_off() == 204
     assert (await world.stack.call("GET", subscription)).status == 404
-    occur(instance)
+    await occur(world, instance)
     await world.cycle()
     assert (len(flow.bodies()), len(other.bodies())) == (1, 2)
 
     assert await flow.turn_on() == 201
     assert await flow.turn_on() == 200
-    occur(instance)
+    await occur(world, instance)
     await world.cycle()
     assert (len(flow.bodies()), len(other.bodies())) == (2, 3)
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_key_of_the_definition_is_what_lets_it_in(world: World, name: str) -> None:
-    flow = deploy(world, name, world.instance(), bridgeKey="wrong")
+    flow = deploy(world, name, an_instance(world), bridgeKey="wrong")
     assert (await flow.turn_on(), await flow.turn_off()) == (401, 401)
 
 
 async def test_the_message_tells_of_the_failure_that_happened(world: World) -> None:
-    instance = world.instance()
+    instance = an_instance(world)
     flow = deploy(world, "refresh-failed-to-teams", instance)
     assert await flow.turn_on() == 201
     await world.cycle()
@@ -138,7 +191,7 @@ async def test_the_message_tells_of_the_failure_that_happened(world: World) -> N
 
 
 async def test_the_mail_tells_of_the_crossing_that_happened(world: World) -> None:
-    instance = world.instance()
+    instance = an_instance(world)
     flow = deploy(world, "segment-crossed-to-mail", instance, direction="either")
     assert await flow.turn_on() == 201
     await world.cycle()
@@ -156,7 +209,7 @@ async def test_the_mail_tells_of_the_crossing_that_happened(world: World) -> Non
 
 
 async def test_the_next_job_starts_after_a_success_only(world: World) -> None:
-    instance = world.instance()
+    instance = an_instance(world)
     flow = deploy(world, "full-refresh-starts-next-job", instance)
     assert await flow.turn_on() == 201
     await world.cycle()
@@ -177,7 +230,7 @@ async def test_the_next_job_starts_after_a_success_only(world: World) -> None:
 
 
 async def test_a_copy_with_the_same_id_takes_the_subscription_over(world: World) -> None:
-    instance = world.instance()
+    instance = an_instance(world)
     original = deploy(world, "refresh-failed-to-teams", instance)
     copy = Deployed(world, original.definition, f"{original.flow}-copy")
     assert (await original.turn_on(), await copy.turn_on()) == (201, 200)
@@ -192,7 +245,7 @@ async def test_a_copy_with_the_same_id_takes_the_subscription_over(world: World)
 
 
 async def test_the_id_of_another_trigger_s_flow_is_a_conflict(world: World) -> None:
-    instance = world.instance()
+    instance = an_instance(world)
     first = deploy(world, "refresh-failed-to-teams", instance)
     second = deploy(world, "full-refresh-starts-next-job", instance, subscriptionId=first.flow)
     assert (await first.turn_on(), await second.turn_on()) == (201, 409)
@@ -232,9 +285,9 @@ class Imported:
 
 
 def bring(world: World, name: str, instance: Instance) -> Imported:
-    return Imported(
-        world, CloudFlow(name, {**CHOSEN, "CHOOSE-THE-ENVIRONMENT": instance.id}), f"{name}-{uuid4().hex[:8]}"
-    )
+    source = instance.data_source("Cases")
+    chosen = {**CHOSEN, "CHOOSE-THE-ENVIRONMENT": instance.id, "CHOOSE-THE-DATA-SOURCE": source.id}
+    return Imported(world, CloudFlow(name, chosen), f"{name}-{uuid4().hex[:8]}")
 
 
 def raise_segment_far(instance: Instance) -> None:
@@ -245,15 +298,15 @@ def raise_segment_far(instance: Instance) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_flow_with_the_connector_is_called_from_turning_on_to_turning_off(world: World, name: str) -> None:
-    instance = world.instance()
-    occur = {**OCCURRENCES, "segment-crossed-to-mail": raise_segment_far}[name]
+    instance = an_instance(world)
+    occur = {**OCCURRENCES, "segment-crossed-to-mail": in_tenant(raise_segment_far)}[name]
     flow, other = bring(world, name, instance), bring(world, name, instance)
     location = await flow.turn_on()
     await other.turn_on()
     await world.cycle()
     assert flow.bodies() == []
 
-    occur(instance)
+    await occur(world, instance)
     await world.cycle()
     (body,) = flow.bodies()
     assert flow.sample.runs(body)
@@ -262,13 +315,13 @@ async def test_a_flow_with_the_connector_is_called_from_turning_on_to_turning_of
     assert all(value not in {None, ""} for value in flow.sample.action(body).values())
 
     assert await flow.turn_off(location) == 204
-    occur(instance)
+    await occur(world, instance)
     await world.cycle()
     assert len(flow.bodies()) == 1 < len(other.bodies())
 
 
 async def test_a_flow_with_the_connector_starts_the_next_job(world: World) -> None:
-    instance = world.instance()
+    instance = an_instance(world)
     flow = bring(world, "full-refresh-starts-next-job", instance)
     await flow.turn_on()
     await world.cycle()
