@@ -4,7 +4,10 @@ They would keep cookies, read the environment, follow redirects or at least look
 answer for the answer, and let exceptions through that are none of their own.
 """
 
+import io
 import logging
+import socket
+import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
@@ -68,13 +71,52 @@ class _Session(requests.Session):
         """
 
 
+class _Incoming(io.RawIOBase):
+    """The bytes of a socket; its time limit is one for the whole head of the answer, and then one for each read."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw, self._sock = raw, sock
+        self._limit = sock.gettimeout()
+        self._until = None if self._limit is None else time.monotonic() + self._limit
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int | None:
+        if self._until is not None:
+            left = self._until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def end_head(self) -> None:
+        self._until = None
+        self._sock.settimeout(self._limit)
+
+    @override
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
 class _Answer(HTTPResponse):
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self._incoming = _Incoming(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._incoming)
+
     @override
     def begin(self) -> None:
         """Read up to the final status and its headers; Python itself passes over 100 alone (RFC 9110, 15.2)."""
         super().begin()
         for _ in range(_MOST_INTERIM):
             if self.status >= HTTPStatus.OK:
+                self._incoming.end_head()
                 return
             if self.status == HTTPStatus.SWITCHING_PROTOCOLS:  # nobody asked for another protocol
                 break

@@ -365,3 +365,13 @@ async def test_an_answer_that_drips_ends_with_the_patience(status: bytes) -> Non
     with answering_slowly(head, *[b" "] * 80, pause=0.1) as endpoint, pytest.raises(TimedOutError):
         await client(time, endpoint=endpoint, patience=timedelta(seconds=1)).instances()
     assert time.monotonic() - before < 4
+
+
+async def test_headers_that_drip_do_not_outlast_the_patience() -> None:
+    started = time.monotonic()
+    with (
+        answering_slowly(b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 80, pause=0.1) as endpoint,
+        pytest.raises(TimedOutError),
+    ):
+        await client(time, endpoint=endpoint, patience=timedelta(seconds=1)).instances()
+    assert time.monotonic() - started < 4
