@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +22,13 @@ FLAGS = (
 )
 WITHIN = 20_000  # milliseconds: a busy machine is no fault of the page
 expect.set_options(timeout=WITHIN)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the browser have the machine for itself: many processes, and waits that other tests would stretch."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker("alone")
 
 
 def chromium() -> str:

@@ -54,7 +54,8 @@ async def test_axe_finds_nothing_on_any_screen_in_either_theme(console: Console)
 
 
 async def tab_to(console: Console, name: str) -> None:
-    """Press Tab until something of this name has the focus."""
+    """Press Tab until something of this name, once it is there, has the focus."""
+    await expect(console.page.get_by_label(name).or_(console.page.get_by_text(name, exact=True)).first).to_be_visible()
     for _ in range(80):
         await console.page.keyboard.press("Tab")
         focused = await console.page.evaluate(
