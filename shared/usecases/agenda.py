@@ -57,11 +57,10 @@ class Agenda:
 
     async def look(self, what: Look | Release, at: datetime) -> None:
         """Have a delivery or a backlog looked at, at a time; one in the past is now."""
-        wait = max(timedelta(0), at - self._clock())
-        if wait > SOON:
+        if at - self._clock() > SOON:
             await self._due.add(at, what)
         else:
-            await self._send(what, wait)
+            await self._send(what, at)
 
     async def insure(self, what: Look | Release, at: datetime) -> None:
         """Have a delivery or a backlog looked at, also if the instance that works on it is lost."""
@@ -75,15 +74,14 @@ class Agenda:
         """Move what is due before the timer looks again into the queues; gives how many."""
         moved = 0
         async for at, what in self._due.until(self._clock() + EVERY):
-            await self._send(what, max(timedelta(0), at - self._clock()))
+            await self._send(what, at)
             await self._due.remove(at, what)
             moved += 1
         return moved
 
-    async def _send(self, what: Look | Release, wait: timedelta) -> None:
-        if wait:
-            now = self._clock()
-            wait = self._calendar.book(now + wait, now) - now
+    async def _send(self, what: Look | Release, at: datetime) -> None:
+        now = self._clock()
+        wait = self._calendar.book(at, now) - now if at > now else timedelta(0)
         if isinstance(what, Release):
             await self._releases.send(what, wait)
         else:
