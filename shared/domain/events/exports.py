@@ -1,18 +1,20 @@
 """Exports: what a failed one tells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
 from shared.domain import ids
 from shared.domain.events.data import EventData
-from shared.domain.events.filters import Asked, Filters, named, or_any
+from shared.domain.events.filters import Asked, Choice
 from shared.domain.events.wire import Error, Text, because, sentence
 
 
-class ExportFilters(Filters):
+class ExportFilters(Choice):
     """The export to watch; none: any."""
+
+    chosen = "export_id"
 
     export_id: Asked | None = Field(
         default=None,
@@ -20,18 +22,10 @@ class ExportFilters(Filters):
         description="The one export to hear of, by the identifier that Get the status gives; any when left out.",
     )
 
-    def route(self) -> tuple[str, ...]:
-        """The export, or any."""
-        return (named(self.export_id and ids.key(self.export_id)),)
-
     @classmethod
-    def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
-        """The event's own export, or any."""
-        return or_any(named(ids.key(str(data.get("exportId")))))
-
-    def asked(self) -> Mapping[str, Any]:
+    def spelled(cls, value: str) -> str:
         """The export by its key."""
-        return {"exportId": self.export_id and ids.key(self.export_id)}
+        return ids.key(value)
 
 
 class ExportRefreshFailed(EventData):

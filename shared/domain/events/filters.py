@@ -46,6 +46,34 @@ class Filters(BaseModel):
         return None
 
 
+class Choice(Filters):
+    """The one thing to hear of, in the field `chosen`; none: any."""
+
+    chosen: ClassVar[str]
+
+    def route(self) -> tuple[str, ...]:
+        """What is chosen, or any."""
+        return (named(self._chosen()),)
+
+    @classmethod
+    def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
+        """What the event is about, or any."""
+        return or_any(named(cls.spelled(str(data.get(to_camel(cls.chosen))))))
+
+    def asked(self) -> Mapping[str, Any]:
+        """What is chosen, by its name on the wire."""
+        return {to_camel(self.chosen): self._chosen()}
+
+    @classmethod
+    def spelled(cls, value: str) -> str:
+        """It as it is compared."""
+        return value
+
+    def _chosen(self) -> str | None:
+        value: str | None = getattr(self, self.chosen)
+        return self.spelled(value) if value else value
+
+
 class RuleFilters(Filters):
     """What makes a rule: the poll watches it, and an event names the very rule it is for."""
 

@@ -1,12 +1,12 @@
 """Measures: what a measure tells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, Field, Strict, StringConstraints
 
 from shared.domain.events.data import EventData
-from shared.domain.events.filters import Asked, Filters, named, or_any
+from shared.domain.events.filters import Asked, Choice
 from shared.domain.events.thresholds import JsonNumber, ThresholdCrossed, ThresholdFilters
 from shared.domain.events.wire import Error, Number, Text, because, sentence
 from shared.domain.rules import Rule
@@ -49,23 +49,16 @@ class MeasureFilters(ThresholdFilters):
         )
 
 
-class MeasureChoice(Filters):
+class MeasureChoice(Choice):
     """The measure to watch; none: any."""
+
+    chosen = "measure_name"
 
     measure_name: Asked | None = Field(
         default=None,
         title="Measure",
         description="The one measure to hear of, by its name and not its display name; any when left out.",
     )
-
-    def route(self) -> tuple[str, ...]:
-        """The measure, or any."""
-        return (named(self.measure_name),)
-
-    @classmethod
-    def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
-        """The event's own measure, or any."""
-        return or_any(named(str(data.get("measureName"))))
 
 
 class OfMeasure(EventData):

@@ -1,12 +1,12 @@
 """Segments: what a segment tells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
 from shared.domain.events.data import EventData
-from shared.domain.events.filters import Asked, Filters, named, or_any
+from shared.domain.events.filters import Asked, Choice
 from shared.domain.events.thresholds import ThresholdCrossed, ThresholdFilters
 from shared.domain.events.wire import Error, Text, because, sentence
 from shared.domain.rules import Rule
@@ -24,23 +24,16 @@ class SegmentFilters(ThresholdFilters):
         return Rule(rule_id, self.segment_name, self.threshold, self.direction, self.rearm_margin)
 
 
-class SegmentChoice(Filters):
+class SegmentChoice(Choice):
     """The segment to watch; none: any."""
+
+    chosen = "segment_name"
 
     segment_name: Asked | None = Field(
         default=None,
         title="Segment",
         description="The one segment to hear of, by its name and not its display name; any when left out.",
     )
-
-    def route(self) -> tuple[str, ...]:
-        """The segment, or any."""
-        return (named(self.segment_name),)
-
-    @classmethod
-    def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
-        """The event's own segment, or any."""
-        return or_any(named(str(data.get("segmentName"))))
 
 
 class OfSegment(EventData):

@@ -1,34 +1,26 @@
 """Subscriptions: what the bridge tells of the flows that it calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
 from shared.domain.events.data import EventData
-from shared.domain.events.filters import Asked, Filters, named, or_any
+from shared.domain.events.filters import Asked, Choice
 from shared.domain.events.wire import Text, clock, sentence
 
 
-class SubscriptionFilters(Filters):
+class SubscriptionFilters(Choice):
     """The subscription to hear of; none: any."""
 
     any_instance = True
+    chosen = "subscription_id"
 
     subscription_id: Asked | None = Field(
         default=None,
         title="Subscription",
         description="The one to hear of, by its id, as List subscriptions gives it; any when left out.",
     )
-
-    def route(self) -> tuple[str, ...]:
-        """The subscription, or any."""
-        return (named(self.subscription_id),)
-
-    @classmethod
-    def met(cls, data: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
-        """The event's own subscription, or any."""
-        return or_any(named(str(data.get("subscriptionId"))))
 
 
 class SubscriptionNotice(EventData):

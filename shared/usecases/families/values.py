@@ -47,21 +47,15 @@ async def compared(
     feeds: Feeds,
 ) -> Compared:
     """What comparing them gives: in a thread, for there may be many."""
-    return await asyncio.to_thread(_compare, state, changed, listed, rules, feeds)
-
-
-def _compare(
-    state: ValuesState | None,
-    changed: Sequence[Watched],
-    listed: Sequence[Segment] | Sequence[Measure],
-    rules: Sequence[Rule],
-    feeds: Feeds,
-) -> Compared:
     instance_id, now = feeds.instance_id, feeds.now()
-    after, crossings = thresholds.compare(state, changed, listed, rules, now)
-    resources = {w.name: w.resource for w in changed} if crossings else {}
-    crossed = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
-    return Compared(after, [*crossed, *failures.compare(state, changed, instance_id, now)])
+
+    def compare() -> Compared:
+        after, crossings = thresholds.compare(state, changed, listed, rules, now)
+        resources = {w.name: w.resource for w in changed} if crossings else {}
+        crossed = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
+        return Compared(after, [*crossed, *failures.compare(state, changed, instance_id, now)])
+
+    return await asyncio.to_thread(compare)
 
 
 def missed(family: Family, state: ValuesState | None, read_again: Iterable[Watched], feeds: Feeds) -> list[Event]:
