@@ -55,16 +55,10 @@ from shared.usecases.edit import Edit
 from shared.usecases.expire import Expire
 from shared.usecases.follow import Follow
 from shared.usecases.gate import Gate
-from shared.usecases.leave import Leave
 from shared.usecases.notify import Notify
 from shared.usecases.observe import Observe
 from shared.usecases.patience import Patience
-from shared.usecases.poll import REFRESHES, THRESHOLDS, Poll
-from shared.usecases.poll_instance import PollInstance
-from shared.usecases.poll_many import PollMany
-from shared.usecases.poll_message import PollMessage
-from shared.usecases.poll_outcomes import PollOutcomes
-from shared.usecases.poll_report import PollReport
+from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.publish import Publish
 from shared.usecases.purge import Purge
 from shared.usecases.redeliver import Redeliver
@@ -74,8 +68,8 @@ from shared.usecases.rotate import RotateSecret
 from shared.usecases.served import Served
 from shared.usecases.status import ReadStatus
 from shared.usecases.subscribe import Subscribe, Unsubscribe
-from shared.usecases.timers import Timers
 from shared.usecases.watched import Watched
+from shared.wiring_polling import wire_polling
 
 USER_AGENT = f"customer-insights-event-bridge/{__version__}"
 # How much longer a release is taken to be at work than its work and its last attempts take.
@@ -131,46 +125,28 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         *(subscriptions, deliveries, due, events, letters, polls),
     )
     credentials = [one for one in (account.credential, publishing) if isinstance(one, AsyncTokenCredential)]
-    report = PollReport(polls=polls, publish=publish, clock=clock, failed_after=settings.polling_failed_after)
-    outcomes = PollOutcomes(report=report, telemetry=telemetry)
-    poll_instance = PollInstance(
+    polling = wire_polling(
         insights=insights,
+        served=served,
         checkpoints=checkpoints,
         subscriptions=subscriptions,
         publish=publish,
-        outcomes=outcomes,
-        clock=clock,
-        telemetry=telemetry,
-    )
-    poll_many = PollMany(
-        poll_instance=poll_instance, outcomes=outcomes, budget=calls.budget, clock=clock, telemetry=telemetry
-    )
-    ticks = dict.fromkeys(REFRESHES, settings.refreshes_schedule.after) | dict.fromkeys(
-        THRESHOLDS, settings.thresholds_schedule.after
-    )
-    leave = Leave(
-        polls=polls, report=report, subscriptions=subscriptions, poll_instance=poll_instance, telemetry=telemetry
-    )
-    poll = Poll(
-        insights=insights,
-        served=served,
         polls=polls,
-        poll_many=poll_many,
+        timers=timers,
         queue=shared_out,
-        leave=leave,
-        outcomes=outcomes,
-        ticks=ticks,
+        budget=calls.budget,
+        bury=bury,
+        ticks=dict.fromkeys(REFRESHES, settings.refreshes_schedule.after)
+        | dict.fromkeys(THRESHOLDS, settings.thresholds_schedule.after),
         inline_max=settings.poll_inline_max,
+        failed_after=settings.polling_failed_after,
         clock=clock,
         telemetry=telemetry,
     )
-    ticking = Timers(poll=poll, timers=timers, queue=shared_out, ticks=ticks, clock=clock, telemetry=telemetry)
     return Bridge(
-        poll=poll,
-        poll_message=PollMessage(
-            polls=polls, poll_many=poll_many, report=report, timers=ticking, bury=bury, clock=clock
-        ),
-        timers=ticking,
+        poll=polling.poll,
+        poll_message=polling.message,
+        timers=polling.timers,
         dispatch=Dispatch(
             subscriptions=subscriptions,
             events=events,

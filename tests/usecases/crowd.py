@@ -24,7 +24,7 @@ from tests.fakes import (
     SubscriptionStoreFake,
     TimerStoreFake,
 )
-from tests.usecases.polling import Worker, worker_of
+from tests.usecases.polling import Polling, worker_of
 from tests.virtual_time import NOON, LoopClock
 
 # What a call that hangs takes, with all its attempts.
@@ -127,7 +127,7 @@ class PumpedQueue:
     """The queue `polls` and the host that runs its function: each message by itself, once more if it fails."""
 
     def __init__(self) -> None:
-        self.worker: Worker | None = None
+        self.worker: Polling | None = None
         self.sent: list[Shard | Beat] = []
         self.is_up = asyncio.Event()
         self.is_up.set()

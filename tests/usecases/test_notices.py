@@ -17,9 +17,8 @@ from shared.domain.subscriptions import Subscription
 from shared.domain.wishes import Wish
 from shared.errors import InvalidInputError, TransientError
 from shared.usecases.edit import Edits
-from shared.usecases.served import Served
-from shared.usecases.subscribe import Subscribe, Unsubscribe
-from tests.fakes import NOON, Death, InsightsFake
+from shared.usecases.subscribe import Unsubscribe
+from tests.fakes import NOON, Death
 from tests.usecases.test_subscribe import wish
 from tests.usecases.world import URL, World, event_of, subscription
 
@@ -88,17 +87,7 @@ async def test_a_subscription_that_is_paused_and_let_on_is_no_news() -> None:
 
 
 async def subscribed(world: World, asked: Wish) -> Subscription:
-    subscribe = Subscribe(
-        subscriptions=world.subscriptions,
-        insights=InsightsFake(),
-        callbacks=world.callbacks,
-        cipher=world.cipher,
-        backlog=world.backlog,
-        notify=world.notify,
-        clock=world.clock,
-        served=Served(["i1"]),
-    )
-    return (await subscribe(asked)).subscription
+    return (await world.subscribe(asked)).subscription
 
 
 async def again(world: World) -> None:

@@ -9,9 +9,7 @@ import pytest
 from shared.domain.deliveries import Delivery, New, Stage
 from shared.domain.triggers import TRIGGERS
 from shared.errors import TransientError
-from shared.usecases.served import Served
-from shared.usecases.subscribe import Subscribe
-from tests.fakes import NOON, Death, InsightsFake
+from tests.fakes import NOON, Death
 from tests.usecases import world as deliveries
 from tests.usecases.test_subscribe import SOURCE, World, wish
 
@@ -65,17 +63,7 @@ async def test_subscribing_again_lets_out_what_was_held_oldest_first(status: str
     stop(world, "s1", status)
     world.callbacks.answers = {}
     asked = wish("data-source-refresh-succeeded", url)
-    subscribe = Subscribe(
-        subscriptions=world.subscriptions,
-        insights=InsightsFake(),
-        callbacks=world.callbacks,
-        cipher=world.cipher,
-        backlog=world.backlog,
-        notify=world.notify,
-        clock=world.clock,
-        served=Served(["i1"]),
-    )
-    taken = await subscribe(asked, None if url == deliveries.URL else "s1")
+    taken = await world.subscribe(asked, None if url == deliveries.URL else "s1")
     assert (taken.subscription.id, taken.created, taken.subscription.status) == ("s1", False, "active")
     await world.run()
     assert [request[0] for request in world.callbacks.requests] == [url] * 5

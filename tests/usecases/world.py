@@ -28,6 +28,8 @@ from shared.usecases.publish import Publish
 from shared.usecases.redeliver import Redeliver
 from shared.usecases.release import Release as ReleaseBacklog
 from shared.usecases.replay import Replay
+from shared.usecases.served import Served
+from shared.usecases.subscribe import Subscribe
 from tests.fakes import (
     NOON,
     CallbacksFake,
@@ -38,6 +40,7 @@ from tests.fakes import (
     DueStoreFake,
     EventLogFake,
     Fate,
+    InsightsFake,
     PublisherFake,
     QueueFake,
     SubscriptionStoreFake,
@@ -187,6 +190,16 @@ class World:
         self.follow = Follow(subscriptions=self.subscriptions, deliveries=self.deliveries, events=self.events)
         self.redeliver = Redeliver(agenda=self.agenda, letters=self.graveyard, follow=self.follow, **stores)
         self.replay = Replay(events=self.events, letters=self.graveyard, **stores)
+        self.subscribe = Subscribe(
+            subscriptions=self.subscriptions,
+            insights=InsightsFake(),
+            callbacks=self.callbacks,
+            cipher=self.cipher,
+            backlog=self.backlog,
+            notify=self.notify,
+            clock=self.clock,
+            served=Served(["i1"]),
+        )
 
     async def sleep(self, seconds: float) -> None:
         for _ in range(10):  # what has begun calls its flow before the time has passed
