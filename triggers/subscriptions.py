@@ -18,6 +18,7 @@ from shared.domain.subscriptions import Status, Subscription
 from shared.domain.triggers import TRIGGERS, Trigger
 from shared.domain.wishes import Wish
 from shared.errors import NotFoundError
+from shared.usecases.backlog import MOST_HELD
 from shared.usecases.subscribe import Subscribed
 from triggers.addresses import absolute
 from triggers.operations import Reply, Routes
@@ -30,8 +31,6 @@ blueprint = routes.blueprint
 TRIGGER_ROUTE = "triggers/{trigger}/subscriptions"
 UNSUBSCRIBE = "unsubscribe/{token}"
 SUBSCRIBING = (HTTPStatus.BAD_REQUEST,)
-# Up to so many held deliveries are counted.
-MAX_HELD = 1_000
 # The deliveries of so many subscriptions are counted at a time.
 AT_ONCE = 32
 
@@ -69,7 +68,7 @@ class SubscriptionView(Wire):
     )
     status_reason: str | None = Field(default=None, description="Why it is not active.")
     status_since: AwareDatetime = Field(description="Since when it has this status (UTC).")
-    held: int = Field(description=f"How many deliveries are held for it; {MAX_HELD} stands for as many or more.")
+    held: int = Field(description=f"How many deliveries are held for it; {MOST_HELD} stands for as many or more.")
     signed: bool = Field(description="Whether each delivery bears a signature.")
     created_at: AwareDatetime = Field(description="When it was first made (UTC).")
     updated_at: AwareDatetime = Field(description="When it was last changed (UTC).")
@@ -192,7 +191,7 @@ async def list_subscriptions(query: SubscriptionQuery) -> Listing[SubscriptionVi
 
 async def view(subscription: Subscription) -> SubscriptionView:
     """A subscription as callers see it. What may go straight to its flow is not held."""
-    held = 0 if subscription.is_open else await bridge().deliveries.held(subscription.id, MAX_HELD)
+    held = 0 if subscription.is_open else await bridge().deliveries.held(subscription.id, MOST_HELD)
     return viewed(subscription, held)
 
 

@@ -142,6 +142,10 @@ def _plain[T](value: T) -> T:
 
 
 def _entity(table: str, key: str) -> str:
-    """The address of one row: OData doubles quotes in a key. That keys are texts is an assumption."""
-    doubled = quote(key.replace("'", "''"), safe="")
-    return f"{quoted(table)}('{doubled}')"
+    """The address of one row. That keys are texts is an assumption."""
+    return f"{quoted(table)}('{quote(doubled(key), safe='')}')"
+
+
+def doubled(text: str) -> str:
+    """What stands between the quotes of a text in OData, where a quote is written twice."""
+    return text.replace("'", "''")

@@ -15,7 +15,7 @@ from shared.domain.rules import EXACT, Combination
 from shared.errors import NotFoundError, RefusedError
 from shared.insights.calls import Calls
 from shared.insights.paths import below, quoted
-from shared.insights.rows import page_of
+from shared.insights.rows import doubled, page_of
 from shared.insights.transport import Call
 
 # Servers and gateways take addresses of some 8,000 characters. So long a filter may be as it is sent.
@@ -66,15 +66,14 @@ def _number_or(value: str | Decimal) -> str | Decimal:
 
 
 def _condition(combination: Combination) -> str:
-    """The filter for one combination; `and` binds more tightly than `or`. OData doubles quotes in a text."""
+    """The filter for one combination; `and` binds more tightly than `or`."""
     return " and ".join(f"{name} eq {_literal(value)}" for name, value in combination.items())
 
 
 def _literal(value: str | Decimal) -> str:
     if isinstance(value, Decimal):
         return f"{value.normalize(EXACT):f}"  # 2026.0 is the whole number that a column of those takes
-    doubled = value.replace("'", "''")
-    return f"'{doubled}'"
+    return f"'{doubled(value)}'"
 
 
 def _batches(combinations: Sequence[Combination]) -> Iterator[Sequence[Combination]]:

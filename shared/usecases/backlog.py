@@ -22,7 +22,7 @@ from shared.usecases.shared_reads import SharedReads
 LOST_AFTER = timedelta(seconds=60)
 # A look that is arranged for later than this is moved forward when something is put in.
 AT_ONCE = timedelta(seconds=1)
-# Up to so many held deliveries are counted.
+# The most that is counted of what is held for one subscription.
 MOST_HELD = 1_000
 
 

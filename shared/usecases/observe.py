@@ -13,11 +13,10 @@ from shared.ports.deliveries import DeliveryStore
 from shared.ports.queues import Waiting
 from shared.ports.subscriptions import SubscriptionStore
 from shared.telemetry import HELD, OLDEST_PENDING, SUBSCRIPTIONS, Telemetry
+from shared.usecases.backlog import MOST_HELD
 
 # A status that no subscription has is told as well: 0 says that the last one is gone.
 STATUSES: tuple[Status, ...] = ("active", "failing", "paused", "suspended")
-# The most that is counted for one subscription.
-MOST_HELD = 1_000
 
 
 class Observe:

@@ -21,11 +21,11 @@ from shared.settings import DEFAULTS
 from shared.telemetry import LOG_EVENTS, METRICS
 from shared.usecases import agenda, crowd, dispatch
 from shared.usecases.attempt import TOO_OLD
+from shared.usecases.backlog import MOST_HELD
 from shared.usecases.edit import DISCARDED, PAUSED
 from shared.usecases.families.feeds import MAX_JOBS
 from shared.usecases.families.measures import MAX_TABLES
 from shared.usecases.gate import MAX_UNDER_WAY
-from shared.usecases.observe import MOST_HELD
 from shared.usecases.patience import KEPT_FAILING
 from shared.usecases.poll_many import AT_ONCE
 from shared.usecases.release import HELD_TOO_LONG
