@@ -43,9 +43,10 @@ def compare(
     Without a time nothing is judged. What is no rule any more is forgotten.
     """
     after = {rule.id: lapses[rule.id] for rule in rules if rule.id in lapses}
+    if now is None:
+        return after, []
     found: list[Lapsed] = []
-    for rule in rules if now is not None else ():
-        assert now is not None  # noqa: S101 - tells the type checker what the line before has shown
+    for rule in rules:
         lapse, last = after.get(rule.id) or Lapse(since=now), last_success(rule)
         start = last or lapse.since
         if now - start > rule.max_age and (lapse.told is None or start > lapse.told):
