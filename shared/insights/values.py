@@ -23,6 +23,8 @@ _LAST_YEAR: Final = 9998
 
 # Far beyond any count, and near enough to be written out.
 _MOST_DIGITS: Final = 18
+# Severities of what is no error, the graver first; what names no severity, or one we do not know, counts as an error.
+_MILD: Final = ("warning", "recommendation")
 
 type Name = Annotated[str, Field(min_length=1)]
 type Text = Annotated[str, Field(coerce_numbers_to_str=True)]
@@ -78,9 +80,9 @@ class CIResult(Wire):
     ci_results: list["CIResult"] | None = None
 
     def resource(self) -> Fault | None:
-        """Return the fault; what it does not say itself, the first of the faults inside it may."""
+        """Return the fault; what it does not say itself, the worst of the faults inside it may."""
         own = Fault(self.error_code, self.message, spelled(self.exception_culprit), spelled(self.result_severity))
-        inner = None if self.message else _first_fault(self.ci_results or ())
+        inner = None if self.message else _worst_fault(self.ci_results or ())
         if inner is not None:
             own = Fault(
                 code=own.code or inner.code,
@@ -99,8 +101,8 @@ def utc(time: datetime | None) -> datetime | None:
 
 
 def fault(error: CIResult | None, errors: Sequence[CIResult] | None) -> Fault | None:
-    """Return the one error, or else the first of the errors that says anything."""
-    return (error and error.resource()) or _first_fault(errors or ())
+    """Return the one error, or else the worst of the errors that say anything; of equals the first."""
+    return (error and error.resource()) or _worst_fault(errors or ())
 
 
 def all_faults(error: CIResult | None, errors: Sequence[CIResult] | None) -> Sequence[Fault]:
@@ -119,8 +121,9 @@ def said(error: object) -> Fault | None:
     return Fault(code, message) if code or message else None
 
 
-def _first_fault(errors: Sequence[CIResult]) -> Fault | None:
-    return next((fault for error in errors if (fault := error.resource())), None)
+def _worst_fault(errors: Sequence[CIResult]) -> Fault | None:
+    faults = (fault for error in errors if (fault := error.resource()))
+    return min(faults, key=lambda fault: _MILD.index(fault.severity) if fault.severity in _MILD else -1, default=None)
 
 
 def only_number(values: Iterable[object]) -> Decimal | None:

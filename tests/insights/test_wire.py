@@ -121,6 +121,29 @@ def test_a_job_without_tasks_differs_from_one_whose_tasks_were_not_given() -> No
             Fault("A", "m", "x"),
         ),
         ({"ciError": {"ciResults": [{"ciResults": [{"message": "deep"}]}]}}, Fault(message="deep")),
+        (
+            {
+                "ciErrors": [
+                    {"message": "slow", "resultSeverity": "Warning"},
+                    {"message": "gone", "resultSeverity": "Error"},
+                    {"message": "later", "resultSeverity": "Error"},
+                ]
+            },
+            Fault(message="gone", severity="error"),
+        ),
+        (
+            {"ciErrors": [{"message": "try", "resultSeverity": "recommendation"}, {"message": "of no severity"}]},
+            Fault(message="of no severity"),
+        ),
+        (
+            {
+                "ciErrors": [
+                    {"message": "try", "resultSeverity": "recommendation"},
+                    {"message": "w", "resultSeverity": "warning"},
+                ]
+            },
+            Fault(message="w", severity="warning"),
+        ),
     ],
 )
 def test_the_fault_of_a_task(fields: dict[str, Any], expected: Fault | None) -> None:
