@@ -12,8 +12,9 @@ from itertools import pairwise
 from doctor.findings import Finding, fine, listed, unseen, wrong
 from doctor.probing import Json, values_at
 from shared.domain import resources, stages
+from shared.domain.gathering import SAME_REFRESH
 from shared.domain.jobs import has_ended
-from shared.domain.refreshes import FEED_LAG, SAME_REFRESH
+from shared.domain.refreshes import FEED_LAG
 from shared.domain.resources import DataSource, Job, Node
 from shared.domain.sightings import Feeds, Snapshot, sort
 
