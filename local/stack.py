@@ -129,15 +129,21 @@ class Stack:
         """Start the host and wait until it serves; `settings` are for this run only. Raises `ChildError`."""
         if self.is_host_running:
             raise RuntimeError("the host is running")
-        command = [str(self._python), "-m", "local.host", "--app", str(self._app), "--port", str(self._port)]
-        self._host = await Child.start(
-            *command,
-            *("--visibility", str(self._visibility), "--verbose"),
-            env=self._environment() | settings,
-            cwd=PROJECT,
-            on_line=self._on_line,
-        )
+        self._host = await self._run_host(self._port, settings)
         await self._host.wait_for_line("^READY ", within=START_WITHIN)
+
+    async def start_another_host(self, **settings: str) -> Child:
+        """Start one more host on the same storage, and wait until it serves; who asks for it stops it.
+
+        Raises `ChildError`.
+        """
+        host = await self._run_host(free_port(), settings)
+        try:
+            await host.wait_for_line("^READY ", within=START_WITHIN)
+        except BaseException:
+            await host.stop()
+            raise
+        return host
 
     async def stop_host(self) -> int:
         """Stop the host in good order and return its exit code."""
@@ -181,6 +187,16 @@ class Stack:
         if self._tenant:
             await self._start_tenant(self._tenant)
         self.settings |= self._extra
+
+    async def _run_host(self, port: int, settings: Mapping[str, str]) -> Child:
+        command = [str(self._python), "-m", "local.host", "--app", str(self._app), "--port", str(port)]
+        return await Child.start(
+            *command,
+            *("--visibility", str(self._visibility), "--verbose"),
+            env=self._environment() | settings,
+            cwd=PROJECT,
+            on_line=self._on_line,
+        )
 
     async def _start_tenant(self, tenant: web.Application) -> None:
         self.tenant_url = await self._open.enter_async_context(serve(tenant))

@@ -103,8 +103,8 @@ def account(expected: Expected, seen: Seen) -> list[Row]:
     delivered = {name: Counter[Key]() for name in expected.delivered}
     for flow, event_id in accepted:
         delivered.setdefault(flow, Counter())[keys[flow, event_id]] += 1
-    lost = _differences(expected.delivered, delivered)
-    unexpected = _differences(delivered, expected.delivered)
+    lost = differences(expected.delivered, delivered)
+    unexpected = differences(delivered, expected.delivered)
     duplicates = [f"{flow}: {event_id}" for (flow, event_id), times in accepted.items() for _ in range(times - 1)]
     held, dead = _by_flow(seen.held, events), _by_flow(seen.dead_letters, events)
     released = [pair for pair in accepted if pair in seen.held]
@@ -217,7 +217,7 @@ def _total(by_flow: Mapping[str, Counter[Key]]) -> int:
     return sum(keys.total() for keys in by_flow.values())
 
 
-def _differences(wanted: Mapping[str, Counter[Key]], found: Mapping[str, Counter[Key]]) -> list[str]:
+def differences(wanted: Mapping[str, Counter[Key]], found: Mapping[str, Counter[Key]]) -> list[str]:
     """Tell what one has more of than the other."""
     return [
         f"{name}: {_told(key)}"
@@ -232,8 +232,8 @@ def _told(key: Key) -> str:
 
 def _compared(name: str, expected: Mapping[str, Counter[Key]], seen: Mapping[str, Counter[Key]]) -> Row:
     remarks = [
-        *(f"missing: {each}" for each in _differences(expected, seen)),
-        *(f"not expected: {each}" for each in _differences(seen, expected)),
+        *(f"missing: {each}" for each in differences(expected, seen)),
+        *(f"not expected: {each}" for each in differences(seen, expected)),
     ]
     return Row(name, _total(expected), _total(seen), not remarks, remarks)
 

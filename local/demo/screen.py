@@ -52,9 +52,9 @@ class Screen:
             answer, style = f"{call.status} refused", "red"
         self.happening("delivery", f"{call.flow} <- {_short(call.event)}: {answer}", style=style)
 
-    def account(self, rows: Sequence[Row]) -> None:
-        """Show the account of the day, with what is wrong in it."""
-        table = Table(title="The day's account")
+    def account(self, rows: Sequence[Row], title: str = "The day's account") -> None:
+        """Show an account, with what is wrong in it."""
+        table = Table(title=title)
         table.add_column("")
         table.add_column("expected", justify="right")
         table.add_column("seen", justify="right")
