@@ -193,7 +193,7 @@ class Stack:
         return await Child.start(
             *command,
             *("--visibility", str(self._visibility), "--verbose"),
-            env=self._environment() | settings,
+            env={**self._environment(), **settings},
             cwd=PROJECT,
             on_line=self._on_line,
         )
