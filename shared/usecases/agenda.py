@@ -18,12 +18,13 @@ from shared.ports.queues import DeliveryQueue, ReleaseQueue
 SOON = timedelta(minutes=2)
 # A timer looks into the table so often.
 EVERY = timedelta(minutes=1)
-# No more looks than this fall due in a second: when a thousand flows fail at once, what is new comes between them.
+# No more looks than this fall due in a second, those counted that begin a delivery then: when an event is for a thousand
+# flows and all of them fail, what is new elsewhere comes between them.
 PER_SECOND = 40
 
 
 class Calendar:
-    """How many looks this process has arranged for each second of the near future."""
+    """How much this process has arranged for each second of the near future."""
 
     def __init__(self) -> None:
         self._booked: Counter[int] = Counter()
@@ -31,14 +32,22 @@ class Calendar:
 
     def book(self, at: datetime, now: datetime) -> datetime:
         """The first time from then on whose second is not full yet; it counts as booked."""
-        second, passed = math.floor(at.timestamp()), math.floor(now.timestamp())
-        if passed != self._swept:
-            self._swept, self._booked = passed, Counter({key: n for key, n in self._booked.items() if key >= passed})
-        free = second
+        self._forget(now)
+        free = second = math.floor(at.timestamp())
         while self._booked[free] >= PER_SECOND:
             free += 1
         self._booked[free] += 1
         return at + timedelta(seconds=free - second)
+
+    def note(self, at: datetime, now: datetime) -> None:
+        """Count what is arranged for a time, however full its second is."""
+        self._forget(now)
+        self._booked[math.floor(at.timestamp())] += 1
+
+    def _forget(self, now: datetime) -> None:
+        passed = math.floor(now.timestamp())
+        if passed != self._swept:
+            self._swept, self._booked = passed, Counter({key: n for key, n in self._booked.items() if key >= passed})
 
 
 class Agenda:
@@ -53,6 +62,9 @@ class Agenda:
 
     async def begin(self, new: New, wait: timedelta = timedelta(0)) -> None:
         """Have a new delivery made, soon. Raises `TooLargeError` when no message holds its event."""
+        if wait:
+            now = self._clock()
+            self._calendar.note(now + wait, now)
         await self._deliveries.send(new, wait)
 
     async def look(self, what: Look | Release, at: datetime) -> None:

@@ -11,6 +11,7 @@ from shared.domain.deliveries import EventKey, New
 from shared.domain.messages import Look, Release
 from shared.usecases.agenda import PER_SECOND, SOON, Agenda, Calendar
 from tests.fakes import NOON, ClockFake, DueStoreFake, QueueFake
+from tests.usecases.world import EVENT
 
 KEY = EventKey(NOON, "e1")
 WAITS = st.integers(1, 5).map(lambda tenths: timedelta(seconds=tenths / 10))
@@ -50,6 +51,18 @@ async def test_a_thousand_looks_at_one_time_take_turns_and_one_alone_comes_when_
     clock.advance(SOON)
     await agenda.look(Look("s", KEY), clock() + timedelta(seconds=10))
     assert max(at for at, _ in queue.messages) == clock() + timedelta(seconds=10)
+
+
+async def test_further_attempts_wait_for_seconds_in_which_few_deliveries_begin() -> None:
+    clock = ClockFake()
+    queue = QueueFake[New | Look](clock)
+    agenda = agenda_of(queue, clock)
+    for number in range(10 * PER_SECOND):
+        await agenda.begin(New(f"s{number}", EVENT, NOON), timedelta(seconds=number // PER_SECOND))
+    begun = len(queue.messages)
+    for wait in (3, 5):
+        await agenda.look(Look(f"s{wait}", KEY), NOON + timedelta(seconds=wait))
+    assert {at for at, _ in queue.messages[begun:]} == {NOON + timedelta(seconds=10)}
 
 
 async def test_what_is_asked_for_now_comes_now() -> None:
