@@ -136,9 +136,9 @@ def is_settled(expected: Expected, seen: Seen) -> bool:
     return all(row.is_right for row in account(expected, seen))
 
 
-def was_accepted(call: Call) -> bool:
+def was_accepted(call: Call, within: float = CALLBACK_TIMEOUT) -> bool:
     """Tell whether the flow said in time that it runs; what it says later, nobody hears."""
-    return call.accepted and call.delay < CALLBACK_TIMEOUT
+    return call.accepted and call.delay < within
 
 
 def key_of(event: Mapping[str, Any]) -> Key:

@@ -19,10 +19,12 @@ from tests.integration.many import unexplained
 
 # What the bridge tells of flows that are not well goes by how they were called, not by what occurred.
 NOTICES = {SUSPENDED, RESUMED, "CustomerInsights.Bridge.SubscriptionFailing"}
+# The bridge waits so long for a flow. Seconds.
+TIMEOUT = 8
 # What a flow answers that wants another event: the delivery is a dead letter at once.
 REJECTED = 422
 # A death so long after a flow has said yes may have come before that was recorded.
-UNRECORDED = timedelta(seconds=10)
+UNRECORDED = timedelta(seconds=20)
 ENDS = ("delivered", "held", "dead")
 
 
@@ -122,7 +124,7 @@ def _stuck(flow: str, found: Found) -> Iterator[str]:
 
 
 def _taken(flow: str, found: Found) -> list[Call]:
-    return [call for call in found.of(flow) if was_accepted(call)]
+    return [call for call in found.of(flow) if was_accepted(call, TIMEOUT)]
 
 
 def _invented(flow: str, found: Found) -> Iterator[str]:

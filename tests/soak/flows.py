@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 
-from local.demo.flows import CALLBACK_TIMEOUT, DemoFlow, Rule
+from local.demo.flows import DemoFlow, Rule
 from local.flows import Behaviour, Disabled, Failing, Flows, Healthy, Slow, Throttled
 from local.tenant.life import Contoso
 from local.tenant.life.occurrences import (
@@ -19,7 +19,7 @@ from local.tenant.life.occurrences import (
 )
 from local.tenant.life.retailer import GOLD, REVENUE, SHOP
 from tests.integration.many import Always
-from tests.soak.accounting import REJECTED
+from tests.soak.accounting import REJECTED, TIMEOUT
 
 STEADY = "always-well"
 OFF_AT_LAST = "turned-off-at-last"
@@ -32,9 +32,9 @@ type Mood = Callable[[random.Random], Behaviour]
 MOODS: Mapping[Mood, int] = {
     lambda _: Healthy(): 6,
     lambda chance: Failing(chance.randint(1, 12)): 2,
-    lambda chance: Slow(chance.randint(1, 4), CALLBACK_TIMEOUT + 1): 2,
+    lambda chance: Slow(chance.randint(1, 4), TIMEOUT + 1): 2,
     lambda chance: Throttled(chance.randint(1, 4), retry_after=2): 1,
-    lambda _: Always(202, after=CALLBACK_TIMEOUT / 2): 2,
+    lambda _: Always(202, after=TIMEOUT / 2): 2,
     lambda _: Always(REJECTED): 1,
     lambda _: Always(404): 1,
     lambda _: Disabled(): 1,

@@ -12,7 +12,7 @@ import aiohttp
 from local.stack import Answer, Stack
 
 # A request is made again for so long while nobody answers: a host is killed now and then.
-PATIENCE = timedelta(seconds=60)
+PATIENCE = timedelta(minutes=4)
 
 
 @dataclass(slots=True)

@@ -13,13 +13,13 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from local.child import Child
 from local.demo.accounting import Row
-from local.demo.flows import CALLBACK_TIMEOUT, DemoFlow
+from local.demo.flows import DemoFlow
 from local.flows import Disabled, Healthy
 from local.simulated import Access
 from local.stack import PROJECT, Stack
 from local.tenant.life import LivelyTenant, Occurrence, contoso
 from tests.integration.conftest import API_VERSION, EVERY_SECOND
-from tests.soak.accounting import Found, Tally, account, tallies
+from tests.soak.accounting import TIMEOUT, Found, Tally, account, tallies
 from tests.soak.flows import AT_LAST, OFF_AT_LAST, PAUSED_AT_LAST, STEADY, have_moods, soak_flows
 from tests.soak.people import People
 from tests.soak.samples import FIRST, SECOND, Looker, Sample
@@ -27,7 +27,7 @@ from tests.soak.samples import FIRST, SECOND, Looker, Sample
 SETTINGS = {
     "POLL_REFRESHES_SCHEDULE": EVERY_SECOND,
     "POLL_THRESHOLDS_SCHEDULE": EVERY_SECOND,
-    "CALLBACK_TIMEOUT_SECONDS": str(CALLBACK_TIMEOUT),
+    "CALLBACK_TIMEOUT_SECONDS": str(TIMEOUT),
     "DELIVERY_RETRY_SECONDS": "1,2,4",
 }
 FAMILIES = 4
@@ -37,7 +37,7 @@ BASELINE_WITHIN = 30.0
 SETTLED_WITHIN = 240.0
 # Something occurs every so many seconds, and a host is killed.
 PAUSES = (0.85, 1.8)
-BETWEEN_DEATHS = (5.0, 25.0)
+BETWEEN_DEATHS = (8.0, 30.0)
 DEAD_FOR = (0.0, 4.0)
 # So many samples are taken, but none sooner than this after another. Seconds.
 SAMPLES = 120
