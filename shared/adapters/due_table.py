@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
+from shared.adapters.grouping import Grouped
 from shared.adapters.ordering import oldest_first, time_of
 from shared.adapters.storage import Account
 from shared.adapters.tables import VERSION, Row, Table, known
@@ -20,14 +21,18 @@ class DueTable:
     def __init__(self, account: Account) -> None:
         self._table = Table(account, DUE)
         self.check, self.close = self._table.check, self._table.close
+        # When a thousand flows are late at once, as many looks are insured, and waived again.
+        self._add = Grouped[Row](lambda _, rows: self._table.put_all(rows.values()))
+        self._remove = Grouped[None](self._table.delete_all)
 
     async def add(self, at: datetime, what: Look | Release) -> None:
         """Have something looked at, at a time; once more changes nothing."""
-        await self._table.put(due_row(at, what))
+        row = due_row(at, what)
+        await self._add(row["PartitionKey"], row["RowKey"], row)
 
     async def remove(self, at: datetime, what: Look | Release) -> None:
         """Forget it, also when it is gone."""
-        await self._table.delete(*_key(at, what))
+        await self._remove(*_key(at, what), None)
 
     async def until(self, at: datetime) -> AsyncGenerator[tuple[datetime, Look | Release]]:
         """What is due before a time, the earliest first; it may be removed meanwhile.

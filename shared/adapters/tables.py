@@ -1,6 +1,6 @@
 """A table of the storage account: rows read, written under a condition, and removed."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from itertools import batched
@@ -121,6 +121,13 @@ class Table:
         async with named_errors(self._what):
             await creating(lambda: self._table.upsert_entity(row, mode=UpdateMode.REPLACE), self._table.create_table)
 
+    async def put_all(self, rows: Collection[Row]) -> None:
+        """Write rows of a partition, no more than a transaction holds, whatever stands there; all of them or none."""
+        if len(rows) == 1:
+            await self.put(*rows)
+        else:
+            await self.transact(*(("upsert", row, {"mode": UpdateMode.REPLACE}) for row in rows))
+
     async def delete(self, partition: str, row: str, version: str | None = None) -> None:
         """Remove a row, also when it is gone; with a version, raises `LostRaceError` when it has been changed."""
         async with named_errors(self._what):
@@ -180,6 +187,9 @@ class Table:
     async def delete_all(self, partition: str, rows: Iterable[str]) -> None:
         """Remove rows of a partition, also those that are gone, as many at a time as a transaction may hold."""
         for batch in batched(rows, MAX_BATCH, strict=False):
+            if len(batch) == 1:
+                await self.delete(partition, *batch)
+                continue
             operations = [("delete", {"PartitionKey": partition, "RowKey": row}) for row in batch]
             async with named_errors(self._what):
                 try:

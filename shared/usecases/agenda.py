@@ -18,8 +18,8 @@ from shared.ports.queues import DeliveryQueue, ReleaseQueue
 SOON = timedelta(minutes=2)
 # A timer looks into the table so often.
 EVERY = timedelta(minutes=1)
-# No more looks than this fall due in a second, those counted that begin a delivery then: when an event is for a thousand
-# flows and all of them fail, what is new elsewhere comes between them.
+# No more looks than this fall due in a second, and where as many deliveries begin in it, none: when an event is for a
+# thousand flows and all of them fail, what is new elsewhere comes between them.
 PER_SECOND = 40
 
 

@@ -1,17 +1,20 @@
 """What is due later, as a table and as the tests' fake."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from local.azurite import Azurite
 from shared.adapters.due_table import DueTable
 from shared.domain.deliveries import EventKey
 from shared.domain.messages import Look, Release
 from shared.errors import FormatError
 from shared.ports.deliveries import DueStore
 from tests.adapters.conftest import NOW, ODD_IDS, Opened, Storage
+from tests.adapters.tap import tapped
 from tests.fakes import DueStoreFake
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -85,6 +88,23 @@ async def test_it_may_be_removed_while_it_is_read(due: DueStore) -> None:
         moved += 1
     assert moved == 30
     assert await until(due, NOON + MINUTE * 60) == []
+
+
+async def test_of_hundreds_at_once_few_requests_are_made(azurite: Azurite, storage: Storage) -> None:
+    many = [look(number) for number in range(250)]
+    async with tapped(azurite.connection_string) as (account, tap):
+        table = DueTable(account)
+        await table.check()
+        tap.asked.clear()
+        await asyncio.gather(*(table.add(NOON, what) for what in many))
+        assert len(await storage.rows("due")) == len(many)
+        await table.remove(NOON, many[7])
+        await asyncio.gather(*(table.remove(NOON, what) for what in many[:99]))
+        await table.close()
+    assert {row["message"] for row in await storage.rows("due")} == {what.encode() for what in many[99:]}
+    written = [asked for asked in tap.asked if asked.startswith("POST")]
+    assert len(written) == 4
+    assert len(tap.asked) == 4 + 1 + 99  # one was gone, so the others were removed one by one
 
 
 async def test_odd_ids_come_back(due: DueStore) -> None:
