@@ -20,7 +20,7 @@ from tests.soak.samples import (
 )
 
 WIDTH, MARGIN, LEFT, RIGHT = 960, 24, 72, 936
-TOP, PANEL, HEIGHT = 92, 172, 108  # the first panel's top, from one to the next, and the height of its lines
+TOP, PANEL, HEIGHT = 102, 172, 108  # the first panel's top, from one to the next, and the height of its lines
 TICKS = 4  # about so many on an axis
 FONTS = "-apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 TITLE = "Two hosts on one storage, killed now and then"
