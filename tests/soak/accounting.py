@@ -32,9 +32,9 @@ ENDS = ("delivered", "held", "dead")
 class Found:
     """What there is at the end.
 
-    `stages` are those of each flow's deliveries, by the id of the event. `killed` are the deaths of hosts; `asked` is
-    when somebody asked that a flow get an event that it had already. `suspended` are the flows that were so at any
-    time, `active` those that take events.
+    `stages` are those of each flow's deliveries, by the id of the event; `held` is what each subscription counts.
+    `killed` are the deaths of hosts; `asked` is when somebody asked that a flow get an event that it had already.
+    `suspended` are the flows that were so at any time, `active` those that take events.
     """
 
     published: Sequence[Mapping[str, Any]]
@@ -42,6 +42,7 @@ class Found:
     stages: Mapping[str, Mapping[str, str]]
     killed: Sequence[datetime] = ()
     asked: Mapping[str, Mapping[str, Sequence[datetime]]] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
     suspended: frozenset[str] = frozenset()
     active: frozenset[str] = frozenset()
 
@@ -79,6 +80,12 @@ def account(occurrences: Sequence[Occurrence], flows: Sequence[DemoFlow], found:
         _none("lost", differences(expected.delivered, ended)),
         _none("for nobody", differences(ended, expected.delivered)),
         _none("not come to an end", _each(flows, _unended, found)),
+        Row(
+            "held, as the subscriptions count it",
+            held := sum(stage == "held" for stages in found.stages.values() for stage in stages.values()),
+            counted := sum(found.held.values()),
+            held == counted,
+        ),
         _none("held, though the flow takes events", _each(flows, _stuck, found)),
         _none("delivered, and the flow has not taken it", _each(flows, _invented, found)),
         _none("taken by the flow, and not delivered", _each(flows, _forgotten, found)),

@@ -16,6 +16,12 @@ from tests.soak.samples import Sample, Trend, trends
 PROJECT = Path(__file__).parents[2]
 KEPT = Path(__file__).with_name("results.json")
 PAGE, PICTURE = PROJECT / "docs" / "reliability.md", PROJECT / "docs" / "soak.svg"
+DONE = {
+    "pause": "paused and resumed",
+    "replay": "replayed what was not delivered",
+    "redeliver": "sent an event again",
+    "redeliver_dead": "sent dead letters again",
+}
 _BLOCK = re.compile(r"(?<=<!-- soak -->\n).*?(?=<!-- /soak -->)", re.DOTALL)
 
 
@@ -62,10 +68,10 @@ def drawn(outcome: Outcome) -> str:
 
 def written(outcome: Outcome) -> str:
     """What the page says of it."""
-    deaths = ", ".join(f"{len(times)} of the {host}" for host, times in outcome.deaths.items())
-    people = ", ".join(f"{count} times {act}" for act, count in sorted(outcome.done.items()))
+    deaths = ", ".join(f"the {host} host died {len(times)} times" for host, times in outcome.deaths.items())
+    people = ", ".join(f"{DONE[act]} {outcome.done[act]} times" for act in DONE if act in outcome.done)
     lines = [
-        f"{outcome.minutes:g} minutes; deaths of hosts: {deaths}; people: {people}.",
+        f"In {outcome.minutes:g} minutes {deaths}. People {people}.",
         "",
         *_table("What", "Expected", "Found", [_told(row) for row in outcome.rows]),
         "",

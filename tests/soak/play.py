@@ -5,7 +5,8 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
@@ -31,6 +32,8 @@ SETTINGS = {
     "DELIVERY_RETRY_SECONDS": "1,2,4",
 }
 FAMILIES = 4
+# No attempt is under way for so long.
+LEFT_AFTER = timedelta(minutes=1)
 # A message stays hidden for so long after the death of the host that works on it. Seconds.
 VISIBILITY = 30
 BASELINE_WITHIN = 30.0
@@ -135,14 +138,25 @@ class Soak:
         self.say(f"{len(self.occurrences):,} occurrences, {events:,} events, {calls:,} calls, {deaths} deaths of hosts")
 
     async def found(self) -> Found:
+        subscriptions = await self.people.list("/subscriptions")
+        active = {each["label"] for each in subscriptions if each["status"] == "active"}
         stages = {}
         for flow, id_ in self.people.ids.items():
             each = await self.people.list(f"/subscriptions/{id_}/deliveries?limit=500")
-            stages[flow] = {one["eventId"]: one["stage"] for one in each}
-        active = {each["label"] for each in await self.people.list("/subscriptions?status=active")}
+            stages[flow] = {one["eventId"]: stands(one, is_active=flow in active) for one in each}
+        held = {each["label"]: each["held"] for each in subscriptions}
         killed = [at for times in self.deaths.values() for at in times]
         published, calls = tuple(self.stack.topic.published), tuple(self.stack.flows.calls)
-        return Found(published, calls, stages, killed, self.people.asked, frozenset(self.suspended), frozenset(active))
+        return Found(
+            published, calls, stages, killed, self.people.asked, held, frozenset(self.suspended), frozenset(active)
+        )
+
+
+def stands(delivery: Mapping[str, Any], *, is_active: bool) -> str:
+    """Its stage. What a host had let out when it died keeps its place in the backlog until it is let out again."""
+    since = datetime.now(UTC) - datetime.fromisoformat(delivery["updatedAt"])
+    left = delivery["stage"] == "attempting" and not is_active and since > LEFT_AFTER
+    return "held" if left else str(delivery["stage"])
 
 
 async def play(minutes: float, say: Callable[[str], object], seed: int = 1) -> Outcome:

@@ -137,7 +137,7 @@ class Looker:
             async for row in self.tables.get_table_client(table.name).list_entities(select=["RowKey"]):
                 is_place = table.name == "deliveries" and not row["RowKey"].startswith("d|")
                 counts[PLACES if is_place else table.name] += 1
-        return counts
+        return dict(counts)
 
     async def _messages(self) -> Mapping[str, int]:
         counts = {}

@@ -12,6 +12,7 @@ from local.demo.flows import SUSPENDED, DemoFlow
 from local.flows import Call
 from local.tenant.life.occurrences import REFRESH_FAILED, REFRESH_SUCCEEDED, refreshed
 from tests.soak.accounting import Found, Tally, account, tallies
+from tests.soak.play import stands
 
 START = datetime(2026, 5, 4, 6, tzinfo=UTC)
 OCCURRENCES = (refreshed("s1", ok=True), refreshed("s1", ok=True), refreshed("s2", ok=False))
@@ -40,6 +41,9 @@ RIGHT = Found(
 )
 
 
+HELD = ["held, as the subscriptions count it", "held, though the flow takes events"]
+
+
 def wrong(found: Found) -> list[str]:
     return [row.name for row in account(OCCURRENCES, FLOWS, found) if not row.is_right]
 
@@ -65,10 +69,11 @@ def test_an_account_as_it_should_be_is_right_and_counted_by_flow() -> None:
         (staged("log", e1="delivered"), ["delivered, held or dead", "lost", "taken by the flow, and not delivered"]),
         (
             staged("ticket", e3="dead", e1="held"),
-            ["delivered, held or dead", "for nobody", "held, though the flow takes events"],
+            ["delivered, held or dead", "for nobody", *HELD],
         ),
         (staged("ticket", e3="waiting"), ["not come to an end"]),
-        (staged("ticket", e3="held"), ["held, though the flow takes events"]),
+        (replace(RIGHT, held={"log": 1}), ["held, as the subscriptions count it"]),
+        (staged("ticket", e3="held"), HELD),
         (staged("ticket", e3="delivered"), ["delivered, and the flow has not taken it"]),
         (staged("log", e1="delivered", e2="dead"), None),
         (replace(RIGHT, calls=(*RIGHT.calls, call("log", ONE, 20))), ["taken again for no reason"]),
@@ -103,8 +108,16 @@ def test_what_comes_too_late_for_the_bridge_to_hear_is_not_taken() -> None:
 
 
 def test_only_a_death_right_after_it_explains_that_a_flow_s_answer_was_not_recorded() -> None:
-    found = replace(staged("log", e1="delivered", e2="held"), active=frozenset())
+    found = replace(staged("log", e1="delivered", e2="held"), active=frozenset(), held={"log": 1})
     name = ["taken by the flow, and not delivered"]
     assert wrong(found) == name
     assert wrong(replace(found, killed=[START + timedelta(seconds=3)])) == []
     assert wrong(replace(found, killed=[START + timedelta(seconds=60)])) == name
+
+
+def test_what_a_dead_host_had_let_out_of_a_paused_backlog_still_stands_there() -> None:
+    old, new = (f"{datetime.now(UTC) - timedelta(minutes=minutes):%FT%T%z}" for minutes in (5, 0))
+    assert stands({"stage": "attempting", "updatedAt": old}, is_active=False) == "held"
+    assert stands({"stage": "attempting", "updatedAt": old}, is_active=True) == "attempting"
+    assert stands({"stage": "attempting", "updatedAt": new}, is_active=False) == "attempting"
+    assert stands({"stage": "waiting", "updatedAt": old}, is_active=False) == "waiting"
