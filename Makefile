@@ -47,10 +47,10 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py
 
-soak: setup ## Let two hosts live with unwell flows, people and deaths for so long, account for all, and write docs/reliability.md (MINUTES=10)
+soak: setup ## Have two hosts live with unwell flows, people and deaths, account for all, write docs/reliability.md (MINUTES=10)
 	@$(PYTHON) -m tests.soak $(MINUTES)
 
-load: setup ## Measure how flows fare beside unwell ones, and the rate over two hosts (some minutes)
+load: setup ## Measure what one host holds, flows beside unwell ones, and two hosts; write docs/reliability.md (some minutes)
 	$(VENV)/bin/pytest -s tests/load
 
 connector: setup ## Write the Power Platform connector (with CONTACT_NAME=... and the like: into .local/connector)

@@ -11,6 +11,7 @@ import pytest
 from local.tenant.model import Instance
 from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, until
 from tests.integration.many import AT_ONCE, Always, change, failures, held, publish, say
+from tests.load.figures import keep
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
@@ -48,8 +49,9 @@ async def measured(world: World, flow: str, what: str) -> AsyncIterator[list[flo
     first: dict[str, float] = {}
     for call in world.stack.flows.of(flow):
         first.setdefault(call.event["id"], call.at.timestamp())
-    took += [first[id_] - at for id_, at in sent.items()]
-    say(f"{what}: {len(took)} events of a healthy flow, p50 {statistics.median(took):.2f} s, max {max(took):.2f} s")
+    took += [round(first[id_] - at, 3) for id_, at in sent.items()]
+    keep("beside", what, {"took": took})
+    say(f"a healthy flow beside {what}: {len(took)} events, p50 {statistics.median(took):.2f} s, max {max(took):.2f} s")
 
 
 @pytest.mark.alone
@@ -60,7 +62,7 @@ async def test_a_slow_flow_with_many_waiting_delays_nobody(world: World) -> None
     await publish(world, failures(instance, WAITING))
     await held(world, made["id"], WAITING)
     world.stack.flows.behave(flow, Always(202, after=1.5))
-    async with measured(world, "beside-slow", f"{WAITING} waiting for a flow that takes 1.5 s") as took:
+    async with measured(world, "beside-slow", f"one that takes 1.5 s and has {WAITING} waiting") as took:
         await change(world, made["id"], "active")
         await asyncio.sleep(15)
     await change(world, made["id"], "paused")
@@ -84,7 +86,7 @@ async def test_a_thousand_flows_that_fail_at_once_delay_nobody(world: World, aft
     await world.restart(DELIVERY_RETRY_SECONDS="10,30,60")
     try:
         names = await subscribed(world, instance, f"failing-{after}", Always(503, after=after))
-        what = f"{MANY:,} flows fail {'after a time-out of 2 s' if after else 'at once'}"
+        what = f"{MANY:,} that fail {'by a time-out of 2 s' if after else 'at once'}"
         async with measured(world, f"beside-failing-{after}", what) as took:
             await asyncio.sleep(2)
             await publish(world, failures(instance, 1))

@@ -16,6 +16,7 @@ from tests.integration.many import (
     publish,
     say,
 )
+from tests.load.figures import keep
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
@@ -41,6 +42,11 @@ async def test_the_rate_holds_over_two_hosts(world: World, *, is_held: bool) -> 
     finally:
         await world.restart()
     most = in_any_window(calls)
+    keep(
+        "hosts",
+        "a backlog" if is_held else "a burst",
+        {"rate": rate, "most": most / WINDOW, "whole": per_second(calls)},
+    )
     say(f"rate {rate}/s over two hosts: at most {most / WINDOW:.1f}/s in 10 s, {per_second(calls):.1f}/s on the whole")
     assert len(calls) == count
     assert most <= rate * WINDOW
