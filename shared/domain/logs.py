@@ -20,11 +20,12 @@ ALWAYS = Between()
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event, the subscriptions that it was dispatched to, and when."""
+    """An event, the subscriptions that it was dispatched to, and when; before that the topic had `published_at` it."""
 
     event: Event
     subscription_ids: Sequence[str]
     recorded_at: datetime
+    published_at: datetime | None = None
 
 
 class Purged(NamedTuple):
