@@ -111,7 +111,7 @@ function Truth({ data, error }) {
 	}, []);
 	const toggle = (text, isOn, one) => html`<button class="quiet" aria-pressed=${isOn} onClick=${() => one.set(!isOn)}>${text}</button>`;
 	return html`<section class="truth" aria-label=${T.bridge}>
-		<p>${data ? sentence(data) : error ? tag("bad", error.message) : T.loading}</p>
+		<p>${error ? link(tag("bad", error.message), ["bridge"], {}, "plain") : data ? sentence(data) : T.loading}</p>
 		<div class="buttons">${toggle(T.utc, isUtc, utc)}${toggle(T.pauseRefresh, isPaused, paused)}${button(T.refresh, refresh, "quiet")}</div>
 	</section>`;
 }
@@ -121,13 +121,14 @@ function sentence({ instances, subscriptions, deadLetters, held }) {
 	const polled = families.map((one) => one.lastPollAt).filter(Boolean).sort().at(-1);
 	const unwell = families.filter((one) => one.failingSince).length;
 	const { failing, suspended, paused } = subscriptions;
+	const flows = (text, status, kind) => link(text, ["flows"], { status, everywhere: 1 }, kind);
 	const parts = [
 		link(polled ? T.polled(relative(polled)) : T.unpolled, ["bridge"]),
 		unwell && link(T.unwell(unwell), ["bridge"], {}, "bad"),
-		link(T.failingFlows(failing), ["flows"], { status: "failing", everywhere: 1 }, failing && "bad"),
-		suspended && link(T.suspendedFlows(suspended), ["flows"], { status: "suspended", everywhere: 1 }, "bad"),
-		paused && link(T.pausedFlows(paused), ["flows"], { status: "paused", everywhere: 1 }),
-		held.count && link(T.held(count(held)), ["flows"], { everywhere: 1 }),
+		flows(T.failingFlows(failing), "failing", failing && "bad"),
+		suspended && flows(T.suspendedFlows(suspended), "suspended", "bad"),
+		paused && flows(T.pausedFlows(paused), "paused"),
+		held.count && flows(T.held(count(held))),
 		link(T.deadLetters(deadLetters.count, count(deadLetters)), ["letters"], {}, deadLetters.count && "bad"),
 	];
 	return parts.filter(Boolean).map((one, place) => [place > 0 && " · ", one]);

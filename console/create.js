@@ -30,7 +30,7 @@ function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 	const fresh = useMemo(() => `${trigger.trigger}-${crypto.getRandomValues(new Uint32Array(1))[0].toString(16)}`, []);
 	const id = params.id || fresh;
 	const label = params.label ?? (params.name ? `${params.name}: ${trigger.title}` : "");
-	const filled = Object.fromEntries(fields.map(({ name, initial = "" }) => [name, params[name] ?? String(initial)]));
+	const filled = Object.fromEntries(fields.map(({ name, initial }) => [name, params[name] ?? String(initial ?? "")]));
 	const missing = fields.filter(({ name, isRequired }) => isRequired && !filled[name]).map((one) => one.title);
 	const body = { callbackUrl: "@{listCallbackUrl()}", instanceId: instance, ...(label && { label }), ...valuesOf(fields, filled) };
 	const chosen = fields.map(({ name, title }) => [title, filled[name]]);

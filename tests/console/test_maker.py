@@ -96,5 +96,7 @@ async def test_any_trigger_can_be_had_from_nothing(console: Console) -> None:
     types = (await console.world.call("GET", "/event-types"))["value"]
     for one in types:
         await page.get_by_role("button", name=one["title"], exact=True).click()
+        filled = await page.locator(".form input").evaluate_all("all => all.map((one) => one.value)")
+        assert {"null", "undefined"}.isdisjoint(filled), one["type"]
         await expect(page.locator("main")).to_contain_text(one["description"])
         await expect(page.get_by_role("region", name="What the flow gets")).to_contain_text(one["type"])
