@@ -80,7 +80,7 @@ function Frame() {
 			<form role="search" onSubmit=${find}><input type="search" name="q" required aria-label=${T.search} placeholder=${T.searchHint} /></form>
 			${button(T.leave, () => leave(), "quiet")}
 		</header>
-		<nav aria-label=${T.sections}>
+		<nav>
 			${NAV.map((name) => html`<a href=${href([name])} aria-current=${path[0] === name && "page"}>${T[name]}</a>`)}
 		</nav>
 		<${Truth} ...${load} />
@@ -116,14 +116,13 @@ function Truth({ data, error }) {
 	</section>`;
 }
 
-function sentence({ instances, subscriptions, deadLetters, held }) {
+function sentence({ instances, subscriptions, deadLetters, held, timers }) {
 	const families = instances.flatMap((one) => one.families);
-	const polled = families.map((one) => one.lastPollAt).filter(Boolean).sort().at(-1);
 	const unwell = families.filter((one) => one.failingSince).length;
 	const { failing, suspended, paused } = subscriptions;
 	const flows = (text, status, kind) => link(text, ["flows"], { status, everywhere: 1 }, kind);
 	const parts = [
-		link(polled ? T.polled(relative(polled)) : T.unpolled, ["bridge"]),
+		link(timers?.polledAt ? T.polled(relative(timers.polledAt)) : T.unpolled, ["bridge"]),
 		unwell && link(T.unwell(unwell), ["bridge"], {}, "bad"),
 		flows(T.failingFlows(failing), "failing", failing && "bad"),
 		suspended && flows(T.suspendedFlows(suspended), "suspended", "bad"),

@@ -2,7 +2,7 @@
 import { test } from "./acts.js";
 import { at, get, once } from "./api.js";
 import { number, words } from "./format.js";
-import { html, useEffect, useMemo, useState } from "./preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "./preact.js";
 import { groupOf, nameOf as nodeName, useNodes } from "./status.js";
 import { change, useLoad } from "./store.js";
 import { T } from "./texts.js";
@@ -132,15 +132,19 @@ function Sample({ type, instance }) {
 		json(T.sample, { specversion: "1.0", id: "…", source, type, time: "…", data: { ...sample, instanceId: instance } }));
 }
 
-// Until the flow has subscribed: with this id, or, as the connector has its own, newly.
+// Until the flow has subscribed: with this id, or, as the connector has its own, with one that was not there.
 function Wait({ trigger, instance, id }) {
-	const since = useMemo(Date.now, []);
+	const before = useRef();
 	const [{ found, error }, set] = useState({});
 	useEffect(() => {
 		if (found) return undefined;
 		const path = at(["subscriptions"], { trigger: trigger.trigger, instanceId: instance });
-		const isIt = (one) => one.id === id || new Date(one.createdAt) > since;
-		const look = () => document.hidden || get(path).then(({ value }) => set({ found: value.find(isIt) }), (error) => set({ error }));
+		const seen = ({ value }) => {
+			before.current ??= value.map((one) => one.id);
+			set({ found: value.find((one) => one.id === id || !before.current.includes(one.id)) });
+		};
+		const look = () => document.hidden || get(path).then(seen, (error) => set({ error }));
+		look();
 		const timer = setInterval(look, 2_000);
 		return () => clearInterval(timer);
 	}, [found, id]);

@@ -115,7 +115,7 @@ const deliveryTable = (id, deliveries) => table(T.deliveries, deliveries, (one) 
 	[T.actions, (one) => button(T.send, () => send(id, one), "small", T.sendOf(one.eventId)), true],
 ]);
 
-const answer = ({ status, reason = status }) => reason ?? "–";
+const answer = ({ status, reason = status && `HTTP ${status}` }) => reason ?? "–";
 const run = ({ runId, runUrl }) => (runUrl ? html`<a href=${runUrl} rel="noreferrer" target="_blank">${T.run}</a>` : runId ? code(runId) : "–");
 
 // From its dispatch on: each attempt, how long the flow took and what it said, and the next.

@@ -43,7 +43,6 @@ export const T = {
 
 	// The frame
 	skip: "Skip to the content",
-	sections: "Sections",
 	environment: "Environment",
 	searchHint: "Search: id, label, data source …",
 	utc: "UTC",
@@ -117,7 +116,7 @@ export const T = {
 	contains: "Contains",
 
 	// Status and jobs
-	noEnvironment: "No environment is known yet. The first poll finds them within a minute or so.",
+	noEnvironment: "No environment is known yet. The first poll finds them within a minute.",
 	nothingRefreshed: "Nothing was refreshed here yet. Add a data source in Customer Insights.",
 	failed: (count) => `${count} failed`,
 	flowsOf: (name) => `Flows: ${name}`,
@@ -153,7 +152,7 @@ export const T = {
 	connector: "With the connector",
 	connectorSteps: [
 		"In Power Automate: New, Automated cloud flow.",
-		"Choose the connector Customer Insights Event Bridge. It asks for the host of this page and a host key.",
+		"Choose the connector Customer Insights Event Bridge. It asks for this page's host and a host key.",
 		"Fill in what is below, add actions, and save.",
 	],
 	webhook: "With HTTP Webhook",

@@ -32,7 +32,8 @@ NO_ACCESS = (
     "the bridge's log says what to do."
 )
 WRONG_SETTINGS = (
-    "Settings of the bridge are missing or malformed: mend them in the function app's environment variables."
+    "Settings of the bridge are missing or malformed. Where azd has deployed it, set each with azd env set, then run "
+    "azd provision."
 )
 UNUSABLE = "The bridge is not set up for this; its log says what to do."
 

@@ -181,7 +181,7 @@ async def test_wrong_settings_are_named_with_what_is_wrong_with_each(console: Co
     page = console.page
     await page.route("**/api/status", lambda route: route.fulfill(**said))
     await console.open("flows")
-    await expect(page.locator(".truth")).to_contain_text("Settings of the bridge are missing or malformed: mend them")
+    await expect(page.locator(".truth")).to_contain_text("Settings of the bridge are missing or malformed.")
     await page.locator(".truth").get_by_role("link").click()
     await expect(console.heading("Bridge")).to_be_visible()
     named = page.get_by_role("alert").get_by_role("listitem")
