@@ -10,7 +10,7 @@ import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./p
 import { Job, Status } from "./status.js";
 import { go, href, notice, paused, refresh, route, useLoad, useStore } from "./store.js";
 import { T } from "./texts.js";
-import { button, Dialogs, empty, failure, field, link, Menus, select, tag } from "./ui.js";
+import { button, Dialogs, empty, failure, field, link, Menus, select } from "./ui.js";
 
 // By the first segment of the address, and how many follow.
 const SCREENS = {
@@ -111,7 +111,7 @@ function Truth({ data, error }) {
 	}, []);
 	const toggle = (text, isOn, one) => html`<button class="quiet" aria-pressed=${isOn} onClick=${() => one.set(!isOn)}>${text}</button>`;
 	return html`<section class="truth" aria-label=${T.bridge}>
-		<p>${error ? link(tag("bad", error.message), ["bridge"], {}, "plain") : data ? sentence(data) : T.loading}</p>
+		<p>${error ? link(error.message, ["bridge"], {}, "bad") : data ? sentence(data) : T.loading}</p>
 		<div class="buttons">${toggle(T.utc, isUtc, utc)}${toggle(T.pauseRefresh, isPaused, paused)}${button(T.refresh, refresh, "quiet")}</div>
 	</section>`;
 }

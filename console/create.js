@@ -1,5 +1,5 @@
 // Create a flow: from a row, or from nothing, to a flow that has subscribed and been tried.
-import { test } from "./acts.js";
+import { named, test } from "./acts.js";
 import { at, get, once } from "./api.js";
 import { number, words } from "./format.js";
 import { html, useEffect, useMemo, useRef, useState } from "./preact.js";
@@ -44,7 +44,7 @@ function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 		<p>${trigger.description}</p>
 		<div class="form">
 			${fields.map((one) => html`<${Input} key=${one.name} ...${one} value=${filled[one.name]} instance=${instance} set=${set(one.name)} />`)}
-			${field(T.label, html`<input value=${label} maxlength="200" onInput=${set("label")} />`, T.labelHint)}
+			${field(T.label, html`<input value=${label} maxlength="200" onInput=${set("label")} />`)}
 			${field(T.id, html`<input value=${id} onInput=${set("id")} />`, T.idHint)}
 		</div>
 		${"threshold" in filled && html`<${Values} instance=${instance} ...${filled} />`}
@@ -151,7 +151,7 @@ function Wait({ trigger, instance, id }) {
 	if (error) return failure({ error });
 	if (!found) return html`<p role="status">${T.waiting}</p>`;
 	return html`<div class="good" role="status">
-		<p><b>${T.subscribed}</b> ${link(found.label ?? found.id, ["flows", found.id])} ${status(found.status)} ${found.callbackHost}</p>
+		<p><b>${T.subscribed}</b> ${link(named(found), ["flows", found.id])} ${status(found.status)} ${found.callbackHost}</p>
 		<p>${button(T.test, () => test(found), "main")}</p>
 	</div>`;
 }

@@ -1,5 +1,5 @@
 // The flows: who subscribes to what, whether it gets it, and each of its deliveries.
-import { acts } from "./acts.js";
+import { acts, named } from "./acts.js";
 import { at, get, post } from "./api.js";
 import { duration, number, statusWord, titleOf, words } from "./format.js";
 import { html, useEffect } from "./preact.js";
@@ -52,6 +52,7 @@ function list(all, instance, { everywhere, status, trigger, q = "", field, value
 	const watches = (flow) => !field || (flow[field] ? flow[field].toLowerCase() === value.toLowerCase() : watched(flow) === field);
 	const mine = here.filter((flow) => watches(flow) && JSON.stringify(flow).toLowerCase().includes(q.toLowerCase()));
 	const shown = mine.filter((flow) => (!status || flow.status === status) && (!trigger || flow.trigger === trigger));
+	shown.sort((a, b) => named(a).localeCompare(named(b)));
 	const slugs = [...new Set(here.map((flow) => flow.trigger))].sort();
 	return html`
 		${statusChips(mine, status)}
@@ -65,7 +66,7 @@ function list(all, instance, { everywhere, status, trigger, q = "", field, value
 }
 
 export const flowTable = (flows) => table(T.flows, flows, (flow) => flow.id, [
-	[T.label, (flow) => link(flow.label ?? flow.id, ["flows", flow.id])],
+	[T.label, (flow) => link(named(flow), ["flows", flow.id])],
 	[T.trigger, (flow) => words(flow.trigger)],
 	[T.scope, scope],
 	[T.status, standing],
@@ -74,7 +75,7 @@ export const flowTable = (flows) => table(T.flows, flows, (flow) => flow.id, [
 	[T.backlog, (flow) => (flow.held ? number(flow.held) : "–"), true],
 	[T.host, (flow) => flow.callbackHost],
 	[T.created, (flow) => ago(flow.createdAt)],
-	[T.actions, (flow) => menuButton(T.actions, T.actionsOf(flow.label ?? flow.id), () => acts(flow)), true],
+	[T.actions, (flow) => menuButton(T.actions, T.actionsOf(named(flow)), () => acts(flow)), true],
 ]);
 
 export function Flow({ ids: [id], params: { stage }, nameOf }) {
@@ -89,7 +90,7 @@ export function Flow({ ids: [id], params: { stage }, nameOf }) {
 }
 
 const flowView = (flow, nameOf) => [
-	html`<h1>${flow.label ?? flow.id}</h1>`,
+	html`<h1>${named(flow)}</h1>`,
 	html`<div class="buttons start">${acts(flow).map(({ text, act, kind }) => button(text, act, kind))}</div>`,
 	facts([
 		[T.status, standing(flow)],

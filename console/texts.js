@@ -143,7 +143,6 @@ export const T = {
 	ways: "2. Make the flow: choose one of three ways",
 	wait: "3. Turn the flow on",
 	sample: "What the flow gets",
-	labelHint: "By which people find the flow here.",
 	idHint: "Of your choice; no other flow may have it.",
 	missing: (names) => `Still to be filled in: ${names}`,
 	valueNow: "The value now:",

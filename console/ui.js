@@ -20,7 +20,7 @@ export const code = (text) => html`<code>${text}</code>`;
 export const empty = (...what) => html`<div class="empty">${what}</div>`;
 
 export const failure = ({ error, reload }) => html`<div class="failure" role="alert">
-	<p>${tag("bad", T.wrong)} ${error.message}</p>
+	<p><b>${T.wrong}</b> ${error.message}</p>
 	${error.fields?.length > 0 && html`<ul>${error.fields.map((one) => html`<li>${code(one.field)} ${one.message}</li>`)}</ul>`}
 	${error.status === 503 && html`<p>${T.doctor} ${code("make doctor")}</p>`}
 	${reload && button(T.again, reload)}
@@ -49,7 +49,7 @@ export const table = (caption, rows, id, columns) => html`<div class="scroll">
 	</table>
 </div>`;
 
-// A long list, page by page, from a path of the API.
+// A long list of the API, page by page.
 const PAGE = 50;
 export function Pages({ path, show, none }) {
 	const [many, set] = useState(PAGE);

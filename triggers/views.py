@@ -70,7 +70,7 @@ class AttemptView(Wire):
     at: AwareDatetime = Field(description="When it began (UTC).")
     duration_ms: int = Field(description="How many milliseconds the flow took.")
     status: int | None = Field(default=None, description="The HTTP status of the flow's answer.")
-    reason: str | None = Field(default=None, description="What came of it, unless the flow took the event.")
+    reason: str | None = Field(default=None, description="What came of it, in words.")
 
 
 def attempts(delivery: Delivery) -> Sequence[AttemptView]:

@@ -20,7 +20,10 @@ ALWAYS = Between()
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event, the subscriptions that it was dispatched to, and when; before that the topic had `published_at` it."""
+    """An event, the subscriptions that it was dispatched to, and when.
+
+    It had come from the topic at `published_at`, where that is known.
+    """
 
     event: Event
     subscription_ids: Sequence[str]

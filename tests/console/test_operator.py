@@ -180,10 +180,12 @@ async def test_wrong_settings_are_named_with_what_is_wrong_with_each(console: Co
     said = {"status": answer.status_code, "content_type": answer.mimetype, "body": answer.get_body()}
     page = console.page
     await page.route("**/api/status", lambda route: route.fulfill(**said))
+    await page.set_viewport_size({"width": 320, "height": 640})
     await console.open("flows")
     await expect(page.locator(".truth")).to_contain_text("Settings of the bridge are missing or malformed.")
     await page.locator(".truth").get_by_role("link").click()
     await expect(console.heading("Bridge")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     named = page.get_by_role("alert").get_by_role("listitem")
     await expect(named).to_have_text([f"{name} {message}" for name, message in wrong.value.fields.items()])
     await page.unroute("**/api/status")
