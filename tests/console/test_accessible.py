@@ -27,7 +27,8 @@ async def violations(console: Console, *rules: str) -> list[str]:
     """What axe finds, by these rules or by all."""
     if not await console.page.evaluate("'axe' in window"):
         await console.page.evaluate(AXE)
-    found = await console.page.evaluate("rules => axe.run(rules.length ? { runOnly: rules } : {})", rules)
+    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+    found = await console.page.evaluate("options => axe.run(options)", options)
     return [
         f"{one['id']}: {node['html']} {node['failureSummary']}" for one in found["violations"] for node in one["nodes"]
     ]
