@@ -537,8 +537,8 @@ class EventLogFake:
         self._clock = clock or ClockFake()
         self.events: dict[str, LoggedEvent] = {}
 
-    async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
-        logged = LoggedEvent(event, tuple(subscription_ids), self._clock())
+    async def record(self, event: Event, subscription_ids: Sequence[str], published_at: datetime | None = None) -> None:
+        logged = LoggedEvent(event, tuple(subscription_ids), self._clock(), published_at)
         await self._fate.step(lambda: self.events.setdefault(event.id, logged))
 
     async def get(self, event_id: str) -> LoggedEvent | None:

@@ -7,7 +7,7 @@ shows any of it but the host. This module judges URLs and addresses; it never lo
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NoReturn
@@ -68,7 +68,8 @@ class Answer:
 
     `body` is text that the other side chose, so it is kept out of the `repr`; `is_cut` means that it is not all that
     was to come. `retry_after` is a wait in seconds, `run_id` names the run of the flow that was started. `refused`
-    means that the policy forbids the URL itself: trying again is useless until the settings change.
+    means that the policy forbids the URL itself: trying again is useless until the settings change. `took` is how long
+    it was until then.
     """
 
     status: int | None = None
@@ -78,6 +79,7 @@ class Answer:
     refused: bool = False
     run_id: str | None = None
     is_cut: bool = False
+    took: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
