@@ -63,6 +63,7 @@ class Api:
             "redeliver": world.redeliver,
             "replay": world.replay,
             "follow": world.follow,
+            "subscribe": world.subscribe,
             "unsubscribe": Unsubscribe(
                 subscriptions=world.subscriptions,
                 deliveries=world.deliveries,
