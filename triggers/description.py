@@ -64,7 +64,14 @@ async def get_event_type(path: EventTypePath) -> EventTypeDetail:
     return EventTypeDetail(**_about(trigger), data_schema=data_schema(trigger.data), sample=trigger.data.example())
 
 
-@routes("GET", "openapi.json", summary="Describe the API", visibility="absent", answers={HTTPStatus.OK: OpenApi})
+@routes(
+    "GET",
+    "openapi.json",
+    summary="Describe the API",
+    visibility="absent",
+    answers={HTTPStatus.OK: OpenApi},
+    problems=(HTTPStatus.BAD_REQUEST,),
+)
 async def describe_api(req: func.HttpRequest) -> Reply:
     """This description of the API (OpenAPI 3.1)."""
     return Reply(_document(absolute(req, "")))
