@@ -21,7 +21,7 @@ JSON, PROBLEM = "application/json", "application/problem+json"
 
 def test_a_thousand_requests_find_no_fault() -> None:
     """In a process of its own: the worker loads the app once."""
-    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+    done = subprocess.run(
         [sys.executable, "-m", "tests.fuzz", "1000", "--seed", "3"],
         cwd=PROJECT,
         capture_output=True,
