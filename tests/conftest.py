@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from local.azurite import Azurite
 from local.install_azurite import install
-from tests.leaks import shapes_in
+from tests.leaks import fail_where_told
 
 # On a build machine the same commit is tried with the same examples, and a slow moment is no failure.
 settings.register_profile("build", derandomize=True, deadline=None)
@@ -46,9 +46,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let a test fail whose log tells a secret, whatever it is about."""
     report = yield
-    told = shapes_in("\n".join(text for name, text in report.sections if name.startswith("Captured log")))
-    if report.passed and told:
-        report.outcome, report.longrepr = "failed", f"the log tells {', '.join(sorted(told))}"
+    fail_where_told(report)
     return report
 
 

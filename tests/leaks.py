@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
+import pytest
+
 # What is secret whatever it is of: a flow's signature, what deliveries are signed with, a storage key, a token.
 SHAPES = {
     "a flow's signature": re.compile(r"[?&]sig=[\w%~.-]{6,}"),
@@ -56,3 +58,10 @@ class Secrets:
 def shapes_in(text: str) -> set[str]:
     """What looks like a secret in a text."""
     return {name for name, shape in SHAPES.items() if shape.search(text)}
+
+
+def fail_where_told(report: pytest.TestReport) -> None:
+    """Make a test's success a failure where its log tells a secret."""
+    told = shapes_in("\n".join(text for name, text in report.sections if name.startswith("Captured log")))
+    if report.passed and told:
+        report.outcome, report.longrepr = "failed", f"the log tells {', '.join(sorted(told))}"

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.leaks import Secrets, shapes_in
+from tests.leaks import Secrets, fail_where_told, shapes_in
 
 SECRET = 'ca"na/ry+secret=='
 
@@ -39,3 +39,18 @@ def test_a_secret_is_found_in_every_spelling(text: str) -> None:
 def test_what_looks_like_a_secret_is_found(text: str) -> None:
     assert len(shapes_in(text)) == 1
     assert shapes_in("sig= whsec_ AccountKey= Bearer of the sign") == set()
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "outcome"),
+    [
+        ("Captured log call", "WARNING bridge: POST https://a/x?sig=c2lnbmF0dXJl", "failed"),
+        ("Captured log setup", "Bearer eyJhbGciOi", "failed"),
+        ("Captured log call", "WARNING bridge: delivery.failed", "passed"),
+        ("Captured stdout call", "https://a/x?sig=c2lnbmF0dXJl", "passed"),
+    ],
+)
+def test_a_test_whose_log_tells_a_secret_has_failed(section: str, text: str, outcome: str) -> None:
+    report = pytest.TestReport("a", ("a", 0, "a"), {}, "passed", None, "call", [(section, text)])
+    fail_where_told(report)
+    assert report.outcome == outcome
