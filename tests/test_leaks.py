@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.leaks import Secrets, fail_where_told, shapes_in
+from tests.telemetry.recorder import Recorder
 
 SECRET = 'ca"na/ry+secret=='
 
@@ -54,3 +55,16 @@ def test_a_test_whose_log_tells_a_secret_has_failed(section: str, text: str, out
     report = pytest.TestReport("a", ("a", 0, "a"), {}, "passed", None, "call", [(section, text)])
     fail_where_told(report)
     assert report.outcome == outcome
+
+
+def test_recorded_traces_are_searched() -> None:
+    recorder = Recorder()
+    with recorder.tracers.get_tracer("x").start_as_current_span("poll", attributes={"family": "jobs"}):
+        pass
+    assert len(recorder.spans()) == 1
+    with recorder.tracers.get_tracer("x").start_as_current_span(
+        "deliver", attributes={"to": "https://a/?sig=c2lnbmF0"}
+    ):
+        pass
+    with pytest.raises(AssertionError):
+        recorder.spans()
