@@ -127,9 +127,9 @@ class SubscriptionQuery(Path):
 )
 async def subscribe(path: TriggerPath, req: func.HttpRequest) -> Reply:
     """Has a callback called at each event. The same wish again gives the same subscription again."""
+    unsubscribe_at = absolute(req, "/unsubscribe/")  # first: who cannot be told it has not subscribed
     done = await bridge().subscribe(_wish(path, req))
-    location = absolute(req, f"/unsubscribe/{quote(done.token)}")
-    return await _reply(done, {"Location": location})
+    return await _reply(done, {"Location": unsubscribe_at + quote(done.token)})
 
 
 @routes(

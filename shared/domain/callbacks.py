@@ -38,6 +38,8 @@ _URL = re.compile(
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
+# Where an IPv6 address has one of these, the IPv4 address of a tunnel's end follows (ISATAP: RFC 5214, 6.1).
+_ISATAP = {bytes.fromhex("00005efe"), bytes.fromhex("02005efe")}
 _DELTA_SECONDS = re.compile(r"[0-9]+", re.ASCII)
 
 
@@ -113,14 +115,15 @@ class CallbackPolicy:
         """Tell whether an IP address may be connected to: globally reachable, of no special use, in no denied network.
 
         Python knows the registries of IANA; `denied` adds what they do not tell, such as the addresses of a cloud's
-        own platform. An IPv4-mapped address counts as the IPv4 address in it; text that is no address is not permitted.
+        own platform. An IPv4-mapped address counts as the IPv4 address in it. One that leads through a tunnel is not
+        permitted, nor is text that is no address.
         """
         try:
             ip = ip_address(address)
         except ValueError:
             return False
         if isinstance(ip, IPv6Address):
-            if ip.scope_id is not None:
+            if ip.scope_id is not None or ip.packed[8:12] in _ISATAP:
                 return False
             ip = ip.ipv4_mapped or ip
         if ip.is_loopback:
