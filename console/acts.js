@@ -8,7 +8,7 @@ import { ask, failure, field, select } from "./ui.js";
 
 const path = (flow, ...more) => at(["subscriptions", flow.id, ...more]);
 const patch = (flow, body) => call("PATCH", path(flow), body);
-const named = (flow) => flow.label ?? flow.id;
+export const named = (flow) => flow.label ?? flow.id;
 const radio = (value, text, checked) =>
 	html`<label class="check"><input type="radio" name="backlog" value=${value} checked=${checked} /> ${text}</label>`;
 

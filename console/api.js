@@ -15,8 +15,8 @@ export const entered = store({ open: false });
 
 export class Problem extends Error {
 	constructor(status, detail, fields = []) {
-		super([detail, ...fields.map((one) => `${one.field}: ${one.message}`)].join(" "));
-		this.status = status;
+		super(detail);
+		Object.assign(this, { status, fields });
 	}
 }
 

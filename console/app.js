@@ -10,7 +10,7 @@ import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./p
 import { Job, Status } from "./status.js";
 import { go, href, notice, paused, refresh, route, useLoad, useStore } from "./store.js";
 import { T } from "./texts.js";
-import { button, Dialogs, empty, failure, field, link, Menus, select, tag } from "./ui.js";
+import { button, Dialogs, empty, failure, field, link, Menus, select } from "./ui.js";
 
 // By the first segment of the address, and how many follow.
 const SCREENS = {
@@ -80,7 +80,7 @@ function Frame() {
 			<form role="search" onSubmit=${find}><input type="search" name="q" required aria-label=${T.search} placeholder=${T.searchHint} /></form>
 			${button(T.leave, () => leave(), "quiet")}
 		</header>
-		<nav aria-label=${T.sections}>
+		<nav>
 			${NAV.map((name) => html`<a href=${href([name])} aria-current=${path[0] === name && "page"}>${T[name]}</a>`)}
 		</nav>
 		<${Truth} ...${load} />
@@ -111,23 +111,23 @@ function Truth({ data, error }) {
 	}, []);
 	const toggle = (text, isOn, one) => html`<button class="quiet" aria-pressed=${isOn} onClick=${() => one.set(!isOn)}>${text}</button>`;
 	return html`<section class="truth" aria-label=${T.bridge}>
-		<p>${data ? sentence(data) : error ? tag("bad", error.message) : T.loading}</p>
+		<p>${error ? link(error.message, ["bridge"], {}, "bad") : data ? sentence(data) : T.loading}</p>
 		<div class="buttons">${toggle(T.utc, isUtc, utc)}${toggle(T.pauseRefresh, isPaused, paused)}${button(T.refresh, refresh, "quiet")}</div>
 	</section>`;
 }
 
-function sentence({ instances, subscriptions, deadLetters, held }) {
+function sentence({ instances, subscriptions, deadLetters, held, timers }) {
 	const families = instances.flatMap((one) => one.families);
-	const polled = families.map((one) => one.lastPollAt).filter(Boolean).sort().at(-1);
 	const unwell = families.filter((one) => one.failingSince).length;
 	const { failing, suspended, paused } = subscriptions;
+	const flows = (text, status, kind) => link(text, ["flows"], { status, everywhere: 1 }, kind);
 	const parts = [
-		link(polled ? T.polled(relative(polled)) : T.unpolled, ["bridge"]),
+		link(timers?.polledAt ? T.polled(relative(timers.polledAt)) : T.unpolled, ["bridge"]),
 		unwell && link(T.unwell(unwell), ["bridge"], {}, "bad"),
-		link(T.failingFlows(failing), ["flows"], { status: "failing", everywhere: 1 }, failing && "bad"),
-		suspended && link(T.suspendedFlows(suspended), ["flows"], { status: "suspended", everywhere: 1 }, "bad"),
-		paused && link(T.pausedFlows(paused), ["flows"], { status: "paused", everywhere: 1 }),
-		held.count && link(T.held(count(held)), ["flows"], { everywhere: 1 }),
+		flows(T.failingFlows(failing), "failing", failing && "bad"),
+		suspended && flows(T.suspendedFlows(suspended), "suspended", "bad"),
+		paused && flows(T.pausedFlows(paused), "paused"),
+		held.count && flows(T.held(count(held))),
 		link(T.deadLetters(deadLetters.count, count(deadLetters)), ["letters"], {}, deadLetters.count && "bad"),
 	];
 	return parts.filter(Boolean).map((one, place) => [place > 0 && " · ", one]);

@@ -7,24 +7,22 @@ import { html } from "./preact.js";
 import { nodeTable } from "./status.js";
 import { useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, code, empty, facts, link, panel, table, tag, when } from "./ui.js";
+import { ago, code, empty, facts, link, panel, small, table, tag, when } from "./ui.js";
 
 export const Bridge = ({ overview }) => [html`<h1>${T.bridge}</h1>`, panel(overview, view)];
 
-function view({ version, instances, subscriptions, queues, held, deadLetters, timers = {} }) {
+function view({ version, instances, queues, held, timers = {} }) {
 	const polls = instances.flatMap(({ families, ...one }) => families.map((family) => ({ ...one, ...family })));
 	const isPoisoned = Object.entries(queues).some(([name, { count: many }]) => name.endsWith("Poison") && many);
 	return [
 		facts([
 			[T.version, version],
 			...Object.entries(timers).map(([name, at]) => [words(name), when(at)]),
-			...Object.entries(subscriptions).map(([name, many]) => [T.flowsThatAre(name), link(number(many), ["flows"], { status: name, everywhere: 1 })]),
 			[T.backlog, link(count(held), ["flows"], { everywhere: 1 })],
-			[T.letters, link(count(deadLetters), ["letters"])],
 		]),
 		html`<h2>${T.polls}</h2>`,
 		polls.some((one) => one.failingSince) && html`<div class="failure"><p>${T.pollsFail}</p><p>${T.doctor} ${code("make doctor")}</p></div>`,
-		polls.length ? pollTable(polls) : empty(T.neverPolled),
+		polls.length ? pollTable(polls) : empty(T.noEnvironment),
 		html`<h2>${T.queues}</h2>`,
 		isPoisoned && html`<p class="failure">${T.poisoned}</p>`,
 		table(T.queues, Object.entries(queues), ([name]) => name, [
@@ -37,11 +35,9 @@ function view({ version, instances, subscriptions, queues, held, deadLetters, ti
 const pollTable = (polls) => table(T.polls, polls, (one) => `${one.instanceId} ${one.family}`, [
 	[T.environment, (one) => (one.instanceId === "*" ? T.all : link(one.name ?? one.instanceId, ["status"], { instance: one.instanceId }))],
 	[T.family, (one) => words(one.family)],
-	[T.status, (one) => (one.failingSince ? tag("bad", T.fails) : tag("ok", T.well))],
+	[T.status, (one) => (one.failingSince ? [tag("bad", T.failingSince), " ", ago(one.failingSince), small(one.error)] : tag("ok", T.well))],
 	[T.lastPoll, (one) => ago(one.lastPollAt)],
 	[T.lastSuccess, (one) => ago(one.lastSuccessAt)],
-	[T.failingSince, (one) => ago(one.failingSince)],
-	[T.error, (one) => one.error ?? "–"],
 	[T.pending, (one) => number(one.pendingEvents), true],
 ]);
 

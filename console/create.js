@@ -1,8 +1,8 @@
 // Create a flow: from a row, or from nothing, to a flow that has subscribed and been tried.
-import { test } from "./acts.js";
+import { named, test } from "./acts.js";
 import { at, get, once } from "./api.js";
 import { number, words } from "./format.js";
-import { html, useEffect, useMemo, useState } from "./preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "./preact.js";
 import { groupOf, nameOf as nodeName, useNodes } from "./status.js";
 import { change, useLoad } from "./store.js";
 import { T } from "./texts.js";
@@ -30,7 +30,7 @@ function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 	const fresh = useMemo(() => `${trigger.trigger}-${crypto.getRandomValues(new Uint32Array(1))[0].toString(16)}`, []);
 	const id = params.id || fresh;
 	const label = params.label ?? (params.name ? `${params.name}: ${trigger.title}` : "");
-	const filled = Object.fromEntries(fields.map(({ name, initial = "" }) => [name, params[name] ?? String(initial)]));
+	const filled = Object.fromEntries(fields.map(({ name, initial }) => [name, params[name] ?? String(initial ?? "")]));
 	const missing = fields.filter(({ name, isRequired }) => isRequired && !filled[name]).map((one) => one.title);
 	const body = { callbackUrl: "@{listCallbackUrl()}", instanceId: instance, ...(label && { label }), ...valuesOf(fields, filled) };
 	const chosen = fields.map(({ name, title }) => [title, filled[name]]);
@@ -44,7 +44,7 @@ function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
 		<p>${trigger.description}</p>
 		<div class="form">
 			${fields.map((one) => html`<${Input} key=${one.name} ...${one} value=${filled[one.name]} instance=${instance} set=${set(one.name)} />`)}
-			${field(T.label, html`<input value=${label} maxlength="200" onInput=${set("label")} />`, T.labelHint)}
+			${field(T.label, html`<input value=${label} maxlength="200" onInput=${set("label")} />`)}
 			${field(T.id, html`<input value=${id} onInput=${set("id")} />`, T.idHint)}
 		</div>
 		${"threshold" in filled && html`<${Values} instance=${instance} ...${filled} />`}
@@ -132,22 +132,26 @@ function Sample({ type, instance }) {
 		json(T.sample, { specversion: "1.0", id: "…", source, type, time: "…", data: { ...sample, instanceId: instance } }));
 }
 
-// Until the flow has subscribed: with this id, or, as the connector has its own, newly.
+// Until the flow has subscribed: with this id, or, as the connector has its own, with one that was not there.
 function Wait({ trigger, instance, id }) {
-	const since = useMemo(Date.now, []);
+	const before = useRef();
 	const [{ found, error }, set] = useState({});
 	useEffect(() => {
 		if (found) return undefined;
 		const path = at(["subscriptions"], { trigger: trigger.trigger, instanceId: instance });
-		const isIt = (one) => one.id === id || new Date(one.createdAt) > since;
-		const look = () => document.hidden || get(path).then(({ value }) => set({ found: value.find(isIt) }), (error) => set({ error }));
+		const seen = ({ value }) => {
+			before.current ??= value.map((one) => one.id);
+			set({ found: value.find((one) => one.id === id || !before.current.includes(one.id)) });
+		};
+		const look = () => document.hidden || get(path).then(seen, (error) => set({ error }));
+		look();
 		const timer = setInterval(look, 2_000);
 		return () => clearInterval(timer);
 	}, [found, id]);
 	if (error) return failure({ error });
 	if (!found) return html`<p role="status">${T.waiting}</p>`;
 	return html`<div class="good" role="status">
-		<p><b>${T.subscribed}</b> ${link(found.label ?? found.id, ["flows", found.id])} ${status(found.status)} ${found.callbackHost}</p>
+		<p><b>${T.subscribed}</b> ${link(named(found), ["flows", found.id])} ${status(found.status)} ${found.callbackHost}</p>
 		<p>${button(T.test, () => test(found), "main")}</p>
 	</div>`;
 }

@@ -1,22 +1,21 @@
 // The flows: who subscribes to what, whether it gets it, and each of its deliveries.
-import { acts } from "./acts.js";
-import { at, get, pages, post } from "./api.js";
-import { number, statusWord, words } from "./format.js";
-import { html, useEffect, useState } from "./preact.js";
+import { acts, named } from "./acts.js";
+import { at, get, post } from "./api.js";
+import { duration, number, statusWord, titleOf, words } from "./format.js";
+import { html, useEffect } from "./preact.js";
 import { nameOf, useNodes } from "./status.js";
 import { change, useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, ask, back, button, chips, code, empty, facts, json, Lazy, link, menuButton, panel, selectField, small, status, statusChips, table, tag, textField, when } from "./ui.js";
+import { ago, ask, back, button, chips, code, empty, facts, json, lazy, link, menuButton, Pages, panel, selectField, small, status, statusChips, table, tag, textField, way, when } from "./ui.js";
 
 const ABOUT =
-	"id trigger eventType instanceId label status statusReason statusSince held signed createdAt updatedAt callbackHost".split(" ");
+	"id trigger eventType instanceId label status statusReason statusSince failingSince switchOffAt held signed createdAt updatedAt callbackHost".split(" ");
 // What a trigger watches, by how its name begins; without it, a flow hears of any.
 const WATCHED = { data: "dataSourceId", segment: "segmentName", measure: "measureName", export: "exportId" };
 const STAGES = ["attempting", "waiting", "held", "delivered", "dead"];
-const PAGE = 50;
 const DAY = 86_400_000;
-// Power Automate switches a flow off that has failed for so many days.
-const [PATIENCE, NEAR] = [14, 5];
+// In days.
+const NEAR = 5;
 
 const watched = ({ trigger }) => WATCHED[trigger.split("-")[0]];
 
@@ -33,9 +32,9 @@ function Scope({ flow }) {
 }
 const scope = (flow) => html`<${Scope} flow=${flow} />`;
 
-function standing({ status: value, statusReason, statusSince }) {
-	const days = Math.max(Math.ceil(PATIENCE - (Date.now() - new Date(statusSince)) / DAY), 0);
-	return [status(value), small(statusReason), value === "failing" && days <= NEAR && html` <small class="bad">${T.switchedOff(days)}</small>`];
+function standing({ status: value, statusReason, switchOffAt }) {
+	const days = Math.max(Math.ceil((new Date(switchOffAt) - Date.now()) / DAY), 0);
+	return [status(value), small(statusReason), switchOffAt && days <= NEAR && html` <small class="bad">${T.switchedOff(days)}</small>`];
 }
 
 export function Flows({ instance, params }) {
@@ -53,6 +52,7 @@ function list(all, instance, { everywhere, status, trigger, q = "", field, value
 	const watches = (flow) => !field || (flow[field] ? flow[field].toLowerCase() === value.toLowerCase() : watched(flow) === field);
 	const mine = here.filter((flow) => watches(flow) && JSON.stringify(flow).toLowerCase().includes(q.toLowerCase()));
 	const shown = mine.filter((flow) => (!status || flow.status === status) && (!trigger || flow.trigger === trigger));
+	shown.sort((a, b) => named(a).localeCompare(named(b)));
 	const slugs = [...new Set(here.map((flow) => flow.trigger))].sort();
 	return html`
 		${statusChips(mine, status)}
@@ -66,37 +66,31 @@ function list(all, instance, { everywhere, status, trigger, q = "", field, value
 }
 
 export const flowTable = (flows) => table(T.flows, flows, (flow) => flow.id, [
-	[T.label, (flow) => link(flow.label ?? flow.id, ["flows", flow.id])],
+	[T.label, (flow) => link(named(flow), ["flows", flow.id])],
 	[T.trigger, (flow) => words(flow.trigger)],
 	[T.scope, scope],
 	[T.status, standing],
-	[T.lastDelivery, ({ id }) => html`<${Lazy} path=${at(["subscriptions", id, "deliveries"], { limit: 1 })} show=${({ value: [one] }) =>
-		one ? link([status(one.stage), " ", ago(one.updatedAt)], ["flows", id, one.eventId], {}, "plain") : T.never} />`],
+	[T.lastDelivery, ({ id }) => lazy(at(["subscriptions", id, "deliveries"], { limit: 1 }), ({ value: [one] }) =>
+		(one ? link([status(one.stage), " ", ago(one.updatedAt)], ["flows", id, one.eventId], {}, "plain") : T.never))],
 	[T.backlog, (flow) => (flow.held ? number(flow.held) : "–"), true],
 	[T.host, (flow) => flow.callbackHost],
 	[T.created, (flow) => ago(flow.createdAt)],
-	[T.actions, (flow) => menuButton(T.actions, T.actionsOf(flow.label ?? flow.id), () => acts(flow)), true],
+	[T.actions, (flow) => menuButton(T.actions, T.actionsOf(named(flow)), () => acts(flow)), true],
 ]);
 
 export function Flow({ ids: [id], params: { stage }, nameOf }) {
-	const [many, show] = useState(PAGE);
 	const flow = useLoad(id, () => get(at(["subscriptions", id])));
-	const path = at(["subscriptions", id, "deliveries"], { stage, limit: PAGE });
-	const deliveries = useLoad(`${path} ${many}`, () => pages(path, many));
 	return [
 		back(T.flows, ["flows"]),
 		panel(flow, (found) => flowView(found, nameOf)),
 		html`<h2>${T.deliveries}</h2>`,
 		chips(T.stage, stage, [["", T.all], ...STAGES.map((one) => [one, statusWord(one)])], (one) => change({ stage: one })),
-		panel(deliveries, ({ value, more }) => [
-			value.length ? deliveryTable(id, value) : empty(stage ? T.nothingShown : T.noDeliveries),
-			more && button(T.more, () => show(many + PAGE)),
-		]),
+		html`<${Pages} path=${at(["subscriptions", id, "deliveries"], { stage })} show=${(some) => deliveryTable(id, some)} none=${stage ? T.nothingShown : T.noDeliveries} />`,
 	];
 }
 
 const flowView = (flow, nameOf) => [
-	html`<h1>${flow.label ?? flow.id}</h1>`,
+	html`<h1>${named(flow)}</h1>`,
 	html`<div class="buttons start">${acts(flow).map(({ text, act, kind }) => button(text, act, kind))}</div>`,
 	facts([
 		[T.status, standing(flow)],
@@ -122,8 +116,15 @@ const deliveryTable = (id, deliveries) => table(T.deliveries, deliveries, (one) 
 	[T.actions, (one) => button(T.send, () => send(id, one), "small", T.sendOf(one.eventId)), true],
 ]);
 
-export const answer = ({ status, reason }) => (reason?.includes(status) ? reason : status || reason ? [status, small(reason)] : "–");
+const answer = ({ status, reason = status && `HTTP ${status}` }) => reason ?? "–";
 const run = ({ runId, runUrl }) => (runUrl ? html`<a href=${runUrl} rel="noreferrer" target="_blank">${T.run}</a>` : runId ? code(runId) : "–");
+
+// From its dispatch on: each attempt, how long the flow took and what it said, and the next.
+export const steps = ({ dispatchedAt, attempts, history, nextAttemptAt }) => way([
+	[T.dispatched, dispatchedAt],
+	...history.map(({ at, durationMs, status, reason = status }, place) => [T.attempt(attempts - history.length + place + 1), at, reason, T.took(duration(durationMs / 1000))]),
+	[T.next, nextAttemptAt],
+]);
 
 const send = (id, { eventId, stage }) =>
 	ask(T.send, {
@@ -141,21 +142,19 @@ export function Delivery({ ids: [id, eventId], params: { isNew } }) {
 	}, [isUnderWay]);
 	return [
 		back(T.flow, ["flows", id]),
-		html`<h1>${T.delivery}</h1>`,
 		panel(isUnderWay && load.error?.status === 404 ? {} : load, (one) => [
+			html`<h1>${titleOf(one.event)}</h1>`,
 			one.event.data.test && html`<p>${tag("calm", T.isTest)}</p>`,
 			html`<div class="buttons start">${button(T.send, () => send(id, one))}</div>`,
 			facts([
 				[T.stage, status(one.stage)],
 				[T.answer, answer(one)],
-				[T.attempts, one.attempts],
 				[T.happened, when(one.eventTime)],
-				[T.dispatched, when(one.dispatchedAt)],
-				[T.updated, when(one.updatedAt)],
-				[T.next, one.nextAttemptAt && when(one.nextAttemptAt)],
 				[T.run, one.runId && run(one)],
 				[T.event, link(code(eventId), ["events", eventId])],
 			]),
+			html`<h2>${T.attempts} <span class="many">${one.attempts}</span></h2>`,
+			steps(one),
 			html`<h2>${T.json}</h2>`,
 			json(T.json, one.event),
 		]),

@@ -26,7 +26,8 @@ export function duration(seconds) {
 	const minutes = Math.floor(seconds / 60);
 	return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
-export const between = (from, to) => duration((new Date(to) - new Date(from)) / 1000);
+// Clocks differ: what comes first cannot come later.
+export const between = (from, to) => duration(Math.max(0, new Date(to) - new Date(from)) / 1000);
 
 // A time as the field for one has it, in the browser's zone; and back.
 export function local(at) {
@@ -40,6 +41,8 @@ export function words(name = "") {
 	const text = name.replace(/^CustomerInsights\./, "").replace(/[-_.]/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
 	return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+export const titleOf = ({ data, type }) => data.summary ?? words(type);
 
 const TONES = {
 	ok: "successful succeeded active delivered updated completed",

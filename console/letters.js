@@ -62,7 +62,6 @@ const single = (letters) => table(T.letters, letters, (one) => one.id, [
 	[T.event, (one) => [link(one.eventType ? words(one.eventType) : T.kinds[one.kind], ["letters", one.id]), small(one.eventId)]],
 	[T.recorded, (one) => when(one.recordedAt)],
 	[T.attempts, (one) => one.attempts, true],
-	[T.answer, (one) => one.status ?? "–"],
 	[T.actions, (one) => html`<div class="buttons">
 		${one.kind === "delivery" && button(T.redeliver, () => redeliver([one]), "small", `${T.redeliver} ${one.id}`)}
 		${button(T.giveUp, () => giveUp([one]), "small", `${T.giveUp} ${one.id}`)}
@@ -109,7 +108,6 @@ export function Letter({ ids: [id] }) {
 				[T.flow, one.subscriptionId && link(one.subscriptionId, ["flows", one.subscriptionId])],
 				[T.event, one.eventId && link(one.eventId, ["events", one.eventId])],
 				[T.attempts, one.attempts],
-				[T.answer, one.status],
 			]),
 			json(T.json, one.event ?? one.message),
 		]),

@@ -112,7 +112,7 @@ const nodeFacts = (node) => facts([
 	[T.error, node.error && trouble(node.error)],
 ]);
 
-const trouble = ({ code, message, culprit, severity }) => html`<span class="trouble">${message ?? code}${small(message && code, culprit && T.culprit(culprit), severity)}</span>`;
+const trouble = ({ code, message, culprit, severity }) => html`<span class="bad">${message ?? code}${small(message && code, culprit && T.culprit(culprit), severity)}</span>`;
 
 function jobView(job, instance) {
 	const act = () => post(at(["instances", instance, "jobs", job.jobId, "cancel"])).then(() => T.canceling);
@@ -130,7 +130,7 @@ function jobView(job, instance) {
 		]),
 		["busy", "unknown"].includes(tone(job.status)) && button(T.cancelJob, cancel, "danger"),
 		!job.tasks?.length && empty(T.noTasks),
-		byGroup(job.tasks ?? [], (id, tasks) => html`<h3>${T.groups[id]} <span class="many">${tasks.length}</span></h3>
+		byGroup(job.tasks ?? [], (id, tasks) => html`<h2>${T.groups[id]} <span class="many">${tasks.length}</span></h2>
 			${table(T.groups[id], tasks, (task) => tasks.indexOf(task), [
 				[T.name, (task) => task.name ?? words(task.operationType)],
 				[T.status, (task) => status(task.status)],

@@ -1,8 +1,8 @@
 // What all screens are made of: links, states, tables, fields, dialogs, menus.
-import { get } from "./api.js";
-import { exact, instant, local, relative, statusWord, tone } from "./format.js";
+import { get, pages } from "./api.js";
+import { between, exact, instant, local, relative, statusWord, tone } from "./format.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
-import { change, dialog, href, refresh, say, store, tick, useStore } from "./store.js";
+import { change, dialog, href, refresh, say, store, tick, useLoad, useStore } from "./store.js";
 import { T } from "./texts.js";
 
 const ICONS = { ok: "✓", bad: "✕", busy: "◔", calm: "–", unknown: "?", warn: "!" };
@@ -20,14 +20,15 @@ export const code = (text) => html`<code>${text}</code>`;
 export const empty = (...what) => html`<div class="empty">${what}</div>`;
 
 export const failure = ({ error, reload }) => html`<div class="failure" role="alert">
-	<p>${tag("bad", T.wrong)} ${error.message}</p>
+	<p><b>${T.wrong}</b> ${error.message}</p>
+	${error.fields?.length > 0 && html`<ul>${error.fields.map((one) => html`<li>${code(one.field)} ${one.message}</li>`)}</ul>`}
 	${error.status === 503 && html`<p>${T.doctor} ${code("make doctor")}</p>`}
 	${reload && button(T.again, reload)}
 </div>`;
 
 // The three states of what is loaded; what was there stays to be seen.
 export function panel(load, show) {
-	if (load.data === undefined) return load.error ? failure(load) : html`<p class="loading" role="status">${T.loading}</p>`;
+	if (load.data === undefined) return load.error ? failure(load) : html`<p role="status">${T.loading}</p>`;
 	return [load.error && failure(load), show(load.data)];
 }
 
@@ -48,6 +49,14 @@ export const table = (caption, rows, id, columns) => html`<div class="scroll">
 	</table>
 </div>`;
 
+// A long list of the API, page by page.
+const PAGE = 50;
+export function Pages({ path, show, none }) {
+	const [many, set] = useState(PAGE);
+	const load = useLoad(`${path} ${many}`, () => pages(path, many));
+	return panel(load, ({ value, more }) => [value.length ? show(value) : empty(none), more && button(T.more, () => set(many + PAGE))]);
+}
+
 const SEVERE = ["bad", "busy", "unknown", "calm", "ok"];
 
 // The statuses that there are, the worst first, to filter by.
@@ -67,6 +76,14 @@ export const chips = (label, value = "", options, choose) => html`<div class="ch
 export const facts = (all) => html`<dl>
 	${all.map(([name, value]) => value !== undefined && value !== false && html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
 </dl>`;
+
+// A way: its known steps [name, when, what else], and how long each took.
+export const way = (all) => {
+	const steps = all.filter(([, at]) => at);
+	return html`<ol class="way">
+		${steps.map(([name, at, ...more], place) => html`<li><span>${name}</span> ${when(at)}${small(place > 0 && `+${between(steps[place - 1][1], at)}`, ...more)}</li>`)}
+	</ol>`;
+};
 
 export const json = (label, value) => html`<pre tabindex="0" role="region" aria-label=${label}>${typeof value === "string" ? value : JSON.stringify(value, null, 2)}</pre>`;
 
@@ -180,7 +197,9 @@ function next() {
 	get(path).then(show, () => show(null)).finally(() => ((asking -= 1), next()));
 }
 
-export function Lazy({ path, show }) {
+export const lazy = (path, show) => html`<${Lazy} ...${{ path, show }} />`;
+
+function Lazy({ path, show }) {
 	const place = useRef();
 	const [value, set] = useState();
 	const now = useStore(tick);

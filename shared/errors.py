@@ -85,7 +85,15 @@ class ConfigurationError(BridgeError):
 
 
 class SettingsError(ConfigurationError):
-    """Settings are missing or malformed; the message names all of them."""
+    """Settings are missing or malformed; the message names all of them.
+
+    `fields` maps each setting to what is wrong with it, and `cure` says what may help, where that is known.
+    """
+
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None, cure: str = "") -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
+        self.cure = cure
 
 
 class AccessError(ConfigurationError):

@@ -258,9 +258,11 @@ class _Reader:
     def finish(self) -> None:
         if not self._wrong:
             return
-        problems = "; ".join(f"{name} {message}" for name, message in sorted(self._wrong.items()))
-        cure = f". {_CURES[self.in_azure]}" if UNRESOLVED in self._wrong.values() else ""
-        raise SettingsError(f"Settings are missing or malformed: {problems}{cure}")
+        wrong = dict(sorted(self._wrong.items()))
+        problems = "; ".join(f"{name} {message}" for name, message in wrong.items())
+        cure = _CURES[self.in_azure] if UNRESOLVED in wrong.values() else ""
+        told = f"Settings are missing or malformed: {problems}"
+        raise SettingsError(f"{told}. {cure}" if cure else told, wrong, cure)
 
 
 def _app_registration(reader: _Reader) -> AppRegistration | None:

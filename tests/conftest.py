@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from local.azurite import Azurite
 from local.install_azurite import install
+from tests.leaks import fail_where_told
 
 # On a build machine the same commit is tried with the same examples, and a slow moment is no failure.
 settings.register_profile("build", derandomize=True, deadline=None)
@@ -39,6 +40,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         fcntl.flock(room, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a test fail whose log tells a secret, whatever it is about."""
+    report = yield
+    fail_where_told(report)
+    return report
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -84,12 +84,13 @@ class Fate:
 class InsightsFake:
     """A tenant. `failures` maps a method's name to errors that its next calls raise; `calls` is what was asked.
 
-    `in_any_case` lets a measure be found whatever the case of its name; `times` are what an instance's clock shows.
+    None among the failures lets a call succeed. `in_any_case` lets a measure be found whatever the case of its name;
+    `times` are what an instance's clock shows.
     """
 
     def __init__(self) -> None:
         self.tenant: dict[str, dict[str, Any]] = {}
-        self.failures: dict[str, list[Exception]] = {}
+        self.failures: dict[str, list[Exception | None]] = {}
         self.calls: list[tuple[object, ...]] = []
         self.in_any_case = False
         self.times: dict[str, datetime] = {}
@@ -102,8 +103,8 @@ class InsightsFake:
         self.calls.append((what, instance_id, *more))
         await asyncio.sleep(0)
         for key in (what, f"{what} {instance_id}"):
-            if self.failures.get(key):
-                raise self.failures[key].pop(0)
+            if self.failures.get(key) and (failure := self.failures[key].pop(0)):
+                raise failure
         found = self.tenant.get(instance_id, {}).get(what, ())
         if found is None:
             raise NotFoundError(f"no {what}")
@@ -111,8 +112,8 @@ class InsightsFake:
 
     async def instances(self) -> Sequence[Instance]:
         self.calls.append(("instances",))
-        if self.failures.get("instances"):
-            raise self.failures["instances"].pop(0)
+        if self.failures.get("instances") and (failure := self.failures["instances"].pop(0)):
+            raise failure
         return [Instance(instance_id) for instance_id in self.tenant]
 
     async def data_sources(self, instance_id: str) -> Sequence[DataSource]:
@@ -536,8 +537,8 @@ class EventLogFake:
         self._clock = clock or ClockFake()
         self.events: dict[str, LoggedEvent] = {}
 
-    async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
-        logged = LoggedEvent(event, tuple(subscription_ids), self._clock())
+    async def record(self, event: Event, subscription_ids: Sequence[str], published_at: datetime | None = None) -> None:
+        logged = LoggedEvent(event, tuple(subscription_ids), self._clock(), published_at)
         await self._fate.step(lambda: self.events.setdefault(event.id, logged))
 
     async def get(self, event_id: str) -> LoggedEvent | None:

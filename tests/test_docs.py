@@ -20,7 +20,7 @@ from local.demo.flows import demo_flows
 from local.tenant.life import a_day, contoso
 from shared.domain.actions import Refresh
 from shared.domain.callbacks import Answer
-from shared.domain.deliveries import TRANSITIONS
+from shared.domain.deliveries import MOST_ENDED, TRANSITIONS
 from shared.domain.events.envelope import Event
 from shared.domain.rows import MAX_ROWS
 from shared.domain.stages import PARTS
@@ -227,6 +227,7 @@ def test_operations_table_says_what_the_declarations_say() -> None:
     page = PAGES["docs/api.md"]
     assert scopes <= code_spans(page)
     assert f"at most {MAX_ROWS:,}" in page
+    assert f"its latest {MOST_ENDED} attempts" in page
     assert f"within {ACTION_PATIENCE.seconds} seconds" in page
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import azure.functions as func
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +17,10 @@ from shared.domain.callbacks import CallbackPolicy
 from shared.domain.verdicts import JITTER
 from shared.errors import SettingsError
 from shared.settings import APPLICATION_INSIGHTS, AZURE_MARKS, DEFAULTS, PLATFORM, Settings
+from tests.functions import FUNCTIONS
 from tests.test_docs import Recording
 from tests.test_settings import GUID, IDENTITY, KEY, REQUIRED
+from triggers.answers import of_error
 
 HOST = json.loads((Path(__file__).parent.parent / "host.json").read_text("utf-8"))
 AZURE = {AZURE_MARKS[0]: "x"}
@@ -405,3 +408,58 @@ def test_no_part_of_a_secret_is_shown() -> None:
 
 def test_defaults_are_well_formed() -> None:
     assert named({**REQUIRED, **DEFAULTS}) == set()
+
+
+# What stands in no message by chance: four such characters in a row are a part of a value.
+SECRETS = st.text("QXZJK79 é\n;=/\0", min_size=4, max_size=60).filter(lambda value: parts(value) != set())
+
+
+def parts(value: str) -> set[str]:
+    return {run[start : start + 4] for run in re.findall("[QXZJK79]{4,}", value) for start in range(len(run) - 3)}
+
+
+@given(values=st.dictionaries(st.sampled_from(sorted(every_setting())), SECRETS, min_size=1), in_azure=st.booleans())
+def test_an_answer_names_each_wrong_setting_and_no_part_of_any_value(values: dict[str, str], *, in_azure: bool) -> None:
+    environment = {**REQUIRED, **values, **(AZURE if in_azure else {})}
+    try:
+        Settings.load(environment)
+    except SettingsError as error:
+        answer = of_error(error)
+        body = json.loads(answer.get_body())
+        assert {one["field"] for one in body["errors"]} == named(environment)
+        told = json.dumps(body, ensure_ascii=False) + str(dict(answer.headers)) + str(error)
+        for value in values.values():
+            assert not {part for part in parts(value) if part in told}
+            assert base64.b64encode(value.encode()).decode() not in told
+
+
+async def test_those_with_a_key_are_told_which_settings_are_wrong_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in every_setting():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("EVENT_GRID_TOPIC_ENDPOINT", "https://QXZJ")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    wrong = caught.value.fields
+    assert wrong["EVENT_GRID_TOPIC_ENDPOINT"] == "does not have the path /api/events"
+    assert wrong.keys() == REQUIRED.keys()
+    for name in ("get_bridge_status", "list_subscriptions"):
+        answer = await call(name)
+        body = json.loads(answer.get_body())
+        assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+        assert {one["field"]: one["message"] for one in body["errors"]} == wrong
+    for name in ("unsubscribe", "health"):
+        answer = await call(name)
+        text = answer.get_body().decode()
+        assert answer.status_code == 503
+        assert [one for one in (*wrong, "setting", "environment") if one.lower() in text.lower()] == []
+
+
+async def call(name: str) -> func.HttpResponse:
+    """What a function answers, without a bridge."""
+    [function] = [one for one in FUNCTIONS if one.get_function_name() == name]
+    request = func.HttpRequest(
+        method="GET", url="https://bridge.test/api", route_params={"token": "t" * 32}, params={}, body=b""
+    )
+    return await function.get_user_function()(request)

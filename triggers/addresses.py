@@ -4,8 +4,8 @@ A host that a request names in a header is believed only where it is the connect
 address that somebody else chose would be theirs.
 """
 
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import azure.functions as func
 
@@ -20,6 +20,7 @@ GATEWAY_HEADER = "X-MS-APIM-Referrer-Prefix"
 GATEWAYS = CallbackPolicy(("*.azure-apihub.net", "*.azure-apim.net"))
 # What a proxy that ends TLS says of the request it got. With it the caller can turn http into https, and nothing else.
 SCHEME_HEADER = "X-Forwarded-Proto"
+_HERE = re.compile(r"https?://(?P<host>(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)(?=[/?]|\Z)")
 
 
 def absolute(req: func.HttpRequest, path: str) -> str:
@@ -32,7 +33,8 @@ def absolute(req: func.HttpRequest, path: str) -> str:
 def base_of(url: str, headers: Mapping[str, str], *, public_url: str | None, in_azure: bool) -> str:
     """What comes before the API's prefix: the gateway's address, the public one, or the request's own.
 
-    Azure's front end ends TLS and takes nothing but https, whatever scheme the worker sees.
+    Azure's front end ends TLS and takes nothing but https, whatever scheme the worker sees. Raises `InvalidInputError`
+    where the request's `Host` is none.
     """
     gateway = headers.get(GATEWAY_HEADER, "")
     try:
@@ -43,9 +45,11 @@ def base_of(url: str, headers: Mapping[str, str], *, public_url: str | None, in_
         return gateway.partition("?")[0].rstrip("/")
     if public_url is not None:
         return public_url.rstrip("/")
-    here = urlsplit(url)
+    here = _HERE.match(url)
+    if here is None:
+        raise InvalidInputError({"Host": "is no host"})
     # Of several proxies, the first names what the caller used.
     forwarded = headers.get(SCHEME_HEADER, "").partition(",")[0].strip().lower()
     if in_azure or forwarded == "https":
-        return f"https://{here.netloc.removesuffix(':80')}"
-    return f"{here.scheme}://{here.netloc}"
+        return f"https://{here['host'].removesuffix(':80')}"
+    return here[0]

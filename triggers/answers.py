@@ -19,6 +19,7 @@ from shared.errors import (
     NotFoundError,
     PermanentError,
     RefusedError,
+    SettingsError,
     TimedOutError,
     TransientError,
 )
@@ -30,12 +31,17 @@ NO_ACCESS = (
     "Customer Insights refuses the bridge's own access: its subscription key, its token or its role. Your key is fine; "
     "the bridge's log says what to do."
 )
+WRONG_SETTINGS = (
+    "Settings of the bridge are missing or malformed. Where azd has deployed it, set each with azd env set, then run "
+    "azd provision."
+)
+UNUSABLE = "The bridge is not set up for this; its log says what to do."
 
 
 class FieldError(BaseModel):
     """What is wrong with one field."""
 
-    field: str = Field(description="The field: a key of the body, or a parameter.")
+    field: str = Field(description="The field: a key of the body, a parameter, or a setting of the bridge.")
     message: str = Field(description="What is wrong with it.")
 
 
@@ -108,9 +114,10 @@ def of_error(error: BridgeError) -> func.HttpResponse:  # noqa: PLR0911 - the ta
             )
         case AccessError():
             return problem(HTTPStatus.BAD_GATEWAY, NO_ACCESS)
+        case SettingsError():
+            detail = " ".join(filter(None, (WRONG_SETTINGS, error.cure and f"{error.cure}.")))
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, errors=error.fields)
         case PermanentError():
             return problem(HTTPStatus.BAD_GATEWAY, str(error))
         case _:
-            return problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "The bridge is not set up for this; its log says what to do."
-            )
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, UNUSABLE)

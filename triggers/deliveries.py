@@ -1,5 +1,6 @@
 """The deliveries of a subscription: look at them, send them again, send a test event."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.alias_generators import to_camel
 
 from shared.composition import bridge
-from shared.domain.deliveries import Stage
+from shared.domain.deliveries import MOST_ENDED, Stage
 from shared.domain.events.wire import Wire
 from shared.domain.subscriptions import Subscription
 from shared.errors import NotFoundError
@@ -17,7 +18,7 @@ from shared.usecases.replay import Wanted
 from triggers.lists import Paged, Since, TimedQuery, Until, next_link
 from triggers.operations import Reply, Routes
 from triggers.parameters import AnySubscriptionPath, DeliveryPath
-from triggers.views import CloudEvent, DeliveryView, StageName, seen
+from triggers.views import AttemptView, CloudEvent, DeliveryView, StageName, attempts, seen
 
 routes = Routes()
 blueprint = routes.blueprint
@@ -35,8 +36,9 @@ class DeliveryQuery(TimedQuery):
 
 
 class DeliveryDetail(DeliveryView):
-    """A delivery with its event."""
+    """A delivery with its attempts and its event."""
 
+    history: Sequence[AttemptView] = Field(description=f"Its latest attempts, at most {MOST_ENDED}, the oldest first.")
     event: CloudEvent = Field(description="The event.")
 
 
@@ -102,7 +104,7 @@ async def get_delivery(path: DeliveryPath) -> DeliveryDetail:
     subscription = await _subscription(path.id)
     delivery = await bridge().follow.delivery(path.id, path.event_id)
     event = CloudEvent.model_validate(delivery.event.raw)
-    return DeliveryDetail(event=event, **seen(delivery, subscription))
+    return DeliveryDetail(event=event, history=attempts(delivery), **seen(delivery, subscription))
 
 
 @routes(

@@ -1,5 +1,6 @@
 """What the bridge offers: its event types, and the description of its API."""
 
+import functools
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -63,10 +64,23 @@ async def get_event_type(path: EventTypePath) -> EventTypeDetail:
     return EventTypeDetail(**_about(trigger), data_schema=data_schema(trigger.data), sample=trigger.data.example())
 
 
-@routes("GET", "openapi.json", summary="Describe the API", visibility="absent", answers={HTTPStatus.OK: OpenApi})
+@routes(
+    "GET",
+    "openapi.json",
+    summary="Describe the API",
+    visibility="absent",
+    answers={HTTPStatus.OK: OpenApi},
+    problems=(HTTPStatus.BAD_REQUEST,),
+)
 async def describe_api(req: func.HttpRequest) -> Reply:
     """This description of the API (OpenAPI 3.1)."""
-    return Reply(encode(describe(OPERATIONS, absolute(req, ""))))
+    return Reply(_document(absolute(req, "")))
+
+
+# Making it takes a tenth of a second, and a bridge has few addresses.
+@functools.lru_cache(maxsize=8)
+def _document(server: str) -> bytes:
+    return encode(describe(OPERATIONS, server))
 
 
 def data_schema(data: type[BaseModel]) -> dict[str, Any]:

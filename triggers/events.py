@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 import azure.functions as func
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.composition import bridge
 from triggers.lists import Paged, TimedQuery, next_link
@@ -39,8 +39,14 @@ class Copy(Outcome):
 
 
 class EventDetail(CloudEvent):
-    """An event with its deliveries."""
+    """An event with its way, and its deliveries."""
 
+    published_at: AwareDatetime | None = Field(
+        default=None, alias="publishedAt", description="When the topic had put it into the bridge's queue (UTC)."
+    )
+    dispatched_at: AwareDatetime = Field(
+        alias="dispatchedAt", description="When the bridge took it from there and made its deliveries (UTC)."
+    )
     deliveries: Sequence[Copy] = Field(description="Its deliveries, one for each subscription that it is for.")
 
 
@@ -59,6 +65,7 @@ async def list_events(query: EventQuery, req: func.HttpRequest) -> Paged[CloudEv
 @routes("GET", "events/{eventId}", summary="Get an event", problems=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND))
 async def get_event(path: EventPath) -> EventDetail:
     """One event, and how its delivery to each subscription stands."""
-    event, deliveries = await bridge().follow.event(path.event_id)
+    logged, deliveries = await bridge().follow.event(path.event_id)
+    way = {"publishedAt": logged.published_at, "dispatchedAt": logged.recorded_at}
     copies = [Copy(subscription_id=one.subscription_id, **outcome(one)) for one in deliveries]
-    return EventDetail.model_validate({**event.raw, "deliveries": copies})
+    return EventDetail.model_validate({**logged.event.raw, **way, "deliveries": copies})

@@ -16,8 +16,8 @@ import azure.functions as func
 from pydantic import BaseModel
 from pydantic.alias_generators import to_pascal
 
-from shared.errors import BridgeError, ConflictError, InvalidInputError, NotFoundError, RefusedError
-from triggers.answers import answer, nothing, of_error, problem
+from shared.errors import BridgeError, ConfigurationError, ConflictError, InvalidInputError, NotFoundError, RefusedError
+from triggers.answers import UNUSABLE, answer, nothing, of_error, problem
 from triggers.requests import parse_body, parse_parameters, parse_path
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -123,6 +123,9 @@ def _serving(
             return of_error(error)
         except BridgeError as error:
             log.exception("request.failed operation=%s", operation.id)
+            if operation.is_open and isinstance(error, ConfigurationError):
+                # How the bridge is set up is nothing for those without a key.
+                return problem(HTTPStatus.SERVICE_UNAVAILABLE, UNUSABLE)
             return of_error(error)
         except Exception:
             # Whatever it is, the caller gets an answer that shows nothing of it, and the operator the log.

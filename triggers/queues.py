@@ -17,8 +17,8 @@ def _text(message: func.QueueMessage) -> str:
 @blueprint.queue_trigger(arg_name="message", queue_name="events", connection="AzureWebJobsStorage")
 async def dispatch(message: func.QueueMessage) -> None:
     """Send an event on to its subscribers."""
-    text, app = _text(message), bridge()
-    await app.patience("events", text, message.insertion_time, lambda: app.dispatch(text))
+    text, since, app = _text(message), message.insertion_time, bridge()
+    await app.patience("events", text, since, lambda: app.dispatch(text, since))
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name="deliveries", connection="AzureWebJobsStorage")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 from shared.composition import bridge
 from shared.domain.catalog import Listing
 from shared.domain.events.wire import Number, Wire
+from shared.domain.notices import fails_since, switch_off_at
 from shared.domain.runs import hint
 from shared.domain.subscriptions import Status, Subscription
 from shared.domain.triggers import TRIGGERS, Trigger
@@ -68,6 +69,12 @@ class SubscriptionView(Wire):
     )
     status_reason: str | None = Field(default=None, description="Why it is not active.")
     status_since: AwareDatetime = Field(description="Since when it has this status (UTC).")
+    failing_since: AwareDatetime | None = Field(
+        default=None, description="Since when its flow fails (UTC), while the status is failing."
+    )
+    switch_off_at: AwareDatetime | None = Field(
+        default=None, description="When Power Automate switches a flow off that fails on (UTC)."
+    )
     held: int = Field(description=f"How many deliveries are held for it; {MOST_HELD} stands for as many or more.")
     signed: bool = Field(description="Whether each delivery bears a signature.")
     created_at: AwareDatetime = Field(description="When it was first made (UTC).")
@@ -120,9 +127,9 @@ class SubscriptionQuery(Path):
 )
 async def subscribe(path: TriggerPath, req: func.HttpRequest) -> Reply:
     """Has a callback called at each event. The same wish again gives the same subscription again."""
+    unsubscribe_at = absolute(req, "/unsubscribe/")  # first: who cannot be told it has not subscribed
     done = await bridge().subscribe(_wish(path, req))
-    location = absolute(req, f"/unsubscribe/{quote(done.token)}")
-    return await _reply(done, {"Location": location})
+    return await _reply(done, {"Location": unsubscribe_at + quote(done.token)})
 
 
 @routes(
@@ -198,6 +205,7 @@ async def view(subscription: Subscription) -> SubscriptionView:
 def viewed(subscription: Subscription, held: int) -> SubscriptionView:
     """The same, where it is known how many deliveries are held for it."""
     filters: Mapping[str, Any] = subscription.filters.model_dump()
+    is_failing = subscription.status == "failing"
     return SubscriptionView(
         id=subscription.id,
         trigger=subscription.trigger.slug,
@@ -207,6 +215,8 @@ def viewed(subscription: Subscription, held: int) -> SubscriptionView:
         status=subscription.status,
         status_reason=subscription.status_reason,
         status_since=subscription.status_since or subscription.created_at,
+        failing_since=fails_since(subscription) if is_failing else None,
+        switch_off_at=switch_off_at(subscription) if is_failing else None,
         held=held,
         signed=subscription.is_signed,
         created_at=subscription.created_at,

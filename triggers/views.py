@@ -1,5 +1,7 @@
 """What several routes show: events and deliveries as callers see them."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -29,6 +31,12 @@ class CloudEvent(BaseModel):
         description="When it happened in Customer Insights (UTC).",
         json_schema_extra={"format": "date-time"},
     )
+    recordedtime: str | None = Field(
+        default=None,
+        title="Recorded time",
+        description="When the bridge saw it (UTC).",
+        json_schema_extra={"format": "date-time"},
+    )
     data: dict[str, Any] = Field(description="What happened.")
 
 
@@ -54,6 +62,25 @@ class DeliveryView(Outcome):
     replayed: bool = Field(description="Whether it was replayed.")
     run_id: str | None = Field(default=None, title="Run id", description="The flow's run that it started.")
     run_url: str | None = Field(default=None, title="Run URL", description="The page of that run.")
+
+
+class AttemptView(Wire):
+    """An attempt to deliver, once it has ended."""
+
+    at: AwareDatetime = Field(description="When it began (UTC).")
+    duration_ms: int = Field(description="How many milliseconds the flow took.")
+    status: int | None = Field(default=None, description="The HTTP status of the flow's answer.")
+    reason: str | None = Field(default=None, description="What came of it, in words.")
+
+
+def attempts(delivery: Delivery) -> Sequence[AttemptView]:
+    """The latest attempts of a delivery, the oldest first."""
+    return [
+        AttemptView(
+            at=one.at, duration_ms=round(one.took / timedelta(milliseconds=1)), status=one.status, reason=one.reason
+        )
+        for one in delivery.history
+    ]
 
 
 def outcome(delivery: Delivery) -> dict[str, Any]:

@@ -25,4 +25,5 @@ def function_key(settings: Mapping[str, str], key_file: Path) -> str:
 def opens(request: web.Request, key: str) -> bool:
     """Tell whether the request carries the key, in `x-functions-key` or `code`."""
     offered = request.headers.get("x-functions-key") or request.query.get("code") or ""
-    return hmac.compare_digest(offered.encode(), key.encode())
+    # Bytes that are no UTF-8 come as halves of surrogate pairs.
+    return hmac.compare_digest(offered.encode(errors="surrogatepass"), key.encode())

@@ -164,6 +164,7 @@ async def _row(request: web.Request) -> Row:
     try:
         body = json.loads(await request.text(), parse_float=Decimal)
         body = json.loads(body, parse_float=Decimal) if isinstance(body, str) else body
+        json.dumps(body, ensure_ascii=False, default=str).encode()  # .NET takes no half of a surrogate pair
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -5,19 +5,23 @@ they are the backlog in its order.
 """
 
 import json
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.adapters.columns import present, text_of, time_in
 from shared.adapters.ordering import latest_first, latest_in, oldest_first, readable, time_of
 from shared.adapters.storage import key_of, parts_of
 from shared.adapters.tables import VERSION, Row, Step, deletion, insertion, known, replacement
-from shared.domain.deliveries import Delivery, EventKey, Line, Stage
+from shared.domain.deliveries import Delivery, Ended, EventKey, Line, Stage
 from shared.domain.events.envelope import Event
 from shared.domain.logs import Between
 
 RECORD = "d"
 LINES = {Line.HELD: "h", Line.REPLAYED: "r"}
+MILLISECOND = timedelta(milliseconds=1)
+# A reason may be as long as an exception's message; its beginning says what it was.
+MAX_REASON = 200
 # The keys of the backlog are these and those between them.
 BACKLOG = ("h|", "r}")
 
@@ -79,6 +83,7 @@ def record_row(delivery: Delivery) -> Row:
         "patientSince": readable(delivery.patient_since),
         "updatedAt": readable(delivery.updated_at),
         "attempts": delivery.attempts,
+        "history": _text_of_history(delivery.history),
         "line": delivery.line,
         "nextAttemptAt": text_of(delivery.next_attempt_at),
         "claimedUntil": text_of(delivery.claimed_until),
@@ -93,6 +98,21 @@ def record_row(delivery: Delivery) -> Row:
     return present(row)
 
 
+def _text_of_history(history: Sequence[Ended]) -> str | None:
+    """Attempts as JSON, short: when each began, milliseconds, status, reason; None: there are none."""
+    rows = [
+        [readable(one.at), round(one.took / MILLISECOND), one.status, one.reason and one.reason[:MAX_REASON]]
+        for one in history
+    ]
+    return json.dumps(rows, separators=(",", ":")) if rows else None
+
+
+def _history_in(text: str | None) -> Sequence[Ended]:
+    """What `_text_of_history` has written; a record of before there was any has none."""
+    rows = json.loads(text) if text is not None else ()
+    return tuple(Ended(datetime.fromisoformat(at), took * MILLISECOND, *more) for at, took, *more in rows)
+
+
 def delivery_of(row: Row) -> Delivery:
     """The delivery that a row holds. Raises `FormatError` for a row of another version of the bridge."""
     [subscription_id] = parts_of(known(row, "delivery")["PartitionKey"])
@@ -105,6 +125,7 @@ def delivery_of(row: Row) -> Delivery:
         patient_since=datetime.fromisoformat(row["patientSince"]),
         updated_at=datetime.fromisoformat(row["updatedAt"]),
         attempts=row["attempts"],
+        history=_history_in(row.get("history")),
         line=Line(line) if line is not None else None,
         next_attempt_at=time_in(row, "nextAttemptAt"),
         claimed_until=time_in(row, "claimedUntil"),

@@ -12,8 +12,10 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from typing import Any
 
 from shared.adapters.chunks import MAX_CHUNK, chunked, joined
+from shared.adapters.columns import present, text_of, time_in
 from shared.adapters.ordering import DIGITS, latest_first, latest_in, readable
 from shared.adapters.paging import page, position
 from shared.adapters.storage import Account, is_plain
@@ -43,17 +45,18 @@ class EventTable:
         self._clock = clock
         self.check, self.close = self._table.check, self._table.close
 
-    async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
+    async def record(self, event: Event, subscription_ids: Sequence[str], published_at: datetime | None = None) -> None:
         """Keep an event and the subscriptions that it was dispatched to; once more changes nothing."""
         key = f"{latest_first(event.time)}-{event.id}"
         index = {"PartitionKey": _index_of(event.id), "RowKey": event.id, "v": VERSION, "event": key}
-        row = {
+        row: dict[str, Any] = {
             "PartitionKey": _day_of(key),
             "RowKey": key,
             "v": VERSION,
             "instanceId": ids.key(event.instance_id),
             "eventType": event.type,
             "eventTime": readable(event.time),
+            "publishedAt": text_of(published_at),
             "recordedAt": readable(self._clock()),
             # Half a character becomes the escape that JSON has for it.
             **chunked("event", event.encode().encode(errors="backslashreplace")),
@@ -61,7 +64,7 @@ class EventTable:
             **chunked("subscriptionIds", _that_fit(subscription_ids)),
         }
         if await self._is_new(index) or await self._key_of(event.id) == key:
-            await self._is_new(row)
+            await self._is_new(present(row))
 
     async def get(self, event_id: str) -> LoggedEvent | None:
         """An event."""
@@ -155,6 +158,7 @@ def _read(row: Row) -> LoggedEvent:
         Event.parse(json.loads(joined(row, "event"))),
         tuple(dispatched.split("\n")) if dispatched else (),
         datetime.fromisoformat(row["recordedAt"]),
+        time_in(row, "publishedAt"),
     )
 
 

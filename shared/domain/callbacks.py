@@ -7,7 +7,7 @@ shows any of it but the host. This module judges URLs and addresses; it never lo
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NoReturn
@@ -38,6 +38,8 @@ _URL = re.compile(
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )
+# Where an IPv6 address has one of these, the IPv4 address of a tunnel's end follows (ISATAP: RFC 5214, 6.1).
+_ISATAP = {bytes.fromhex("00005efe"), bytes.fromhex("02005efe")}
 _DELTA_SECONDS = re.compile(r"[0-9]+", re.ASCII)
 
 
@@ -68,7 +70,8 @@ class Answer:
 
     `body` is text that the other side chose, so it is kept out of the `repr`; `is_cut` means that it is not all that
     was to come. `retry_after` is a wait in seconds, `run_id` names the run of the flow that was started. `refused`
-    means that the policy forbids the URL itself: trying again is useless until the settings change.
+    means that the policy forbids the URL itself: trying again is useless until the settings change. `took` is how long
+    it was until then.
     """
 
     status: int | None = None
@@ -78,6 +81,7 @@ class Answer:
     refused: bool = False
     run_id: str | None = None
     is_cut: bool = False
+    took: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +115,15 @@ class CallbackPolicy:
         """Tell whether an IP address may be connected to: globally reachable, of no special use, in no denied network.
 
         Python knows the registries of IANA; `denied` adds what they do not tell, such as the addresses of a cloud's
-        own platform. An IPv4-mapped address counts as the IPv4 address in it; text that is no address is not permitted.
+        own platform. An IPv4-mapped address counts as the IPv4 address in it. One that leads through a tunnel is not
+        permitted, nor is text that is no address.
         """
         try:
             ip = ip_address(address)
         except ValueError:
             return False
         if isinstance(ip, IPv6Address):
-            if ip.scope_id is not None:
+            if ip.scope_id is not None or ip.packed[8:12] in _ISATAP:
                 return False
             ip = ip.ipv4_mapped or ip
         if ip.is_loopback:

@@ -105,14 +105,27 @@ class RetryPolicy:
     max_age: timedelta
 
 
+class Ended(NamedTuple):
+    """An attempt with a known end: when it began, how long the flow took, and what came of it."""
+
+    at: datetime
+    took: timedelta
+    status: int | None = None
+    reason: str | None = None
+
+
+# A record keeps so many of them, the latest.
+MOST_ENDED = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One event for one subscription.
 
-    `attempts` counts those with a known end. `patient_since` is what the maximum age counts from: its dispatch, or when
-    it was last let out of the backlog or sent by hand. While it stands in a `line` of the backlog it keeps its place
-    there, also during an attempt. `by_hand` is the last request of a person that was begun, and `was` the stage in
-    which it found the delivery.
+    `attempts` counts those with a known end, and `history` has the latest of them. `patient_since` is what the maximum
+    age counts from: its dispatch, or when it was last let out of the backlog or sent by hand. While it stands in a
+    `line` of the backlog it keeps its place there, also during an attempt. `by_hand` is the last request of a person
+    that was begun, and `was` the stage in which it found the delivery.
     """
 
     subscription_id: str
@@ -122,6 +135,7 @@ class Delivery:
     patient_since: datetime
     updated_at: datetime
     attempts: int = 0
+    history: Sequence[Ended] = ()
     line: Line | None = None
     next_attempt_at: datetime | None = None
     claimed_until: datetime | None = None
@@ -234,6 +248,7 @@ class Delivery:
             updated_at=now,
             patient_since=now,
             attempts=0,
+            history=(),
             line=Line.REPLAYED,
             replayed=True,
             status=None,
@@ -257,11 +272,14 @@ class Delivery:
 
     def end_attempt(self, answer: Answer, now: datetime) -> Self:
         """It with the attempt's end noted, on its way to what comes of it."""
+        why = reason(answer)
+        ended = Ended(self.updated_at, answer.took, answer.status, why)
         return replace(
             self,
             attempts=self.attempts + 1,
+            history=(*self.history, ended)[-MOST_ENDED:],
             status=answer.status,
-            reason=reason(answer),
+            reason=why,
             run_id=answer.run_id,
             updated_at=now,
             claimed_until=None,

@@ -20,11 +20,15 @@ ALWAYS = Between()
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event, the subscriptions that it was dispatched to, and when."""
+    """An event, the subscriptions that it was dispatched to, and when.
+
+    It had come from the topic at `published_at`, where that is known.
+    """
 
     event: Event
     subscription_ids: Sequence[str]
     recorded_at: datetime
+    published_at: datetime | None = None
 
 
 class Purged(NamedTuple):

@@ -73,14 +73,23 @@ def is_about_notices(it: Subscription) -> bool:
     return issubclass(it.trigger.data, SubscriptionNotice)
 
 
+def fails_since(it: Subscription) -> datetime:
+    """Since when the flow of a failing subscription fails."""
+    return it.failing_since or it.status_since or it.updated_at
+
+
+def switch_off_at(it: Subscription) -> datetime:
+    """When Power Automate switches the flow of a failing subscription off, unless it recovers."""
+    return fails_since(it) + SWITCHED_OFF_AFTER
+
+
 def _failing(it: Subscription, stage: Literal["opened", "nearSwitchOff"]) -> EventData:
-    since = it.failing_since or it.status_since or it.updated_at
     return SubscriptionFailing(
         **_known(it),
         reason=it.status_reason,
-        failing_since=since,
+        failing_since=fails_since(it),
         failures=it.failures,
-        switch_off_at=since + SWITCHED_OFF_AFTER,
+        switch_off_at=switch_off_at(it),
         stage=stage,
     )
 

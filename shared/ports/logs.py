@@ -13,7 +13,7 @@ from shared.domain.pages import Page, Slice
 class EventLog(Protocol):
     """The log of events."""
 
-    async def record(self, event: Event, subscription_ids: Sequence[str]) -> None:
+    async def record(self, event: Event, subscription_ids: Sequence[str], published_at: datetime | None = None) -> None:
         """Keep an event and the subscriptions that it was dispatched to; once more changes nothing."""
         ...
 

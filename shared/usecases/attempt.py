@@ -119,7 +119,8 @@ class Attempt:
             age=max(0.0, (began - delivery.dispatched_at).total_seconds()),
         ) as span:
             answer = await self._call(delivery, subscription, span.traceparent or delivery.traceparent)
-            self._measure(span, event, answer, (self._clock() - began).total_seconds())
+            answer = replace(answer, took=max(timedelta(0), self._clock() - began))
+            self._measure(span, event, answer)
             stands = await self._settle(claimed, subscription, answer, span, is_probe=is_probe)
         if stands is not subscription:
             # Last: whatever the topic makes of it, nothing waits for that.
@@ -151,9 +152,9 @@ class Attempt:
             "webhook-timestamp": str(timestamp),
         }
 
-    def _measure(self, span: Span, event: Event, answer: Answer, seconds: float) -> None:
+    def _measure(self, span: Span, event: Event, answer: Answer) -> None:
         verdict = judge(answer)
-        self._telemetry.measure(ATTEMPT_DURATION, max(0.0, seconds), outcome=verdict.value)
+        self._telemetry.measure(ATTEMPT_DURATION, answer.took.total_seconds(), outcome=verdict.value)
         span.note(outcome=verdict.value, status=answer.status)
         if verdict is Verdict.DELIVERED:
             latency = max(0.0, (self._clock() - event.time).total_seconds())

@@ -6,7 +6,7 @@ It may run twice for one event: the deliveries it begins again are recognised wh
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.domain.deliveries import Delivery, New
 from shared.domain.events.envelope import Event
@@ -61,8 +61,11 @@ class Dispatch:
         self._clock = clock
         self._telemetry = telemetry
 
-    async def __call__(self, message: str) -> None:
-        """Dispatch the event in a message of the queue `events`; one that cannot be read becomes a dead letter."""
+    async def __call__(self, message: str, published_at: datetime | None = None) -> None:
+        """Dispatch the event in a message that is in the queue `events` since then (None: not known).
+
+        One that cannot be read becomes a dead letter.
+        """
         try:
             event = read_event(message)
         except ValueError as error:
@@ -71,13 +74,13 @@ class Dispatch:
         with self._telemetry.span(
             DISPATCH, parent=event.traceparent, event=event.id, type=event.type, instance=event.instance_id
         ) as span:
-            count = await self._dispatch(event, span.traceparent or event.traceparent)
+            count = await self._dispatch(event, published_at, span.traceparent or event.traceparent)
             span.note(deliveries=count)
             log.info("event.dispatched id=%s type=%s deliveries=%d", event.id, event.type, count)
 
-    async def _dispatch(self, event: Event, traceparent: str | None) -> int:
+    async def _dispatch(self, event: Event, published_at: datetime | None, traceparent: str | None) -> int:
         found = [subscription_id async for subscription_id in self._matching(event)]
-        await self._events.record(event, found)
+        await self._events.record(event, found, published_at)
         per_second = max(PER_SECOND, len(found) / SPREAD.total_seconds())
         for start in range(0, len(found), AT_ONCE):
             some, wait = found[start : start + AT_ONCE], timedelta(seconds=int(start / per_second))

@@ -6,6 +6,7 @@ from itertools import batched
 
 from shared.domain.deliveries import Delivery, EventKey
 from shared.domain.events.envelope import Event
+from shared.domain.logs import LoggedEvent
 from shared.domain.routes import routes_of
 from shared.errors import NotFoundError
 from shared.ports.deliveries import DeliveryStore
@@ -35,7 +36,7 @@ class Follow:
             raise NotFoundError("There is no such delivery.")
         return found[0]
 
-    async def event(self, event_id: str) -> tuple[Event, Sequence[Delivery]]:
+    async def event(self, event_id: str) -> tuple[LoggedEvent, Sequence[Delivery]]:
         """A logged event and its deliveries. Raises `NotFoundError`.
 
         They are those of the subscriptions that it was dispatched to, and of those that want such events now: a replay
@@ -48,7 +49,7 @@ class Follow:
         candidates = dict.fromkeys(logged.subscription_ids)
         for route in routes_of(event):
             candidates |= {id_: None async for id_ in self._subscriptions.matching(route)}
-        return event, await self._those_of(event, candidates)
+        return logged, await self._those_of(event, candidates)
 
     async def _those_of(self, event: Event, subscription_ids: Iterable[str]) -> Sequence[Delivery]:
         key, deliveries = EventKey(event.time, event.id), list[Delivery]()

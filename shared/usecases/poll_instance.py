@@ -95,8 +95,11 @@ class PollInstance:
             found = len(checkpoint.outbox) + len(compared.events)
             self._outcomes.saw(instance_id, family, Seen(compared.going_on, found, has_changed))
             if compared.events or has_changed:
-                # The trace is written down with the event: whoever publishes it, it leaves with the same bytes.
-                outbox = [*checkpoint.outbox, *(event.traced(span.traceparent).raw for event in compared.events)]
+                # When it was seen, and the trace, are written down with the event: whoever publishes it, it leaves with
+                # the same bytes.
+                seen_at = self._clock()
+                seen = (event.recorded(seen_at).traced(span.traceparent).raw for event in compared.events)
+                outbox = [*checkpoint.outbox, *seen]
                 span.note(events=len(compared.events))
                 checkpoint = Checkpoint(compared.state, outbox)
                 try:

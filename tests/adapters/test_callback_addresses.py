@@ -3,8 +3,6 @@
 import asyncio
 import ipaddress
 import socket
-import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -25,29 +23,9 @@ from tests.adapters.scripted_flow import (
     calling,
     flow,
 )
+from tests.outgoing import connects
 
-_watching: list[list[tuple[str, int]]] = []
-
-
-def _note_connects(event: str, arguments: tuple[object, ...]) -> None:
-    """Keep every address that Python connects to, and let nothing out of this machine."""
-    if event == "socket.connect" and _watching:
-        address = arguments[1]
-        assert isinstance(address, tuple)
-        _watching[-1].append(address[:2])
-        if not ipaddress.ip_address(address[0]).is_loopback:
-            raise ConnectionRefusedError(SECRET)
-
-
-sys.addaudithook(_note_connects)  # cannot be taken away again, so it sleeps unless a test watches
-
-
-@pytest.fixture
-def connects() -> Iterator[list[tuple[str, int]]]:
-    _watching.append([])
-    yield _watching[-1]
-    _watching.pop()
-
+__all__ = ["connects"]  # a fixture of that module, used here too
 
 # Which addresses are connected to
 

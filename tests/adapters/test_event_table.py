@@ -6,6 +6,7 @@ import json
 import math
 import tracemalloc
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched, groupby
 from operator import itemgetter
@@ -254,6 +255,7 @@ ROW = {
     "instanceId": "i1",
     "eventType": FAILED,
     "eventTime": "2026-11-20T03:12:45.123456+00:00",
+    "publishedAt": "2026-11-20T03:12:48.500000+00:00",
     "recordedAt": "2026-11-20T03:12:50.000000+00:00",
     "event0": b'{"specversion":"1.0","id":"2d3fbb0c-5a1a-5e38-8a4c-1a7d8b3f0c55",'
     b'"source":"/customer-insights/instances/i1","type":"CustomerInsights.DataSource.RefreshFailed",'
@@ -262,7 +264,10 @@ ROW = {
     "subscriptionIds0": b"s1\ns2",
 }
 SAMPLE = LoggedEvent(
-    Event.parse(json.loads(ROW["event0"])), ("s1", "s2"), datetime(2026, 11, 20, 3, 12, 50, tzinfo=UTC)
+    Event.parse(json.loads(ROW["event0"])),
+    ("s1", "s2"),
+    recorded_at=datetime(2026, 11, 20, 3, 12, 50, tzinfo=UTC),
+    published_at=datetime(2026, 11, 20, 3, 12, 48, 500_000, UTC),
 )
 
 
@@ -275,12 +280,17 @@ async def write(storage: Storage, *rows: dict[str, Any]) -> None:
 
 async def test_the_stored_form_is_what_it_was(table: EventTable, storage: Storage, clock: ClockFake) -> None:
     clock.now = SAMPLE.recorded_at
-    await table.record(SAMPLE.event, SAMPLE.subscription_ids)
+    await table.record(SAMPLE.event, SAMPLE.subscription_ids, SAMPLE.published_at)
     assert await storage.rows("events") == [ROW, INDEX]
     await storage.clear()
     await write(storage, INDEX, ROW)
     assert await table.get(SAMPLE.event.id) == SAMPLE
     assert await listed(table) == [SAMPLE]
+
+
+async def test_one_that_says_nothing_of_when_it_was_published_is_read(table: EventTable, storage: Storage) -> None:
+    await write(storage, INDEX, {name: value for name, value in ROW.items() if name != "publishedAt"})
+    assert await table.get(SAMPLE.event.id) == replace(SAMPLE, published_at=None)
 
 
 async def test_another_form_is_left_alone_and_said_to_be_another(table: EventTable, storage: Storage) -> None:

@@ -1,6 +1,7 @@
 """A sample of each form in which deliveries are stored: whoever changes one has to raise its version.
 
-What this version writes is what stands here, and what stands here is read. A form of another version is refused.
+What this version writes is what stands here, and what stands here is read. A form of another version is refused. A
+column that a row may be without, and that whoever does not know it may pass over, is no other form.
 """
 
 import json
@@ -11,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.delivery_rows import delivery_of, event_key, line_row, record_row
+from shared.adapters.delivery_rows import MAX_REASON, delivery_of, event_key, line_row, record_row
 from shared.adapters.due_table import due_row, what_of
-from shared.domain.deliveries import Delivery, EventKey, Line, New, Stage
+from shared.domain.deliveries import MOST_ENDED, Delivery, Ended, EventKey, Line, New, Stage
 from shared.domain.events.envelope import Event
 from shared.domain.messages import Look, Release, decode_delivery, encode_new
 from shared.errors import FormatError
@@ -37,6 +38,8 @@ RECORD = {
     "patientSince": "2026-11-20T03:12:47.123456+00:00",
     "updatedAt": "2026-11-20T03:12:48.123456+00:00",
     "attempts": 3,
+    "history": '[["2026-11-20T03:12:46.123456+00:00",5001,null,"timeout"],'
+    '["2026-11-20T03:12:47.123456+00:00",123,503,"HTTP 503"]]',
     "line": "held",
     "nextAttemptAt": "2026-11-20T03:12:49.123456+00:00",
     "claimedUntil": "2026-11-20T03:12:50.123456+00:00",
@@ -89,6 +92,10 @@ DELIVERY = Delivery(
     patient_since=later(2),
     updated_at=later(3),
     attempts=3,
+    history=(
+        Ended(later(1), timedelta(milliseconds=5_001), None, "timeout"),
+        Ended(later(2), timedelta(milliseconds=123), 503, "HTTP 503"),
+    ),
     line=Line.HELD,
     next_attempt_at=later(4),
     claimed_until=later(5),
@@ -114,11 +121,29 @@ def test_a_record() -> None:
 
 
 def test_a_record_of_what_has_just_begun() -> None:
-    optional = {"line", "nextAttemptAt", "claimedUntil", "status", "reason", "runId", "byHand", "was", "traceparent"}
+    optional = {
+        "history",
+        "line",
+        "nextAttemptAt",
+        "claimedUntil",
+        "status",
+        "reason",
+        "runId",
+        "byHand",
+        "was",
+        "traceparent",
+    }
     row = {key: value for key, value in RECORD.items() if key not in optional}
     bare = dict.fromkeys(["line", "next_attempt_at", "claimed_until", "status", "reason", "run_id", "by_hand", "was"])
-    assert delivery_of(row) == replace(DELIVERY, **bare, traceparent=None)
+    assert delivery_of(row) == replace(DELIVERY, **bare, history=(), traceparent=None)
     assert record_row(delivery_of(row)) == row
+
+
+def test_a_history_takes_little_room_whatever_came_of_the_attempts() -> None:
+    long = Ended(AT, timedelta(days=9), 599, "é" * 5_000)
+    row = record_row(replace(DELIVERY, history=(long,) * MOST_ENDED))
+    assert len(row["history"]) < 32_000  # characters: the most of a column
+    assert delivery_of(row).history == (long._replace(reason="é" * MAX_REASON),) * MOST_ENDED
 
 
 def test_a_place_in_a_line() -> None:

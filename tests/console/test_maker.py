@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -9,6 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.console.conftest import Console
+from tests.console.world import FAILED
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,6 +51,18 @@ async def test_from_a_failed_row_to_the_test_event(console: Console) -> None:
     await expect(page.locator("dl")).to_contain_text("Delivered")
     assert [call.event["data"]["test"] for call in world.stack.flows.of("made")] == [True]
     await world.call("DELETE", f"/subscriptions/{uri.rpartition('/')[2]}")
+
+
+async def test_a_flow_with_an_id_of_its_own_is_seen_whatever_time_the_browser_has(console: Console) -> None:
+    world = console.world
+    await console.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=1))
+    page = console.page
+    async with page.expect_response("**/api/subscriptions?*"):
+        await console.open("create?group=dataSources")
+    await world.subscribe(FAILED, "connected", "Made with the connector")
+    await expect(page.get_by_text("Your flow has subscribed.")).to_be_visible()
+    await expect(page.locator(".good")).to_contain_text("Made with the connector")
+    await world.unsubscribe("connected")
 
 
 async def test_a_threshold_is_drawn_among_the_latest_values(console: Console) -> None:
@@ -96,5 +110,7 @@ async def test_any_trigger_can_be_had_from_nothing(console: Console) -> None:
     types = (await console.world.call("GET", "/event-types"))["value"]
     for one in types:
         await page.get_by_role("button", name=one["title"], exact=True).click()
+        filled = await page.locator(".form input").evaluate_all("all => all.map((one) => one.value)")
+        assert {"null", "undefined"}.isdisjoint(filled), one["type"]
         await expect(page.locator("main")).to_contain_text(one["description"])
         await expect(page.get_by_role("region", name="What the flow gets")).to_contain_text(one["type"])

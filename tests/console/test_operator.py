@@ -9,8 +9,11 @@ from playwright.async_api import Route, expect
 
 from local.flows import Healthy
 from local.tenant.life import retailer
+from shared.errors import SettingsError
+from shared.settings import Settings
 from tests.console.conftest import Console
 from tests.console.world import FAILED, Refusing, World
+from triggers.answers import of_error
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -118,7 +121,7 @@ async def test_edit_a_threshold_and_delete_the_flow(console: Console) -> None:
     await page.get_by_role("button", name="Edit").click()
     await console.dialog().get_by_label("Threshold").fill("many")
     await console.dialog().get_by_role("button", name="Save").click()
-    await expect(console.dialog().get_by_role("alert")).to_contain_text("threshold: Input should be a number")
+    await expect(console.dialog().get_by_role("alert")).to_contain_text("threshold Input should be a number")
     await console.dialog().get_by_label("Threshold").fill("1200.5")
     await console.dialog().get_by_label("Label").fill("Edited")
     await console.confirm("Save")
@@ -163,11 +166,31 @@ async def test_everything_is_loaded_anew_but_not_while_paused_or_in_a_dialog(con
         return console.calls.count("GET status") - before
 
     assert await after_a_minute() == 2
-    await page.get_by_role("button", name="Pause", exact=True).click()
+    await page.get_by_role("button", name="Pause refreshing").click()
     assert await after_a_minute() == 0
-    await page.get_by_role("button", name="Pause", exact=True).click()
+    await page.get_by_role("button", name="Pause refreshing").click()
     await console.choose("Actions: Tell the data team", "Pause")
     assert await after_a_minute() == 0
+
+
+async def test_wrong_settings_are_named_with_what_is_wrong_with_each(console: Console) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        Settings.load({"EVENT_GRID_TOPIC_ENDPOINT": "https://topic.example"})
+    answer = of_error(wrong.value)
+    said = {"status": answer.status_code, "content_type": answer.mimetype, "body": answer.get_body()}
+    page = console.page
+    await page.route("**/api/status", lambda route: route.fulfill(**said))
+    await page.set_viewport_size({"width": 320, "height": 640})
+    await console.open("flows")
+    await expect(page.locator(".truth")).to_contain_text("Settings of the bridge are missing or malformed.")
+    await page.locator(".truth").get_by_role("link").click()
+    await expect(console.heading("Bridge")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    named = page.get_by_role("alert").get_by_role("listitem")
+    await expect(named).to_have_text([f"{name} {message}" for name, message in wrong.value.fields.items()])
+    await page.unroute("**/api/status")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(console.heading("Polls")).to_be_visible()
 
 
 async def test_polls_that_fail_are_told_in_words(console: Console) -> None:
@@ -184,6 +207,6 @@ async def test_polls_that_fail_are_told_in_words(console: Console) -> None:
     await console.page.route("**/api/status", failing)
     await console.open("bridge")
     await expect(console.page.locator(".truth")).to_contain_text("1 poll fails")
-    await expect(console.row("The key is refused.")).to_contain_text("Fails")
+    await expect(console.row("The key is refused.")).to_contain_text("Failing since")
     await expect(console.page.locator("main")).to_contain_text("make doctor")
     await expect(console.page.locator("dl")).to_contain_text("Heartbeat at")

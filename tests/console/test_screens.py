@@ -1,6 +1,7 @@
 """Each screen against the real stack: what it shows, and that the address holds all of its state."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import Route, expect
@@ -69,16 +70,26 @@ async def test_flows_show_scope_status_last_delivery_and_backlog(console: Consol
 
 
 async def test_a_flow_about_to_be_switched_off_says_so(console: Console) -> None:
+    left = {"until": timedelta(days=6)}
+
     async def long_ago(route: Route) -> None:
         answer = await route.fetch()
         body = await answer.json()
-        for flow in body["value"]:
-            flow["statusSince"] = "2020-01-01T00:00:00Z"
+        [flow] = [one for one in body["value"] if one["label"] == "Open a ticket"]
+        since = datetime.fromisoformat(flow["failingSince"])
+        assert datetime.fromisoformat(flow["switchOffAt"]) - since == timedelta(days=14)
+        flow["switchOffAt"] = (datetime.now(UTC) + left["until"]).isoformat()
         await route.fulfill(response=answer, json=body)
 
-    await console.page.route("**/api/subscriptions", long_ago)
+    page = console.page
+    await page.route("**/api/subscriptions", long_ago)
     await console.open("flows")
-    await expect(console.row("Open a ticket")).to_contain_text("Power Automate switches it off today")
+    ticket = console.row("Open a ticket")
+    await expect(ticket).to_contain_text("5 failures in a row")
+    await expect(ticket).not_to_contain_text("Power Automate")
+    for left["until"], said in ((timedelta(days=2), "in 2 days"), (timedelta(0), "today")):
+        await page.get_by_role("button", name="Refresh", exact=True).click()
+        await expect(ticket).to_contain_text(f"Power Automate switches it off {said}")
 
 
 async def test_an_event_shows_its_way_and_who_did_not_want_it(console: Console) -> None:
@@ -87,10 +98,24 @@ async def test_an_event_shows_its_way_and_who_did_not_want_it(console: Console) 
     await expect(console.row("Sales (Dynamics 365)")).to_contain_text("nobody wanted it")
     await console.row("Web shop: the refresh failed.").first.get_by_role("link").first.click()
     await expect(console.heading("Web shop: the refresh failed. The credentials have expired.")).to_be_visible()
-    await expect(console.row("Tell the data team")).to_contain_text(
-        re.compile(r"Happened.*Dispatched.*\+.*Attempt 1.*\+")
+    await expect(page.locator("main > ol")).to_have_text(
+        re.compile(r"Happened.*Seen by the bridge.*\+.*Published.*\+.*Dispatched.*\+", re.DOTALL)
     )
+    await expect(console.row("Tell the data team")).to_contain_text(
+        re.compile(r"Dispatched.*Attempt 1.*\+.*HTTP 202.*in [\d.]+ s")
+    )
+    await expect(console.row("File a claim")).to_contain_text(re.compile(r"Attempt 1.*HTTP 400"))
     await expect(page.locator("pre")).to_contain_text('"CustomerInsights.DataSource.RefreshFailed"')
+
+
+async def test_a_delivery_shows_each_attempt(console: Console) -> None:
+    world = console.world
+    tried = [one for one in await world.deliveries("tickets", "waiting") if one["attempts"] >= 5]
+    page = (await console.open(f"flows/{world.ids['tickets']}/{tried[0]['eventId']}")).page
+    attempt = page.get_by_role("listitem").filter(has_text="HTTP 500")
+    await expect(attempt).to_have_count(tried[0]["attempts"])
+    await expect(attempt.last).to_contain_text(re.compile(r"Attempt 5 .*\+.*HTTP 500 · in [\d.]+ s"))
+    await expect(page.get_by_role("listitem").last).to_contain_text("Next attempt")
 
 
 async def test_the_bridge_s_screen_shows_polls_queues_and_version(console: Console) -> None:
@@ -98,6 +123,8 @@ async def test_the_bridge_s_screen_shows_polls_queues_and_version(console: Conso
     await expect(page.get_by_role("row").filter(has_text="Data sources")).to_contain_text("Well")
     await expect(console.row("Events poison")).to_contain_text("0")
     await expect(page.locator("dl")).to_contain_text("Polled at")
+    await page.get_by_role("button", name="UTC").click()
+    await expect(page.locator("dl time").first).to_have_text(re.compile("UTC$"))
 
 
 async def test_search_finds_flows_what_is_refreshed_and_events(console: Console) -> None:
@@ -129,20 +156,21 @@ async def test_a_status_that_the_page_does_not_know_stands_as_it_came(console: C
     ("view", "path", "next_step"),
     [
         ("status", "**/instances/*/status", "Add a data source"),
+        ("create", "**/event-types", "No trigger fits this"),
         ("flows", "**/api/subscriptions", "Create a flow"),
         ("letters", "**/dead-letters*", "Nothing was given up"),
         ("events", "**/events?*", "Nothing has happened"),
+        ("bridge", "**/api/status", "The first poll finds them"),
     ],
 )
 async def test_a_panel_loads_fails_and_can_be_empty(console: Console, view: str, path: str, next_step: str) -> None:
     page = console.page
-    answers = iter(
-        [{"status": 503, "json": {"detail": "The bridge cannot do this just now."}}, {"json": {"value": []}}]
-    )
+    nothing = {**await console.world.call("GET", "/status"), "instances": []} if view == "bridge" else {"value": []}
+    failing = {"status": 503, "json": {"detail": "The bridge cannot do this just now."}}
 
     async def answer(route: Route) -> None:
         await expect(page.get_by_text("Loading …").first).to_be_visible()
-        await route.fulfill(**next(answers))
+        await route.fulfill(**failing)
 
     await page.route(path, answer)
     await console.open(view)
@@ -150,7 +178,7 @@ async def test_a_panel_loads_fails_and_can_be_empty(console: Console, view: str,
     await expect(failure).to_contain_text("The bridge cannot do this just now.")
     await expect(failure).to_contain_text("make doctor")
     await page.unroute(path)
-    await page.route(path, lambda route: route.fulfill(json={"value": []}))
+    await page.route(path, lambda route: route.fulfill(json=nothing))
     await failure.get_by_role("button", name="Try again").click()
     await expect(page.locator(".empty")).to_contain_text(next_step)
 

@@ -338,6 +338,8 @@ def test_a_global_address_is_permitted(address: str) -> None:
         "fe80::1",
         "fe80::1%eth0",
         "2603:1020:206::1%eth0",
+        "2603:1020:206::5efe:a00:1",
+        "2603:1020:206::200:5efe:808:808",
         "fec0::1",
         "ff02::1",
         "ff0e::1",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.callbacks import Answer
-from shared.domain.deliveries import TRANSITIONS, Delivery, Line, Move, New, RetryPolicy, Stage
+from shared.domain.deliveries import MOST_ENDED, TRANSITIONS, Delivery, Ended, Line, Move, New, RetryPolicy, Stage
 from shared.domain.events.data_sources import DataSourceRefreshSucceeded
 from shared.domain.events.envelope import Event
 from shared.domain.settling import Terms, settle
@@ -66,6 +66,18 @@ def test_a_claim_ends_at_its_time() -> None:
     assert BEGUN.is_claimed(T0)
     assert not BEGUN.is_claimed(LATER)
     assert not STAGES[Stage.WAITING].is_claimed(T0)  # type: ignore[union-attr]
+
+
+def test_the_latest_attempts_are_kept_each_with_when_and_how_long() -> None:
+    it = BEGUN
+    for number in range(1, MOST_ENDED + 2):
+        at = T0 + timedelta(minutes=number)
+        answer = Answer(503, took=timedelta(seconds=number))
+        it = it.attempt(at, at + timedelta(seconds=40)).end_attempt(answer, at + timedelta(seconds=9)).retry(at, None)
+    assert (it.attempts, len(it.history)) == (MOST_ENDED + 1, MOST_ENDED)
+    assert it.history[0] == Ended(T0 + timedelta(minutes=2), timedelta(seconds=2), 503, "HTTP 503")
+    assert it.history[-1].at == T0 + timedelta(minutes=MOST_ENDED + 1)
+    assert it.give_up(LATER, "too old").replay(LATER).history == ()
 
 
 answers = st.builds(

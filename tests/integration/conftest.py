@@ -6,6 +6,7 @@ Each test has a Customer Insights instance of its own, so that none sees another
 import asyncio
 import itertools
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,8 +25,9 @@ from local.install_azurite import install
 from local.stack import PROJECT, Answer, Stack
 from local.tenant.api import TenantApi
 from local.tenant.model import Instance, Tenant
+from tests.leaks import Secrets
 
-TOKEN, KEY = "tenant-token", "subscription-key"
+TOKEN, KEY = "canary-tenant-token", "canary-subscription-key"
 API_VERSION = "2025-11-05"
 NEVER = "0 0 0 1 1 *"
 EVERY_SECOND = "* * * * * *"
@@ -54,17 +56,48 @@ async def until(condition: Callable[[], Awaitable[Any]], within: float = 15) -> 
     return found
 
 
+class WatchedStack(Stack):
+    """A stack that looks for secrets in each answer; `secrets` grow by those that the app gives out, each once."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - a stack's own
+        super().__init__(*arguments, **more)
+        self.secrets, self.told = Secrets(), set[str]()
+
+    async def _request(self, method: str, address: str, body: object, *, key: bool) -> Answer:
+        answer = await super()._request(method, address, body, key=key)
+        text = answer.body.decode("utf-8", "replace")
+        given = re.findall(r'"secret":"(whsec_[^"]+)"', text)
+        location = answer.headers.get("Location", "")
+        others = "\n".join(value for name, value in answer.headers.items() if name != "Location")
+        for secret in given:
+            text = text.replace(secret, "")
+        self.told |= {f"{name}, by {method} {address}" for name in self.secrets.found_in(text + others)}
+        for secret in given:
+            self.secrets.keep("a signing secret", secret)
+        if "/unsubscribe/" in location:
+            self.secrets.keep("a token to unsubscribe", location.rpartition("/")[2].rpartition(".")[2])
+        return answer
+
+
 @dataclass
 class World:
     """The stack, its storage seen with the plain SDKs, and the tenant."""
 
-    stack: Stack
+    stack: WatchedStack
     api: TenantApi
     lines: list[str]
     blobs: BlobServiceClient
     queues: QueueServiceClient
     tables: TableServiceClient
     names: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
+
+    async def leaks(self) -> set[str]:
+        """The secrets that were told until now: in an answer, in the hosts' log, or in storage as they are."""
+        secrets = self.stack.secrets
+        for name, signature in self.stack.flows._signatures.items():
+            secrets.keep(f"the signature of {name}", signature)
+        seen = "\n".join(self.lines) + (await self.stored()).decode("utf-8", "replace")
+        return secrets.found_in(seen) | self.stack.told
 
     def instance(self, idle: timedelta = timedelta(hours=2)) -> Instance:
         """An instance, `idle` for so long, with two data sources, a segment of 900 members and a measure of 900.5."""
@@ -151,7 +184,7 @@ async def started(visibility: int) -> AsyncIterator[World]:
         "DELIVERY_RETRY_SECONDS": "1,1,2,2",
         "CALLBACK_TIMEOUT_SECONDS": "2",
     }
-    async with Stack(
+    async with WatchedStack(
         PROJECT, tenant=api.app(), settings=settings, on_line=lines.append, visibility=visibility
     ) as stack:
         connection = stack.settings["AzureWebJobsStorage"]
@@ -160,7 +193,10 @@ async def started(visibility: int) -> AsyncIterator[World]:
             QueueServiceClient.from_connection_string(connection, api_version=API_VERSION) as queues,
             TableServiceClient.from_connection_string(connection) as tables,
         ):
-            yield World(stack, api, lines, blobs, queues, tables)
+            stack.secrets.keep_settings(stack.settings)
+            world = World(stack, api, lines, blobs, queues, tables)
+            yield world
+            assert await world.leaks() == set()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,5 +1,8 @@
 """HTTP triggers of the local host: routes, keys, conversions, failures."""
 
+import asyncio
+from urllib.parse import urlsplit
+
 import aiohttp
 import pytest
 
@@ -33,6 +36,13 @@ async def test_the_app_folder_is_the_last_place_to_import_from(host: Stack) -> N
 async def test_without_the_key_a_function_does_not_answer(host: Stack) -> None:
     answer = await host.call("GET", "/things/one", key=False)
     assert (answer.status, answer.body) == (401, b"")
+
+
+async def test_a_key_of_bytes_that_are_no_text_opens_nothing(host: Stack) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(host.url).port)
+    writer.write(b"GET /api/things/one HTTP/1.1\r\nHost: a\r\nx-functions-key: \xff\xfe\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 401 Unauthorized\r\n"
+    writer.close()
 
 
 async def test_literal_text_wins_over_a_parameter_and_an_open_function_needs_no_key(host: Stack) -> None:

@@ -245,6 +245,7 @@ def test_a_row_is_made_changed_and_read(data: Data, people: Table, key: str) -> 
         ("POST", "People", {"Name": "no key"}, 400, "Id"),
         ("POST", "People", {"Id": "1"}, 409, "People"),
         ("POST", "People", ["Id"], 400, None),
+        ("POST", "People", {"Id": "\ud800"}, 400, None),
         ("POST", "Nothing", {"Id": "1"}, 404, "Nothing"),
         ("PATCH", "People/1", {"Shoe": 1}, 400, "Shoe"),
         ("PATCH", "People/1", {"Id": "2"}, 400, "Id"),

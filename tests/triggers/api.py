@@ -2,22 +2,19 @@
 
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import azure.functions as func
 
-from shared.composition import STAND_IN, Bridge
-from shared.usecases.rotate import RotateSecret
-from shared.usecases.status import ReadStatus
-from shared.usecases.subscribe import Unsubscribe
+from shared.composition import STAND_IN
 from tests.fakes import PollStoreFake, TimerStoreFake, WaitingFake
 from tests.functions import FUNCTIONS
+from tests.triggers.bridge import QUEUES, over
 from tests.usecases.world import World
 
 HERE = "http://bridge.test/api"
-QUEUES = ("events", "deliveries", "releases", "polls", "events-poison", "deliveries-poison")
 
 
 @dataclass(frozen=True)
@@ -53,34 +50,7 @@ class Api:
         self.polls = PollStoreFake()
         self.timers = TimerStoreFake()
         self.queues = {name: WaitingFake() for name in QUEUES}
-        wired: dict[str, Any] = dict.fromkeys(field.name for field in fields(Bridge) if not field.name.startswith("_"))
-        wired |= {
-            "subscriptions": world.subscriptions,
-            "deliveries": world.deliveries,
-            "events": world.events,
-            "letters": world.graveyard,
-            "edit": world.edit,
-            "redeliver": world.redeliver,
-            "replay": world.replay,
-            "follow": world.follow,
-            "unsubscribe": Unsubscribe(
-                subscriptions=world.subscriptions,
-                deliveries=world.deliveries,
-                notify=world.notify,
-                clock=world.clock,
-            ),
-            "rotate_secret": RotateSecret(subscriptions=world.subscriptions, cipher=world.cipher, clock=world.clock),
-            "status": ReadStatus(
-                polls=self.polls,
-                subscriptions=world.subscriptions,
-                deliveries=world.deliveries,
-                letters=world.graveyard,
-                timers=self.timers,
-                queues=self.queues,
-            ),
-            "in_azure": False,
-        }
-        self.bridge = Bridge(**wired)
+        self.bridge = over(world, self.polls, self.timers, self.queues)
 
     async def __call__(self, method: str, address: str, body: object = None) -> Answered:
         """Call a path of the API, or an address that it has given."""

@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.errors import InvalidInputError
+from tests.triggers.api import Api
+from tests.usecases.world import World
 from triggers.addresses import GATEWAY_HEADER, PREFIX, base_of
 
 HERE = "http://func-x.azurewebsites.net/api/triggers/t/subscriptions?code=s3cret"
@@ -76,6 +79,25 @@ def test_no_header_chooses_the_host(headers: dict[str, str], public_url: str | N
     assert base.netloc == urlsplit(public_url or HERE).netloc
     assert base.scheme == "https" or not (in_azure or public_url)
     assert (base.query, base.fragment, base.username) == ("", "", None)
+
+
+@pytest.mark.parametrize(
+    "host", ["[::1", "::1]", "a b", "a\\b", "user@a", "a:b", "a:", "", "a\r\nX-Injected: yes", "a\n", "\u00fc", "a,b"]
+)
+@pytest.mark.parametrize("in_azure", [True, False])
+def test_what_is_no_host_is_given_to_nobody(host: str, *, in_azure: bool) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        base_of(f"http://{host}", {}, public_url=None, in_azure=in_azure)
+    assert set(caught.value.fields) == {"Host"}
+
+
+async def test_who_cannot_be_told_where_to_unsubscribe_has_not_subscribed() -> None:
+    world = World()
+    asked = {"callbackUrl": "https://prod-1.logic.azure.com/x", "instanceId": "i1"}
+    address = "/triggers/data-source-refresh-failed/subscriptions"
+    assert (await Api(world).post(f"http://a b/api{address}", asked)).wrong == {"Host"}
+    assert set(world.subscriptions.rows) == {"s1"}
+    assert (await Api(world).post(address, asked)).status == 201
 
 
 def test_the_prefix_is_the_host_s() -> None:

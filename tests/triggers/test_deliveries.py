@@ -1,8 +1,9 @@
 """The routes of deliveries, of one subscription, and of events, over the real use cases."""
 
+import itertools
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -72,6 +73,19 @@ async def test_a_delivery_that_waits_says_for_what() -> None:
     assert (one["stage"], one["status"], one["reason"]) == ("waiting", 503, "HTTP 503")
     assert one["nextAttemptAt"] == at(60)
     assert one["event"] == EVENT.raw
+
+
+async def test_a_delivery_shows_each_of_its_attempts() -> None:
+    api = api_of(Answer(503), Answer(failure="timeout"), Answer(202))
+    api.world.callbacks.on_call = lambda: api.world.clock.advance(timedelta(seconds=1.5))
+    await api.world.run()
+    one = (await api.get(f"{ONE}/deliveries/{EVENT.id}")).body
+    assert (one["stage"], one["attempts"]) == ("delivered", 3)
+    shown = [(it["durationMs"], it.get("status"), it.get("reason")) for it in one["history"]]
+    assert shown == [(1_500, 503, "HTTP 503"), (1_500, None, "timeout"), (1_500, 202, "HTTP 202")]
+    began = [datetime.fromisoformat(it["at"]) for it in one["history"]]
+    assert began[0] == NOON
+    assert [later - sooner > timedelta(seconds=10) for sooner, later in itertools.pairwise(began)] == [True, True]
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "limit=0", "limit=501", "stage=gone", "since=2026-11-20", "until=now"])

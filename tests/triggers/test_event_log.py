@@ -1,8 +1,11 @@
 """The routes of the event log."""
 
+from datetime import timedelta
+
 import pytest
 
 from shared.domain.callbacks import Answer
+from tests.fakes import NOON
 from tests.triggers.api import Api
 from tests.triggers.test_deliveries import EVENTS, api_of, at
 from tests.usecases.world import EVENT, World, subscription
@@ -50,13 +53,13 @@ async def test_an_event_tells_what_has_become_of_it_for_each_flow() -> None:
     for one in (later, other, subscription(id_="ended")):
         world.subscriptions.rows[one.id] = one, one.id
     api = Api(world)
-    await world.events.record(EVENT, ["s1", "other", "ended"])
+    await world.events.record(EVENT, ["s1", "other", "ended"], NOON - timedelta(minutes=1))
     for id_ in ("s1", "later"):
         world.dispatch(EVENT, id_)
     await world.run(until=world.clock() - world.clock())
     found = (await api.get(f"/events/{EVENT.id}")).body
     deliveries = {one.pop("subscriptionId"): one for one in found.pop("deliveries")}
-    assert found == EVENT.raw
+    assert found == {**EVENT.raw, "publishedAt": at(-1), "dispatchedAt": at(0)}
     waiting = {"stage": "waiting", "attempts": 1, "status": 503, "reason": "HTTP 503", "updatedAt": at(0)}
     assert deliveries == {"s1": waiting, "later": waiting}
 

@@ -5,12 +5,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import azure.functions as func
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from shared.composition import STAND_IN
 from shared.domain.triggers import TRIGGERS
+from tests.fakes import PollStoreFake, TimerStoreFake
 from tests.functions import FUNCTIONS
+from tests.triggers.bridge import over
+from tests.usecases.world import World
 from triggers.description import data_schema
 from triggers.openapi import describe
 from triggers.operations import OPERATIONS
@@ -96,3 +101,14 @@ def test_the_sample_of_an_event_fits_its_schema(trigger: Any) -> None:  # noqa: 
     Draft202012Validator(schema).validate(trigger.data.example())
     with_wrong_id = trigger.data.example() | {"instanceId": 5}
     assert not Draft202012Validator(schema).is_valid(with_wrong_id)
+
+
+async def test_it_is_made_once_for_an_address() -> None:
+    """Making it keeps a processor busy; asking for it again and again must not."""
+    serve = next(one for one in FUNCTIONS if one.get_function_name() == "describe_api").get_user_function()
+    request = func.HttpRequest("GET", "https://bridge.example.com/api/openapi.json", body=b"")
+    before = STAND_IN.set(over(World(), PollStoreFake(), TimerStoreFake(), {}))
+    first, second = await serve(request), await serve(request)
+    STAND_IN.reset(before)
+    assert json.loads(first.get_body()) == DOCUMENT
+    assert first.get_body() is second.get_body()

@@ -34,6 +34,7 @@ def test_a_subscription_is_shown_with_all_that_the_contract_names() -> None:
         status="failing",
         status_reason="5 failures in a row",
         status_since=NOON + timedelta(hours=1),
+        failing_since=NOON,
         secret=b"sealed",
     )
     assert shown(viewed(one, 3)) == {
@@ -46,12 +47,19 @@ def test_a_subscription_is_shown_with_all_that_the_contract_names() -> None:
         "status": "failing",
         "statusReason": "5 failures in a row",
         "statusSince": "2026-11-20T13:00:00Z",
+        "failingSince": "2026-11-20T12:00:00Z",
+        "switchOffAt": "2026-12-04T12:00:00Z",
         "held": 3,
         "signed": True,
         "createdAt": "2026-11-20T12:00:00Z",
         "updatedAt": "2026-11-20T12:00:00Z",
         "callbackHost": "prod-1.logic.azure.com",
     }
+
+
+def test_one_that_is_not_failing_is_not_switched_off() -> None:
+    one = shown(viewed(replace(subscription(), failures=1, failing_since=NOON), 0))
+    assert {"failingSince", "switchOffAt"}.isdisjoint(one)
 
 
 def test_one_that_never_changed_its_status_has_it_since_it_was_made() -> None:

@@ -56,6 +56,13 @@ async def test_every_subscription_that_wants_the_event_gets_a_delivery() -> None
     assert sorted(world.events.events[EVENT.id].subscription_ids) == ["a", "b"]
 
 
+async def test_the_log_keeps_when_the_topic_had_first_published_it() -> None:
+    world, published_at = World(), EVENT.time
+    await world.dispatch(EVENT.encode(), published_at)
+    await world.dispatch(EVENT.encode(), published_at + timedelta(minutes=7))
+    assert world.events.events[EVENT.id].published_at == published_at
+
+
 async def test_one_that_is_not_active_gets_its_delivery_too_and_has_it_held() -> None:
     world = World(*WANTING, *NOT_ACTIVE)
     await world.dispatch(EVENT.encode())

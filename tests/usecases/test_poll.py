@@ -1,6 +1,7 @@
 """Poll: nothing is published at first, nothing lost and nothing twice afterwards, whatever fails on the way."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -172,6 +173,42 @@ async def test_news_is_kept_while_the_topic_is_down_and_published_once_it_is_up(
     assert world.told() == sorted([*NEWS, "DataSource.RefreshSucceeded", "System.RefreshCompleted"])
     assert len({event["id"] for event in world.publisher.events}) == 8
     assert {world.outbox(family) for family in Family} == {b"[]}"}
+
+
+async def test_an_event_says_when_it_was_seen_whenever_and_however_often_it_is_published() -> None:
+    world = World()
+    await world.poll([Family.JOBS])
+    world.show("i1", 2, (5,), (5,))
+    world.publisher.failures = [TransientError("the topic is down")]
+    with pytest.raises(PollFailedError):
+        await world.poll([Family.JOBS])
+    seen_at, key = world.clock(), ("i1", Family.JOBS)
+    stored, _ = world.checkpoints.stored[key]
+    world.clock.advance(timedelta(minutes=5))
+    await world.poll([Family.JOBS])
+    world.checkpoints.stored[key] = (stored, world.checkpoints.stored[key][1])  # died before it was cleared
+    await world.poll([Family.JOBS])
+    first, second = world.publisher.events[:2], world.publisher.events[2:]
+    assert first == second
+    assert {datetime.fromisoformat(event["recordedtime"]) for event in first} == {seen_at}
+    assert {event["recordedtime"][-1] for event in first} == {"Z"}
+
+
+async def test_what_an_earlier_release_has_left_to_publish_goes_out_as_it_is() -> None:
+    world = World()
+    await world.poll([Family.JOBS])
+    world.show("i1", 2, (5,), (5,))
+    world.publisher.failures = [TransientError("the topic is down")]
+    with pytest.raises(PollFailedError):
+        await world.poll([Family.JOBS])
+    key = ("i1", Family.JOBS)
+    stored, version = world.checkpoints.stored[key]
+    earlier = re.sub(rb',"recordedtime":"[^"]+"', b"", stored)
+    assert earlier != stored
+    world.checkpoints.stored[key] = (earlier, version)
+    await world.poll([Family.JOBS])
+    assert world.told() == ["System.RefreshCompleted"]
+    assert [event for event in world.publisher.events if "recordedtime" in event] == []
 
 
 async def test_news_of_an_earlier_poll_is_published_even_when_the_api_is_down() -> None:

@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.resources import Job, Measure, MeasureEvaluation, MeasureOutput, Segment, SegmentEvaluation
+from shared.errors import TransientError
 from shared.usecases.poll import THRESHOLDS
-from shared.usecases.poll_many import DEADLINE
-from tests.usecases.test_poll import World, at
+from shared.usecases.poll_many import DEADLINE, PollFailedError
+from tests.usecases.test_poll import World, at, segment
 from tests.usecases.world import subscription
 
 
@@ -119,6 +120,19 @@ async def test_histories_are_read_only_for_what_is_watched_and_has_moved() -> No
     assert [call[:3] for call in details if call[0] == "measures"] == [("measures", "i1", "Sum")]
     assert len([call for call in details if call[0] == "segments"]) == 1
     assert world.told() == ["Measure.ThresholdCrossed", "Segment.ThresholdCrossed"]
+
+
+async def test_segments_whose_history_does_not_come_hold_up_no_others() -> None:
+    world = World()
+    await world.poll(THRESHOLDS)
+    failed = SegmentEvaluation("completedFailure", at(2), None)
+    world.insights.show("i1", jobs=None, segments=[segment("Big", 5, 20, 5), Segment("Other", None, failed)])
+    world.insights.failures["segments"] = [None, TransientError("it hangs")]
+    with pytest.raises(PollFailedError):
+        await world.poll(THRESHOLDS)
+    assert world.told() == ["Segment.RefreshFailed"]
+    await world.poll(THRESHOLDS)
+    assert world.told() == ["Segment.RefreshFailed", "Segment.ThresholdCrossed"]
 
 
 async def test_what_was_read_of_slow_histories_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

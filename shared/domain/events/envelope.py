@@ -56,6 +56,10 @@ class Event:
         """The event as a part of a trace; without one, as it is."""
         return self if traceparent is None else replace(self, raw={**self.raw, "traceparent": traceparent})
 
+    def recorded(self, at: datetime) -> Self:
+        """The event with when the bridge saw it, as CloudEvents' extension Recorded Time has it."""
+        return replace(self, raw={**self.raw, "recordedtime": _in_rfc3339(at)})
+
     def encode(self) -> str:
         """The event as JSON text: the same for every delivery."""
         return json_text(self.raw)
@@ -71,7 +75,7 @@ class Event:
                 "source": SOURCE_PREFIX + data.instance_id,
                 "type": data.event_type,
                 "subject": data.subject,
-                "time": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+                "time": _in_rfc3339(time),
                 "datacontenttype": "application/json",
                 "data": data.on_wire(),
             }
@@ -93,6 +97,10 @@ class Event:
             raise ValueError(f"not a CloudEvent of the bridge: {where}: {wrong['msg']}") from None
         assert isinstance(raw, Mapping)  # noqa: S101 - tells the type checker what the model has just shown
         return cls(raw, envelope.id, envelope.type, envelope.data.instanceId, in_utc(envelope.time))
+
+
+def _in_rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class _Instance(BaseModel):
