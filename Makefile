@@ -15,7 +15,7 @@ EXAMPLES := 100
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz load connector flows infra scale vendor pictures snapshot clean
+.PHONY: help setup lock demo up doctor test fuzz load faults connector flows infra scale vendor pictures snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -48,6 +48,9 @@ fuzz: setup ## Make random requests from the description of the API for some min
 
 load: setup ## Measure how flows fare beside unwell ones, and the rate over two hosts (some minutes)
 	$(VENV)/bin/pytest -s tests/load
+
+faults: setup ## Let every fault befall every edge, and write the table into docs/reliability.md (some minutes; EDGES='topic blob')
+	@$(PYTHON) -m tests.faults $(EDGES)
 
 connector: setup ## Write the Power Platform connector (with CONTACT_NAME=... and the like: into .local/connector)
 	@$(PYTHON) -m connector

@@ -176,7 +176,8 @@ def trigger_metadata(message: QueueMessage, text: str) -> dict[str, Datum]:
 
 def _client(connection: str, queue: str) -> QueueClient:
     # No retries in the client: they would wait for many seconds, and the pump polls again anyway.
-    return QueueClient.from_connection_string(connection, queue, api_version=API_VERSION, retry_total=0)
+    limits = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 10}
+    return QueueClient.from_connection_string(connection, queue, api_version=API_VERSION, **limits)
 
 
 def _isoformat(moment: datetime | None) -> str | None:
