@@ -1,36 +1,28 @@
-"""Lets every fault befall every edge, keeps what came of it, and writes the table of docs/reliability.md anew.
-
-With the names of edges, and then of faults behind `--`, only these, and nothing is written.
-"""
+"""Lets every fault befall every edge, or those that are named, and writes the table of docs/reliability.md anew."""
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from itertools import chain
 
 from local.install_azurite import install
 from tests.faults import table
-from tests.faults.cells import Outcome, ended_well, run
+from tests.faults.cells import ended_well, run
 from tests.faults.edges import EDGES
 from tests.faults.faults import FAULTS
-from tests.faults.proxy import Fault
 from tests.faults.world import started
 
 STACKS = 4  # side by side
 
 
-async def lane(edge: str, faults: Sequence[Fault], turn: asyncio.Semaphore) -> list[Outcome]:
+async def lane(edge: str, turn: asyncio.Semaphore) -> None:
     """All faults of an edge, one after the other, in a stack of its own."""
     outcomes = []
     async with turn, started() as world:
-        for fault in faults:
-            outcome = await run(world, edge, fault)
-            say(f"{edge:9} {fault.name:22} {outcome.told}")
-            outcomes.append(outcome)
-        for trouble in await ended_well(world, outcomes):
-            say(f"{edge:9} {trouble}")
-            sys.exit(1)
-    return outcomes
+        for fault in FAULTS:
+            outcomes.append(await run(world, edge, fault))
+            say(f"{edge:9} {fault.name:22} {outcomes[-1].told}")
+        if troubles := await ended_well(world, outcomes):
+            raise AssertionError(f"{edge}: {'; '.join(troubles)}")
+    table.keep(outcomes)
 
 
 def say(line: str) -> None:
@@ -41,17 +33,13 @@ def say(line: str) -> None:
 
 async def main() -> None:
     """Run, keep and write."""
-    edges, _, names = " ".join(sys.argv[1:]).partition(" -- ")
-    wanted = edges.split() or EDGES
-    faults = [fault for fault in FAULTS if not names or fault.name in names.split(",")]
-    turn = asyncio.Semaphore(STACKS)
     install()
-    found = await asyncio.gather(*(lane(edge, faults, turn) for edge in wanted))
-    outcomes = list(chain(*found))
-    if wanted is EDGES and not names:
-        table.keep(outcomes)
-        table.write(outcomes)
-    say(table.summary(outcomes))
+    turn = asyncio.Semaphore(STACKS)
+    found = await asyncio.gather(*(lane(edge, turn) for edge in sys.argv[1:] or EDGES), return_exceptions=True)
+    if failures := [error for error in found if isinstance(error, Exception)]:
+        raise ExceptionGroup("not all edges could be tried", failures)
+    table.write(table.kept())
+    say(table.summary(table.kept()))
 
 
 if __name__ == "__main__":

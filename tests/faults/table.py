@@ -29,8 +29,10 @@ def kept() -> list[Outcome]:
 
 
 def keep(outcomes: Sequence[Outcome]) -> None:
-    """Keep the outcomes of a whole run."""
-    lines = ",\n".join(json.dumps(each.stored()) for each in outcomes)
+    """Keep these outcomes in the place of older ones."""
+    found = {(each.edge, each.fault): each for each in [*(kept() if RESULTS.exists() else []), *outcomes]}
+    in_order = [found[cell] for edge in EDGES for fault in FAULTS if (cell := (edge, fault.name)) in found]
+    lines = ",\n".join(json.dumps(each.stored()) for each in in_order)
     RESULTS.write_text(f"[\n{lines}\n]\n", "utf-8")
 
 

@@ -87,10 +87,20 @@ class World:
         """The secrets that the host's log has told."""
         return [secret for secret in self.secrets if any(secret in line for line in self.lines)]
 
-    async def attempts(self, who: str, ids: Collection[str]) -> int:
-        """The most attempts that one of these deliveries has taken, as the bridge has it in its log."""
+    async def deliveries(self, who: str, times: Collection[datetime]) -> Sequence[Mapping[str, Any]]:
+        """What the bridge's log has of the deliveries of these times' events to a flow."""
         answer = await self.stack.call("GET", f"/subscriptions/{self.subscriptions[who]}/deliveries")
-        return max((each["attempts"] for each in answer.json()["value"] if each["eventId"] in ids), default=0)
+        ids = {call.event["id"] for call in self.taken(who, times)}
+        return [each for each in answer.json()["value"] if each["eventId"] in ids]
+
+    async def settled(self, who: str, times: Collection[datetime], *, within: float) -> None:
+        """Wait until the bridge, too, knows that a flow has taken the events of these times."""
+        async with asyncio.timeout(within):
+            while not await self._has_delivered(who, times):  # noqa: ASYNC110 - it tells when it is asked
+                await asyncio.sleep(0.1)
+
+    async def _has_delivered(self, who: str, times: Collection[datetime]) -> bool:
+        return [each["stage"] for each in await self.deliveries(who, times)] == ["delivered"] * len(times)
 
 
 @asynccontextmanager
@@ -100,7 +110,8 @@ async def started(**settings: str) -> AsyncIterator[World]:
     tenant = Tenant()
     instances = {who: _instance(tenant, who) for who in (STRUCK, WELL)}
     app = TenantApi(tenant, token=access.token, key=access.key).app()
-    made = access.settings | SETTINGS
+    listed = ",".join(instance.id for instance in instances.values())
+    made = access.settings | SETTINGS | {"CUSTOMER_INSIGHTS_INSTANCES": listed}
     async with AsyncExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory()))
         stack = await opened.enter_async_context(
@@ -135,9 +146,9 @@ def _time(event: Mapping[str, Any]) -> datetime:
 
 async def _begun(world: World, who: str) -> None:
     """Wait for the baseline and a first event: what happens before the first poll is no news."""
-    for _ in range(20):
+    for _ in range(4):
         at = await world.fail(who)
-        if await world.heard(who, [at], within=3):
+        if await world.heard(who, [at], within=30):
             await asyncio.sleep(2)
             return
     raise RuntimeError("nothing is heard of:\n" + "\n".join(world.lines[-60:]))
