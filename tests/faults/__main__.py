@@ -2,21 +2,24 @@
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 
 from local.install_azurite import install
 from tests.faults import table
 from tests.faults.cells import ended_well, run
-from tests.faults.edges import EDGES
+from tests.faults.edges import EDGES, TOKEN
 from tests.faults.faults import FAULTS
 from tests.faults.world import started
 
 STACKS = 4  # side by side
 
 
-async def lane(edge: str, turn: asyncio.Semaphore) -> None:
-    """All faults of an edge, one after the other, in a stack of its own."""
+async def lane(edge: str, turn: asyncio.Semaphore, door: asyncio.Lock) -> None:
+    """All faults of an edge, one after the other, in a stack of its own; one stack starts at a time."""
     outcomes = []
-    async with turn, started() as world:
+    async with turn, AsyncExitStack() as opened:
+        async with door:
+            world = await opened.enter_async_context(started(entra=edge == TOKEN))
         for fault in FAULTS:
             outcomes.append(await run(world, edge, fault))
             say(f"{edge:9} {fault.name:22} {outcomes[-1].told}")
@@ -34,8 +37,8 @@ def say(line: str) -> None:
 async def main() -> None:
     """Run, keep and write."""
     install()
-    turn = asyncio.Semaphore(STACKS)
-    found = await asyncio.gather(*(lane(edge, turn) for edge in sys.argv[1:] or EDGES), return_exceptions=True)
+    turn, door = asyncio.Semaphore(STACKS), asyncio.Lock()
+    found = await asyncio.gather(*(lane(edge, turn, door) for edge in sys.argv[1:] or EDGES), return_exceptions=True)
     if failures := [error for error in found if isinstance(error, Exception)]:
         raise ExceptionGroup("not all edges could be tried", failures)
     table.write(table.kept())

@@ -13,7 +13,7 @@ from tests.faults.proxy import Fault, Message
 from tests.faults.world import STRUCK, VISIBILITY, WELL, World
 from tests.integration.many import failures
 
-LASTS = 7.0  # seconds, in which a poll begins and has made all its attempts; and until it has struck
+LASTS = 6.0  # seconds, in which a poll begins and has made all its attempts; and until it has struck
 STRIKES_WITHIN = 15.0
 WELL_WITHIN = 120.0
 EVENTS = 3

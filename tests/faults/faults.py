@@ -132,10 +132,8 @@ FAULTS: tuple[Fault, ...] = (
     Status("429", status=HTTPStatus.TOO_MANY_REQUESTS),
     Status("429, Retry-After", status=HTTPStatus.TOO_MANY_REQUESTS, retry_after=2),
     Status("500", status=HTTPStatus.INTERNAL_SERVER_ERROR),
-    Status("502", status=HTTPStatus.BAD_GATEWAY),
     Status("503", status=HTTPStatus.SERVICE_UNAVAILABLE),
     Status("503, Retry-After", status=HTTPStatus.SERVICE_UNAVAILABLE, retry_after=2),
-    Status("504", status=HTTPStatus.GATEWAY_TIMEOUT),
     Skewed("clock an hour ahead", by=timedelta(hours=1)),
     Skewed("clock an hour behind", by=timedelta(hours=-1)),
 )

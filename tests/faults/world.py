@@ -32,7 +32,7 @@ SETTINGS = {
     "POLL_REFRESHES_SCHEDULE": EVERY_THREE_SECONDS,
     "POLL_THRESHOLDS_SCHEDULE": "0 0 0 1 1 *",
     "DELIVERY_RETRY_SECONDS": "1,2,2,2",
-    "CALLBACK_TIMEOUT_SECONDS": "2",
+    "CALLBACK_TIMEOUT_SECONDS": "8",
 }
 _FAILED = re.compile(r"\b(\w+) failed after \d+ ms: ")
 # Two refreshes that ended within one second would be told apart by their jobs alone.
@@ -104,8 +104,8 @@ class World:
 
 
 @asynccontextmanager
-async def started(**settings: str) -> AsyncIterator[World]:
-    """A world in which everything is well; `settings` are the app's."""
+async def started(*, entra: bool = True, **settings: str) -> AsyncIterator[World]:
+    """A world in which everything is well; `settings` are the app's. Without `entra`, its token is a fixed one."""
     access, lines = Access(), list[str]()
     tenant = Tenant()
     instances = {who: _instance(tenant, who) for who in (STRUCK, WELL)}
@@ -122,7 +122,8 @@ async def started(**settings: str) -> AsyncIterator[World]:
         events = await opened.enter_async_context(
             QueueClient.from_connection_string(storage, "events", api_version=API_VERSION)
         )
-        await stack.start_host(**edges.settings, **settings)
+        fixed = {} if entra else {"CUSTOMER_INSIGHTS_ACCESS_TOKEN": access.token}
+        await stack.start_host(**edges.settings | fixed | settings)
         subscriptions = {}
         for who, url in {STRUCK: edges.callback(stack, STRUCK), WELL: stack.flows.url(WELL)}.items():
             body = {"callbackUrl": url, "instanceId": instances[who].id}
