@@ -10,7 +10,7 @@ from local.tenant.model import Instance
 from tests.faults.edges import API, CALLBACK, QUEUE, TABLE
 from tests.faults.faults import FAULTS
 from tests.faults.proxy import Fault, Message
-from tests.faults.world import STRUCK, VISIBILITY, WELL, World
+from tests.faults.world import STRUCK, WELL, World
 from tests.integration.many import failures
 
 LASTS = 6.0  # seconds, in which a poll begins and has made all its attempts; and until it has struck
@@ -132,7 +132,7 @@ async def _beside(world: World, edge: str, fault: Fault) -> float | None:
 
 async def ended_well(world: World, outcomes: Sequence[Outcome]) -> Sequence[str]:
     """What is wrong at the end of all: repeats that came late, dead letters, messages that nobody takes."""
-    await asyncio.sleep(VISIBILITY)
+    await asyncio.sleep(world.visibility)
     ids = [call.event["id"] for call in world.stack.flows.of(STRUCK) if call.accepted]
     repeats = len(ids) - len(set(ids))
     letters = (await world.stack.call("GET", "/dead-letters")).json()["value"]

@@ -42,7 +42,8 @@ def block(outcomes: Sequence[Outcome]) -> str:
     lines = [summary(outcomes), ""]
     lines += ["| Fault | " + " | ".join(_HEADS.values()) + " |", "|---|" + "---|" * len(_HEADS)]
     for fault in FAULTS:
-        cells = [found[edge, fault.name].told for edge in EDGES]
+        row = [found.get((edge, fault.name)) for edge in EDGES]
+        cells = ["not tried" if each is None else each.told for each in row]
         lines.append(f"| {fault.name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -58,7 +59,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     total = {what: sum(getattr(each, what) for each in outcomes) for what in counted}
     longest = max(each.well_after or 0.0 for each in outcomes)
     return (
-        f"{len(outcomes)} cells, {len(outcomes) * EVENTS} events: {total['lost']} lost, {total['twice']} twice with "
-        f"the same id, {total['changed']} changed, {total['secrets']} secrets in the log. "
-        f"Well again after {longest:.1f} s at most."
+        f"{len(outcomes)} of {len(EDGES) * len(FAULTS)} cells were tried, with {len(outcomes) * EVENTS} events: "
+        f"{total['lost']} lost, {total['twice']} twice with the same id, {total['changed']} changed, "
+        f"{total['secrets']} secrets in the log. Well again after {longest:.1f} s at most."
     )

@@ -50,6 +50,7 @@ class World:
     instances: Mapping[str, Instance]
     subscriptions: Mapping[str, str]
     secrets: Sequence[str]
+    visibility: int
     _events: QueueClient
     _last: float = field(default=0.0)
 
@@ -104,8 +105,8 @@ class World:
 
 
 @asynccontextmanager
-async def started(*, entra: bool = True, **settings: str) -> AsyncIterator[World]:
-    """A world in which everything is well; `settings` are the app's. Without `entra`, its token is a fixed one."""
+async def started(visibility: int = VISIBILITY, **settings: str) -> AsyncIterator[World]:
+    """A world in which everything is well; `settings` are the app's."""
     access, lines = Access(), list[str]()
     tenant = Tenant()
     instances = {who: _instance(tenant, who) for who in (STRUCK, WELL)}
@@ -115,15 +116,14 @@ async def started(*, entra: bool = True, **settings: str) -> AsyncIterator[World
     async with AsyncExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory()))
         stack = await opened.enter_async_context(
-            Stack(PROJECT, tenant=app, settings=made, on_line=lines.append, visibility=VISIBILITY)
+            Stack(PROJECT, tenant=app, settings=made, on_line=lines.append, visibility=visibility)
         )
         edges = await opened.enter_async_context(before(stack, access.token, folder))
         storage = stack.settings["AzureWebJobsStorage"]
         events = await opened.enter_async_context(
             QueueClient.from_connection_string(storage, "events", api_version=API_VERSION)
         )
-        fixed = {} if entra else {"CUSTOMER_INSIGHTS_ACCESS_TOKEN": access.token}
-        await stack.start_host(**edges.settings | fixed | settings)
+        await stack.start_host(**edges.settings | settings)
         subscriptions = {}
         for who, url in {STRUCK: edges.callback(stack, STRUCK), WELL: stack.flows.url(WELL)}.items():
             body = {"callbackUrl": url, "instanceId": instances[who].id}
@@ -135,7 +135,7 @@ async def started(*, entra: bool = True, **settings: str) -> AsyncIterator[World
         hidden = [access.token, access.key, edges.secret, *(stack.settings[name] for name in names)]
         hidden.append(storage.partition("AccountKey=")[2].partition(";")[0])
         hidden += [stack.flows.url(who).rpartition("sig=")[2] for who in (STRUCK, WELL)]
-        world = World(stack, edges, lines, instances, subscriptions, hidden, events)
+        world = World(stack, edges, lines, instances, subscriptions, hidden, visibility, events)
         for who in (STRUCK, WELL):
             await _begun(world, who)
         yield world
