@@ -17,7 +17,7 @@ MINUTES := 10
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz soak load connector flows infra scale vendor pictures snapshot clean
+.PHONY: help setup lock demo up doctor test fuzz soak load faults connector flows infra scale vendor pictures snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -54,6 +54,9 @@ soak: setup ## Have two hosts live with unwell flows, people and deaths, account
 
 load: setup ## Measure what one host holds, flows beside unwell ones, and two hosts; write docs/reliability.md (some minutes)
 	$(VENV)/bin/pytest -s tests/load
+
+faults: setup ## Let every fault befall every edge, and write the table into docs/reliability.md (some minutes; EDGES='topic blob')
+	@$(PYTHON) -m tests.faults $(EDGES)
 
 connector: setup ## Write the Power Platform connector (with CONTACT_NAME=... and the like: into .local/connector)
 	@$(PYTHON) -m connector

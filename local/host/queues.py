@@ -13,6 +13,7 @@ import json
 import logging
 from datetime import datetime, timedelta
 from typing import Any, Final
+from xml.etree.ElementTree import ParseError
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
@@ -24,6 +25,7 @@ from local.host.worker import Function, Worker
 
 log = logging.getLogger(__name__)
 
+LONGEST_CALL: Final = 15  # seconds, however slowly the answer comes
 SHORTEST_WAIT: Final = timedelta(milliseconds=100)  # between two polls that find nothing
 API_VERSION: Final = "2025-11-05"  # the newest that Azurite 3.37.0 knows
 LOST_MESSAGE: Final = frozenset({400, 404})  # PopReceiptMismatch, MessageNotFound: somebody else took it over
@@ -70,8 +72,8 @@ class QueuePump:
             messages = await self._receive()
         except ResourceNotFoundError:
             return False  # nobody has made the queue yet
-        except AzureError as error:
-            self._report(error)
+        except (AzureError, TimeoutError, ParseError) as error:
+            self._report(str(error) or "no answer in time")
             return False
         self._report(None)
         for message in messages:
@@ -85,8 +87,9 @@ class QueuePump:
         pages = self._queue.receive_messages(
             messages_per_page=self._options.batch_size, visibility_timeout=self._visibility
         ).by_page()
-        async for page in pages:
-            return [message async for message in page]
+        async with asyncio.timeout(LONGEST_CALL):
+            async for page in pages:
+                return [message async for message in page]
         return []
 
     async def _room(self, stopping: asyncio.Event) -> None:
@@ -100,8 +103,8 @@ class QueuePump:
         except HttpResponseError as error:
             level = logging.DEBUG if error.status_code in LOST_MESSAGE else logging.WARNING
             log.log(level, "%s: message %s: %s", self._queue.queue_name, message.id, error.message)
-        except AzureError as error:
-            log.warning("%s: message %s: %s", self._queue.queue_name, message.id, error.message)
+        except (AzureError, ParseError) as error:
+            log.warning("%s: message %s: %s", self._queue.queue_name, message.id, error)
 
     async def _work(self, message: QueueMessage) -> None:
         attempts = message.dequeue_count or 0
@@ -146,13 +149,13 @@ class QueuePump:
         except binascii.Error as error:
             raise ValueError(str(error)) from error
 
-    def _report(self, error: AzureError | None) -> None:
+    def _report(self, error: str | None) -> None:
         """Log the loss of the queue once, and its return."""
         if self._reachable == (error is None):
             return
         self._reachable = error is None
         if error:
-            log.warning("%s cannot be polled: %s", self._queue.queue_name, error.message)
+            log.warning("%s cannot be polled: %s", self._queue.queue_name, error)
         else:
             log.info("%s can be polled again", self._queue.queue_name)
 
@@ -176,7 +179,9 @@ def trigger_metadata(message: QueueMessage, text: str) -> dict[str, Datum]:
 
 def _client(connection: str, queue: str) -> QueueClient:
     # No retries in the client: they would wait for many seconds, and the pump polls again anyway.
-    return QueueClient.from_connection_string(connection, queue, api_version=API_VERSION, retry_total=0)
+    return QueueClient.from_connection_string(
+        connection, queue, api_version=API_VERSION, retry_total=0, connection_timeout=5, read_timeout=10
+    )
 
 
 def _isoformat(moment: datetime | None) -> str | None:

@@ -1,5 +1,6 @@
 """What the storage adapters share: the account, names safe for table keys, and Azure's errors as the bridge's own."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -7,9 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
+from xml.etree.ElementTree import ParseError
 
 from azure.core.exceptions import (
     ClientAuthenticationError,
+    DeserializationError,
     HttpResponseError,
     ServiceRequestError,
     ServiceResponseError,
@@ -28,6 +31,11 @@ MISSING = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
 # connection that the other side has closed is worth another try at once.
 RETRIES: Mapping[str, Any] = {"initial_backoff": 0, "increment_base": 1, "random_jitter_range": 1, "retry_total": 3}
 EXISTING = {"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"}
+# Seconds. The SDKs would wait for an answer for one minute, that of tables for five, and then ask again. A connection
+# that hangs must be given up while the claim of a delivery holds, or what the flow has taken is sent once more.
+LIMITS: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
+# The longest that an operation may take with all its attempts, however slowly its answer comes.
+PATIENCE = 60
 # Looking for proxies in the environment at each request would cost as much as all else that the SDKs do for it.
 DIRECT: Mapping[str, Any] = {"use_env_settings": False}
 # A table's key holds 1 KiB of UTF-16.
@@ -49,20 +57,32 @@ class Account:
 
 @asynccontextmanager
 async def named_errors(what: str) -> AsyncIterator[None]:
-    """Raise Azure's errors by what to do next; those of a lost race are the caller's to name."""
+    """Raise Azure's errors by what to do next, and end what takes too long; a lost race is the caller's to name."""
     try:
-        yield
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except TimeoutError as error:
+        raise TransientError(f"{what} does not answer in time") from error
     except ClientAuthenticationError as error:
         raise ConfigurationError(_refused(what)) from error
     except (ServiceRequestError, ServiceResponseError) as error:
         raise TransientError(f"{what} cannot be reached") from error
     except HttpResponseError as error:
-        status = error.status_code or 0
+        status = error.status_code
         if status in {401, 403}:
             raise ConfigurationError(_refused(what)) from error
+        if status is None or status < 300:  # noqa: PLR2004 - a success whose content has been cut or replaced on its way
+            raise _unreadable(what) from None
         if status in {408, 429} or status >= 500:  # noqa: PLR2004 - HTTP's class of server errors
             raise TransientError(f"{what} answers {status}") from error
         raise PermanentError(f"{what} answers {status} {getattr(error, 'error_code', '')}") from error
+    except (DeserializationError, ParseError):
+        raise _unreadable(what) from None
+
+
+def _unreadable(what: str) -> TransientError:
+    # The SDKs' own errors are not told with it: they quote the answer.
+    return TransientError(f"{what} gives an answer that cannot be read")
 
 
 def _refused(what: str) -> str:

@@ -1,6 +1,6 @@
 """A table of the storage account: rows read, written under a condition, and removed."""
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from itertools import batched
@@ -11,7 +11,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from shared.adapters.storage import DIRECT, Account, creating, has_code, named_errors
+from shared.adapters.storage import DIRECT, LIMITS, Account, creating, has_code, named_errors
 from shared.errors import FormatError, LostRaceError
 
 # The most operations that one transaction may hold.
@@ -81,10 +81,10 @@ class Table:
 
     def __init__(self, account: Account, name: str) -> None:
         if account.connection_string is not None:
-            self._table = TableClient.from_connection_string(account.connection_string, name, **DIRECT)
+            self._table = TableClient.from_connection_string(account.connection_string, name, **DIRECT, **LIMITS)
         else:
             assert account.credential is not None  # noqa: S101 - settings guarantee one or the other
-            self._table = TableClient(account.table_url, name, credential=account.credential, **DIRECT)
+            self._table = TableClient(account.table_url, name, credential=account.credential, **DIRECT, **LIMITS)
         self._what = f"table {name}"
 
     async def get(self, partition: str, row: str) -> tuple[Row, str] | None:
@@ -165,14 +165,23 @@ class Table:
         `@names` in the condition, each between blanks, stand for the values: texts, or times since 1601. A whole number
         has to stand in the condition itself: the SDK makes a truth value of 0 and 1.
         """
+        pages = self._table.query_entities(
+            condition, parameters=dict(values), select=columns, results_per_page=at_a_time
+        ).by_page()
+        while rows := await self._next(pages):
+            for row in rows:
+                yield row
+
+    async def _next(self, pages: AsyncIterator[AsyncIterator[Row]]) -> Sequence[Row]:
+        """The rows of the next page that has any; none at the end."""
         async with named_errors(self._what):
             try:
-                async for row in self._table.query_entities(
-                    condition, parameters=dict(values), select=columns, results_per_page=at_a_time
-                ):
-                    yield row
+                async for page in pages:
+                    if rows := [row async for row in page]:
+                        return rows
             except ResourceNotFoundError:
-                return  # no table, no rows
+                pass  # no table, no rows
+        return []
 
     async def first(self, most: int, condition: str, values: Row, columns: list[str] | None = None) -> Sequence[Row]:
         """The first rows that meet a condition, at most so many; the rest are not read."""

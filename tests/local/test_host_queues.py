@@ -4,12 +4,16 @@ import asyncio
 import base64
 import contextlib
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue.aio import QueueServiceClient
 
+from local.host.configuration import QueueOptions
+from local.host.queues import QueuePump
+from local.host.worker import Function, Worker
 from local.stack import Stack
 from tests.local.conftest import Journal, Until
 
@@ -103,3 +107,33 @@ async def test_a_message_whose_last_attempt_was_killed_is_moved_without_being_wo
     await stack.start_host()
     await stack.host.wait_for_line("work: message .* dequeued 6 times; moved to work-poison", within=10)
     assert not seen(journal, "killer")
+
+
+async def test_a_queue_that_answers_with_somebody_elses_page_is_polled_again() -> None:
+    polls, stopping, page = 0, asyncio.Event(), b"<!doctype html><title>Sign in</title>"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal polls
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(page), page)
+        )
+        writer.close()
+        polls += 1
+        if polls == 3:
+            stopping.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a"
+        pump = QueuePump(
+            Worker(()),
+            Function("1", "work", {}),
+            queue="work",
+            connection=f"AccountName=a;AccountKey=a2V5;QueueEndpoint={address}",
+            options=QueueOptions.from_json({}),
+            visibility=timedelta(seconds=1),
+        )
+        async with asyncio.timeout(10):
+            await pump.run(stopping)
+    assert polls >= 3
