@@ -67,6 +67,11 @@ def answers(instance: Instance) -> Answers:
     return Answers(data_sources, nodes, jobs, segments, measures, sum(map(len, lists)))
 
 
+def instance_list(of: Tenant) -> bytes:
+    """The list of instances."""
+    return _body([wire.instance_item(instance) for instance in of.instances.values()])
+
+
 def _body(items: Sequence[Json]) -> bytes:
     return json.dumps(items, separators=(",", ":")).encode()
 
