@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from bench.answers import answers, instance_list, tenant
+from bench.answers import answers, tenant
 from bench.benchmark import OURS, Bar, Benchmark, Sides, Took
 from bench.served import served
 
@@ -19,15 +19,7 @@ _FIRST: Final = 10
 @asynccontextmanager
 async def _sides(short: bool) -> AsyncIterator[Sides]:  # noqa: FBT001 - as all benchmarks have it
     made, instance = tenant(20 if short else 10_000)
-    shown = answers(instance)
-    bodies = {
-        "/instances": instance_list(made),
-        "/manage/datasources": shown.data_sources,
-        "/status": shown.nodes,
-        "/jobs": shown.jobs,
-        "/manage/segments": shown.segments,
-        "/manage/measures": shown.measures,
-    }
+    bodies = answers(instance).by_path(made)
     async with served(bodies) as address:
 
         async def ours() -> Took:
