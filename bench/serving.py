@@ -1,4 +1,4 @@
-"""Serves many instances in a process of its own: `python -m bench.serving COUNT SECONDS`, the time that an answer takes.
+"""Serves many instances in a process of its own: `python -m bench.serving COUNT SECONDS`; so long an answer takes.
 
 Prints its address, and goes on until it is stopped.
 """
