@@ -30,8 +30,8 @@ _NOT_JSON = "it is not JSON, or it is cut off"
 # inside it may begin with the same key, but hardly go on with the same one.
 _VALUE = rb'\s*(?:"(?:[^"\\]|\\.)*"|[\w.+-]+)\s*'
 _FIRST_KEYS = re.compile(rb'\s*\[\s*(\{\s*"[^"\\]*"\s*:)(?:' + _VALUE + rb'(,\s*"[^"\\]*"\s*:))?')
-# So many bytes are read at a time; where a part ends is guessed so many times.
-_PART, _TRIES = 250_000, 8
+# So many bytes are read at a time, few enough for the processor's cache; where a part ends is guessed so many times.
+_PART, _TRIES = 50_000, 8
 
 type _Location = tuple[int | str, ...]
 
