@@ -17,7 +17,7 @@ MINUTES := 10
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz soak load faults connector flows infra scale vendor pictures snapshot clean
+.PHONY: help setup lock demo up doctor test fuzz soak load faults connector flows infra scale bench vendor pictures snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -80,6 +80,9 @@ pictures: setup ## Take the pictures of the console in docs/ anew (needs Chromiu
 
 scale: setup ## Simulate 10,000 environments on virtual time, and write the figures into docs/scale.md
 	@$(PYTHON) -m tests.scale
+
+bench: setup ## Measure beside peers and limits, in turns, into bench/results (under 10 minutes; ONLY='B1 B2')
+	@$(PYTHON) -m bench $(ONLY)
 
 snapshot: setup ## Write down anew what the templates in infra/ would deploy
 	$(PYTHON) -m tests.infra.compiler
