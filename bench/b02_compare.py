@@ -1,11 +1,10 @@
 """B2: what has changed, of how many? Segments and rules against a checkpoint, beside one pass over two dicts."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from time import perf_counter
+from time import process_time
 from typing import Final
 
 from bench.benchmark import Bar, Benchmark, Count, Sides, Took
@@ -65,30 +64,19 @@ class _Work:
 
     def ours(self) -> tuple[float, Count]:
         """Seconds, and what was found."""
-        begun = perf_counter()
+        begun = process_time()
         found = _compared(self.state, self.after, self.rules)
-        return perf_counter() - begun, Count(found, self.changes)
+        return process_time() - begun, Count(found, self.changes)
 
     def limit(self) -> tuple[float, Count]:
         """Seconds, and what was found."""
-        begun = perf_counter()
+        begun = process_time()
         found = _passed(self.known, self.listed)
-        return perf_counter() - begun, Count(found, self.changes)
+        return process_time() - begun, Count(found, self.changes)
 
 
 def _two_fields(listed: Iterable[Segment]) -> dict[str, tuple[str | None, datetime]]:
     return {one.name: (one.latest.status, one.latest.at) for one in listed if one.latest and one.latest.at}
-
-
-async def _stretch(work: _Work) -> float:
-    """The longest that the event loop is held up while a poll compares, in seconds."""
-    longest, last = 0.0, perf_counter()
-    comparing = asyncio.create_task(asyncio.to_thread(work.ours))
-    while not comparing.done():
-        await asyncio.sleep(0)
-        now = perf_counter()
-        longest, last = max(longest, now - last), now
-    return longest
 
 
 @asynccontextmanager

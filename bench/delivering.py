@@ -70,28 +70,27 @@ def flow_url(receiver: str, number: int) -> str:
     return f"{receiver}/workflows/{number:032x}/triggers/manual/run?{_QUERY}"
 
 
+def subscription(id_: str, url: str, **filters: object) -> Subscription:
+    """One to the failures of the instance."""
+    trigger, at = TRIGGERS[_TRIGGER], now()
+    wanted = trigger.filters.model_validate(filters)
+    return Subscription(
+        id=id_,
+        trigger=trigger,
+        instance_id=INSTANCE,
+        filters=wanted,
+        callback=CallbackCipher(KEY).seal(url, context=id_),
+        callback_host=HOST,
+        fingerprint=Wish(trigger, INSTANCE, wanted, url).fingerprint,
+        rule_id="rule",
+        created_at=at,
+        updated_at=at,
+    )
+
+
 def subscriptions(receiver: str) -> list[Subscription]:
     """One for each flow."""
-    trigger, cipher = TRIGGERS[_TRIGGER], CallbackCipher(KEY)
-    filters = trigger.filters.model_validate({})
-    made = []
-    for number in range(FLOWS):
-        url, id_, at = flow_url(receiver, number), f"flow{number}", now()
-        made.append(
-            Subscription(
-                id=id_,
-                trigger=trigger,
-                instance_id=INSTANCE,
-                filters=filters,
-                callback=cipher.seal(url, context=id_),
-                callback_host=HOST,
-                fingerprint=Wish(trigger, INSTANCE, filters, url).fingerprint,
-                rule_id="rule",
-                created_at=at,
-                updated_at=at,
-            )
-        )
-    return made
+    return [subscription(f"flow{number}", flow_url(receiver, number)) for number in range(FLOWS)]
 
 
 def messages(of: Iterable[Event], to: Sequence[Subscription]) -> list[str]:

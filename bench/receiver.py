@@ -1,4 +1,4 @@
-"""A receiver of webhooks for all sides alike: it answers each POST with 202, and tells how many have come.
+"""A receiver of POSTs for all sides alike: it answers each with the same status, and tells how many have come.
 
 It is a process of its own and reads no more of a request than where that ends, so that it holds nobody up.
 """
@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, cast, override
 
 import aiohttp
@@ -18,7 +19,6 @@ from local.loopback import LOOPBACK
 from local.stack import PROJECT
 
 _IPV6_LOOPBACK: Final = "::1"
-_ACCEPTED: Final = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nx-ms-workflow-run-id: 08584\r\n\r\n"
 _START_WITHIN: Final = 30.0  # seconds
 _HEAD_END, _LENGTH = b"\r\n\r\n", b"content-length:"
 
@@ -41,9 +41,9 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    """A receiver that runs within the context."""
-    child = await Child.start(sys.executable, "-m", "bench.receiver", cwd=PROJECT)
+async def receiving(status: int = HTTPStatus.ACCEPTED, body: str = "") -> AsyncIterator[Receiver]:
+    """A receiver that runs within the context; a flow says 202, and no more. A body is XML."""
+    child = await Child.start(sys.executable, "-m", "bench.receiver", str(int(status)), body, cwd=PROJECT)
     try:
         found = await child.wait_for_line(r"^port (\d+)$", within=_START_WITHIN)
         yield Receiver(int(found[1]))
@@ -54,7 +54,8 @@ async def receiving() -> AsyncIterator[Receiver]:
 class _Connection(asyncio.Protocol):
     answered = 0  # on all connections
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bytes) -> None:
+        self._answer_to_post = answer
         self._buffer = b""
 
     @override
@@ -76,22 +77,25 @@ class _Connection(asyncio.Protocol):
     def _answer(self, *, is_post: bool) -> None:
         if is_post:
             _Connection.answered += 1
-            self._transport.write(_ACCEPTED)
+            self._transport.write(self._answer_to_post)
         else:
             body = str(_Connection.answered).encode()
             self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
-async def _serve() -> None:
+async def _serve(status: str, body: str) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Connection, LOOPBACK, 0)
+    lines = [f"HTTP/1.1 {status} OK", f"Content-Length: {len(body)}", "x-ms-workflow-run-id: 08584"]
+    lines += ["Content-Type: application/xml"] if body else []
+    answer = "\r\n".join([*lines, "", body]).encode()
+    server = await loop.create_server(lambda: _Connection(answer), LOOPBACK, 0)
     port = server.sockets[0].getsockname()[1]
     with contextlib.suppress(OSError):  # where a name leads to both, nobody waits for the other
-        await loop.create_server(_Connection, _IPV6_LOOPBACK, port)
+        await loop.create_server(lambda: _Connection(answer), _IPV6_LOOPBACK, port)
     sys.stdout.write(f"port {port}\n")
     sys.stdout.flush()
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(*sys.argv[1:]))
