@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, override
 
 from shared.adapters.callbacks import CallbackClient
 from shared.adapters.cipher import CallbackCipher
@@ -35,6 +35,7 @@ from tests.fakes import (
     DeadLetterLogFake,
     DeliveryStoreFake,
     DueStoreFake,
+    Fate,
     PublisherFake,
     QueueFake,
     SubscriptionStoreFake,
@@ -125,6 +126,15 @@ async def logged_to_nobody() -> AsyncIterator[None]:
             log.setLevel(was)
 
 
+class AtOnce(Fate):
+    """Nobody dies, and nobody waits: a step of the fakes takes effect at once."""
+
+    @override
+    async def step[T](self, effect: Callable[[], T]) -> T:
+        self.steps += 1
+        return effect()
+
+
 @dataclass(frozen=True, slots=True)
 class InMemory:
     """The code that delivers, with what it has stored to look at."""
@@ -137,9 +147,10 @@ class InMemory:
     @classmethod
     def over(cls, subscribed: Sequence[Subscription]) -> "InMemory":
         """A new one, for these subscriptions."""
-        store, deliveries, due = SubscriptionStoreFake(*subscribed), DeliveryStoreFake(), DueStoreFake()
+        at_once = AtOnce()
+        store, deliveries = SubscriptionStoreFake(*subscribed, fate=at_once), DeliveryStoreFake(at_once)
         queue, releases = QueueFake[New | Look](now), QueueFake[Release](now)  # type: ignore[arg-type] # any clock will do
-        agenda = Agenda(deliveries=queue, releases=releases, due=due, clock=now)
+        agenda = Agenda(deliveries=queue, releases=releases, due=DueStoreFake(), clock=now)
         bury = Bury(letters=DeadLetterLogFake(), clock=now)
         backlog = Backlog(subscriptions=store, deliveries=deliveries, agenda=agenda, clock=now)
         publish = Publish(publisher=PublisherFake(), bury=bury, clock=now)
