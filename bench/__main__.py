@@ -8,9 +8,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from bench.pages import write
 from bench.results import Part, Results
 from bench.runner import benchmarks
-from bench.table import table
+from bench.table import machines, sides, table
 
 _WITHIN: Final = 400.0  # seconds, installing included
 
@@ -32,7 +33,9 @@ def main(named: Sequence[str]) -> int:
             continue
         sys.stdout.write(f"{number} {part.title}: {took}\n")
         Results.load().with_part(part).save()
-    sys.stdout.write(f"\n{table(Results.load())}")
+    results = Results.load()
+    write(results)
+    sys.stdout.write(f"\n{table(results)}\n{sides(results)}\n{machines(results)}")
     return 1 if failed else 0
 
 

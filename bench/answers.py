@@ -4,7 +4,7 @@ The tenant is simulated (`local/tenant`); its definitions are made as long as th
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -30,6 +30,18 @@ class Answers:
     segments: bytes
     measures: bytes
     items: int
+
+    def by_path(self, of: Tenant) -> Mapping[str, bytes]:
+        """The bodies by how the paths end at which they are asked for, with the list of the tenant's instances."""
+        instances = _body([wire.instance_item(instance) for instance in of.instances.values()])
+        return {
+            "/instances": instances,
+            "/manage/datasources": self.data_sources,
+            "/status": self.nodes,
+            "/jobs": self.jobs,
+            "/manage/segments": self.segments,
+            "/manage/measures": self.measures,
+        }
 
     @property
     def all(self) -> Sequence[bytes]:

@@ -1,6 +1,6 @@
 """What a benchmark declares: sides that take turns at the same work, what their turns give, and the bars for ours."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -84,6 +84,3 @@ async def timed(work: Awaitable[object]) -> float:
     begun = perf_counter()
     await work
     return perf_counter() - begun
-
-
-type Prepared = AsyncIterator[Sides]

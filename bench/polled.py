@@ -22,8 +22,8 @@ from tests.fakes import CheckpointStoreFake, ClockFake, PollStoreFake, Publisher
 from tests.usecases.polling import worker_of
 from tests.usecases.world import subscription
 
-_TOKEN: Final = "token"  # noqa: S105 - of a tenant that is none
-_KEY: Final = "key"
+TOKEN: Final = "token"  # noqa: S105 - of a tenant that is none
+KEY: Final = "key"
 WATCHED: Final = 1_000_000  # the threshold of all rules
 
 
@@ -64,23 +64,27 @@ class World:
 async def polled(count: int) -> AsyncIterator[World]:
     """A tenant with so many segments and measures that is served, and somebody who watches each of them."""
     made, instance = tenant(count)
-    now = ClockFake(NIGHT + timedelta(hours=6))
-    api = TenantApi(made, token=_TOKEN, key=_KEY, clock=now)
-    checkpoints, publisher = CheckpointStoreFake(), PublisherFake()
+    clock, checkpoints, publisher = ClockFake(NIGHT + timedelta(hours=6)), CheckpointStoreFake(), PublisherFake()
+    api = TenantApi(made, token=TOKEN, key=KEY, clock=clock)
     async with serving(api) as address:
-        calls = Calls(endpoint=address, workflow="main", subscription_key=_KEY, tokens=FixedToken(_TOKEN))
+        calls = calls_to(address)
         worker = worker_of(
             insights=InsightsClient(calls),
             checkpoints=checkpoints,
             subscriptions=SubscriptionStoreFake(*_watching(instance)),
             publisher=publisher,
             polls=PollStoreFake(),
-            clock=now,
+            clock=clock,
         )
         try:
-            yield World(api, instance, worker, checkpoints, publisher, now)
+            yield World(api, instance, worker, checkpoints, publisher, clock)
         finally:
             calls.close()
+
+
+def calls_to(address: str) -> Calls:
+    """The product's own client of a tenant that is served there."""
+    return Calls(endpoint=address, workflow="main", subscription_key=KEY, tokens=FixedToken(TOKEN))
 
 
 def _watching(instance: Instance) -> Sequence[Subscription]:

@@ -26,8 +26,10 @@ log = logging.getLogger("bridge.insights")
 # The decoder's own message would quote nothing of use to an operator, but could quote data.
 _NOT_JSON = "it is not JSON, or it is cut off"
 
-# How an answer begins: a list, and in it an object with its first key.
-_FIRST_KEY = re.compile(rb"\s*\[\s*(\{\s*\"[^\"\\\\]*\"\s*:)")
+# How an answer begins: a list, and in it an object with its first key and, after a plain value, its second one. Objects
+# inside it may begin with the same key, but hardly go on with the same one.
+_VALUE = rb'\s*(?:"(?:[^"\\]|\\.)*"|[\w.+-]+)\s*'
+_FIRST_KEYS = re.compile(rb'\s*\[\s*(\{\s*"[^"\\]*"\s*:)(?:' + _VALUE + rb'(,\s*"[^"\\]*"\s*:))?')
 # So many bytes are read at a time; where a part ends is guessed so many times.
 _PART, _TRIES = 250_000, 8
 
@@ -163,10 +165,11 @@ def _parts[Item](body: bytes, reader: TypeAdapter[list[Item]]) -> Iterator[list[
     Where a part ends is guessed, and proved by reading it: cut anywhere but between two items, it is no JSON. Raises
     `ValidationError` for what is wrong in itself, and may have given parts before.
     """
-    head = _FIRST_KEY.match(body)
-    start = head.start(1) if head else 0
+    first = _FIRST_KEYS.match(body)
+    start = first.start(1) if first else 0
+    head = re.compile(_VALUE.join(map(re.escape, filter(None, first.groups())))) if first else None
     while head and len(body) - start > _PART:
-        for end in _ends(body, head[1], start):
+        for end in _ends(body, head, start):
             try:
                 part = reader.validate_json(b"[" + body[start:end] + b"]")
             except ValidationError:
@@ -179,14 +182,10 @@ def _parts[Item](body: bytes, reader: TypeAdapter[list[Item]]) -> Iterator[list[
     yield reader.validate_json(b"[" + body[start:] if head else body)
 
 
-def _ends(body: bytes, head: bytes, start: int) -> Iterator[int]:
+def _ends(body: bytes, head: re.Pattern[bytes], start: int) -> Iterator[int]:
     """The first commas after a part of some length that stand before something that begins as an item does."""
-    at = start + _PART
-    for _ in range(_TRIES):
-        at = body.find(head, at + 1)
-        if at < 0:
-            return
-        yield body.rfind(b",", start, at)
+    for item in itertools.islice(head.finditer(body, start + _PART), _TRIES):
+        yield body.rfind(b",", start, item.start())
 
 
 def decoded[Shape: (list[Any], dict[str, Any])](body: bytes, shape: type[Shape]) -> Shape:

@@ -4,6 +4,7 @@ The only module that names the exceptions of requests. Nothing here knows what t
 and follows no redirect: requests would take the subscription key along to another host.
 """
 
+import io
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -219,12 +220,12 @@ class Transport:
 
     def _body(self, call: Call, response: requests.Response, deadline: float) -> bytes:
         """Read the answer, but no longer than the deadline: a timeout only limits the pauses between its pieces."""
-        chunks = []
-        for chunk in pieces(response):
-            chunks.append(chunk)
+        body = io.BytesIO()  # an answer may be large: this never holds it twice
+        for piece in pieces(response):
+            body.write(piece)
             if self.clock.monotonic() > deadline:
                 raise _late(call)
-        return b"".join(chunks)
+        return body.getvalue()
 
     def _headers(self, token: str) -> dict[str, str]:
         secrets = {"CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY": self.subscription_key, "The access token": token}

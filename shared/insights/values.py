@@ -42,6 +42,8 @@ type Id = Annotated[Name, AfterValidator(_not_blank)]
 
 def whole_number(value: object) -> int | None:
     """Return a whole number of at most 18 digits, not below zero, however it is written: 900, 900.0, "900", 9e2."""
+    if type(value) is int:
+        return value if 0 <= value < 10**_MOST_DIGITS else None
     number = number_of(value)
     if number is None or number < 0 or number.adjusted() >= _MOST_DIGITS or number != number.to_integral_value():
         return None
@@ -100,13 +102,15 @@ def utc(time: datetime | None) -> datetime | None:
 
 def fault(error: CIResult | None, errors: Sequence[CIResult] | None) -> Fault | None:
     """Return the one error, or else the first of the errors that says anything."""
-    return (error and error.resource()) or _first_fault(errors or ())
+    return next(iter(faults(error, errors)), None)
 
 
-def all_faults(error: CIResult | None, errors: Sequence[CIResult] | None) -> Sequence[Fault]:
-    """Return all errors that say anything, each once."""
-    found = (one.resource() for one in (*((error,) if error else ()), *(errors or ())))
-    return tuple(dict.fromkeys(one for one in found if one is not None))
+def faults(error: CIResult | None, errors: Sequence[CIResult] | None) -> Sequence[Fault]:
+    """Return all errors that say anything, each once: the one error first."""
+    if not error and not errors:
+        return ()  # as of nearly all
+    told = [*([error] if error else ()), *(errors or ())]
+    return tuple(dict.fromkeys(found for one in told if (found := one.resource())))
 
 
 def said(error: object) -> Fault | None:

@@ -35,8 +35,7 @@ from shared.insights.values import (
     Name,
     Time,
     Wire,
-    all_faults,
-    fault,
+    faults,
     only_number,
     said,
     utc,
@@ -98,6 +97,7 @@ class GraphTaskInfo(Wire):
 
     def resource(self) -> Task:
         """Return what a poll compares."""
+        errors = faults(self.ci_error, self.ci_errors)
         return Task(
             operation_type=spelled(self.operation_type) or UNKNOWN,
             status=spelled(self.task_status) or UNKNOWN,
@@ -105,8 +105,8 @@ class GraphTaskInfo(Wire):
             friendly_name=self.friendly_name,
             job_ids=tuple(self.job_ids or ()),
             ended_at=utc(self.end_timestamp),
-            error=fault(self.ci_error, self.ci_errors),
-            errors=all_faults(self.ci_error, self.ci_errors),
+            error=errors[0] if errors else None,
+            errors=errors,
         )
 
 
@@ -155,6 +155,7 @@ class GraphNodeInfo(Wire):
         operation_type = spelled(self.operation_type)
         if not operation_type or not self.identifier or not ids.key(self.identifier):
             return None
+        errors = faults(self.ci_error, self.ci_errors)
         return Node(
             operation_type=operation_type,
             identifier=self.identifier,
@@ -164,8 +165,8 @@ class GraphNodeInfo(Wire):
             ended_at=utc(self.end_timestamp),
             success_job_ids=tuple(self.last_success_job_ids or ()),
             succeeded_at=utc(self.last_successful_timestamp),
-            error=fault(self.ci_error, self.ci_errors),
-            errors=all_faults(self.ci_error, self.ci_errors),
+            error=errors[0] if errors else None,
+            errors=errors,
         )
 
 
@@ -242,12 +243,15 @@ class MeasureDefinition(Wire):
 
 def _named(parts: Sequence[object] | None) -> Sequence[str]:
     """Return the names by which a measure's table is taken to have its columns; empty for a part that has none."""
-    return tuple(
-        next((name for key in ("alias", "displayName", "field") if isinstance(name := part.get(key), str) and name), "")
-        if isinstance(part, dict)
-        else ""
-        for part in parts or ()
-    )
+    return tuple(map(_name_of, parts)) if parts else ()
+
+
+def _name_of(part: object) -> str:
+    if isinstance(part, dict):
+        for key in ("alias", "displayName", "field"):
+            if isinstance(name := part.get(key), str) and name:
+                return name
+    return ""
 
 
 class MeasureMetadata(Wire):

@@ -1,6 +1,7 @@
 import copy
 import json
 import logging
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -241,6 +242,17 @@ def test_a_long_list_is_read_as_a_short_one_is(
         items[odd] = {"more": {"name": "first of another"}, **items[odd]}
     body = (lead + json.dumps(items, indent=indent, ensure_ascii=False)).encode()
     assert [segment.name for segment in wire.SEGMENTS.all(body, "i1", Omissions())] == [f"S{n}" for n in range(3_000)]
+
+
+def test_a_long_list_whose_items_hold_what_begins_like_them_takes_little_memory() -> None:
+    criteria = [{"kind": "default", "attribute": "." * 50} for _ in range(12)]
+    items = [{"kind": "default", "name": f"S{n}", "segmentQueryExpression": criteria} for n in range(2_000)]
+    body = json.dumps(items).encode()
+    tracemalloc.start()
+    wire.SEGMENTS.all(body, "i1", Omissions())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < len(body) / 2
 
 
 @pytest.mark.parametrize("cut", [1, 700_000, -2])
