@@ -91,7 +91,11 @@ def _unprivileged(folder: Path) -> str | None:
 
 
 def _as(user: str | None) -> list[str]:
-    return [] if user is None else ["setpriv", f"--reuid={user}", f"--regid={_group_of(user)}", "--clear-groups"]
+    if user is None:
+        return []
+    # With its user, a process loses that it ends with its parent: it is said anew. An interrupt is a fast shutdown.
+    rights = [f"--reuid={user}", f"--regid={_group_of(user)}", "--clear-groups"]
+    return ["setpriv", *rights, "--pdeathsig=INT"]
 
 
 def _group_of(user: str) -> int:
