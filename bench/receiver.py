@@ -19,7 +19,7 @@ from local.loopback import LOOPBACK
 from local.stack import PROJECT
 
 _IPV6_LOOPBACK: Final = "::1"
-_START_WITHIN: Final = 30.0  # seconds
+_START_WITHIN: Final = 60.0  # seconds
 _HEAD_END, _LENGTH = b"\r\n\r\n", b"content-length:"
 
 
