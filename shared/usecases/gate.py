@@ -95,8 +95,10 @@ class Gate:
         return len(lane.begun) < self._share
 
     async def _place(self, lane: _Lane) -> bool:
+        if not lane.places.locked():
+            return await lane.places.acquire()
         now = self._seconds()
-        if lane.places.locked() and min(lane.under_way.values(), default=now) < now - BRISK:
+        if min(lane.under_way.values(), default=now) < now - BRISK:
             return False
         try:
             await asyncio.wait_for(lane.places.acquire(), PATIENCE)

@@ -1,0 +1,182 @@
+"""Deliveries as they wait in the queue, and the bridge's code that makes them, with storage in memory.
+
+That storage is the tests' fakes; all else is the product's: its messages, its encryption, its connections.
+"""
+
+import asyncio
+import base64
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, override
+
+from shared.adapters.callbacks import CallbackClient
+from shared.adapters.cipher import CallbackCipher
+from shared.domain.callbacks import CallbackPolicy
+from shared.domain.deliveries import New, RetryPolicy
+from shared.domain.events.data_sources import DataSourceRefreshFailed
+from shared.domain.events.envelope import Event
+from shared.domain.messages import Look, Release, encode_new
+from shared.domain.subscriptions import Subscription
+from shared.domain.triggers import TRIGGERS
+from shared.domain.wishes import Wish
+from shared.usecases.agenda import Agenda
+from shared.usecases.attempt import Attempt
+from shared.usecases.backlog import Backlog
+from shared.usecases.bury import Bury
+from shared.usecases.deliver import Deliver
+from shared.usecases.gate import Gate
+from shared.usecases.notify import Notify
+from shared.usecases.publish import Publish
+from tests.fakes import (
+    DeadLetterLogFake,
+    DeliveryStoreFake,
+    DueStoreFake,
+    Fate,
+    PublisherFake,
+    QueueFake,
+    SubscriptionStoreFake,
+)
+
+FLOWS: Final = 20
+AT_ONCE: Final = 64
+KEY: Final = bytes(32)
+HOST: Final = "localhost"
+# More than any round comes to: the rate is not what is measured.
+RATE: Final = 10_000
+INSTANCE: Final = "11111111-1111-4111-8111-111111111111"
+
+_TRIGGER: Final = "data-source-refresh-failed"
+_TIMEOUT: Final = timedelta(seconds=30)
+_QUERY: Final = "api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=" + 43 * "x"
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def events(count: int, instance_id: str = INSTANCE) -> list[Event]:
+    """Refreshes of a data source that failed, a second apart."""
+    data = DataSourceRefreshFailed.model_validate({**DataSourceRefreshFailed.sample, "instanceId": instance_id})
+    since = now() - timedelta(seconds=count)
+    return [Event.of(data, time=since + timedelta(seconds=n), occurrence=[str(n)]) for n in range(count)]
+
+
+def flow_url(receiver: str, number: int) -> str:
+    """A callback as long as those of flows are."""
+    return f"{receiver}/workflows/{number:032x}/triggers/manual/run?{_QUERY}"
+
+
+def subscription(id_: str, url: str, **filters: object) -> Subscription:
+    """One to the failures of the instance."""
+    trigger, at = TRIGGERS[_TRIGGER], now()
+    wanted = trigger.filters.model_validate(filters)
+    return Subscription(
+        id=id_,
+        trigger=trigger,
+        instance_id=INSTANCE,
+        filters=wanted,
+        callback=CallbackCipher(KEY).seal(url, context=id_),
+        callback_host=HOST,
+        fingerprint=Wish(trigger, INSTANCE, wanted, url).fingerprint,
+        rule_id="rule",
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def subscriptions(receiver: str) -> list[Subscription]:
+    """One for each flow."""
+    return [subscription(f"flow{number}", flow_url(receiver, number)) for number in range(FLOWS)]
+
+
+def messages(of: Iterable[Event], to: Sequence[Subscription]) -> list[str]:
+    """What stands in the queue after these events were dispatched to all."""
+    new = (New(subscription.id, event, now()) for event in of for subscription in to)
+    return [base64.b64encode(encode_new(one).encode()).decode() for one in new]
+
+
+async def each[T](work: Callable[[T], Awaitable[object]], of: Iterable[T], at_once: int = AT_ONCE) -> None:
+    """Do the work of all, so many at a time."""
+    left = iter(of)
+
+    async def go_on() -> None:
+        for one in left:
+            await work(one)
+
+    await asyncio.gather(*(go_on() for _ in range(at_once)))
+
+
+@asynccontextmanager
+async def logged_to_nobody() -> AsyncIterator[None]:
+    """The bridge writes its log, as it does in Azure, to where nobody reads it."""
+    log, was = logging.getLogger("bridge"), logging.getLogger("bridge").level
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123, ASYNC230 - it takes no time
+        handler = logging.StreamHandler(nowhere)
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            log.setLevel(was)
+
+
+class AtOnce(Fate):
+    """Nobody dies, and nobody waits: a step of the fakes takes effect at once."""
+
+    @override
+    async def step[T](self, effect: Callable[[], T]) -> T:
+        self.steps += 1
+        return effect()
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """The code that delivers, with what it has stored to look at."""
+
+    deliver: Deliver
+    deliveries: DeliveryStoreFake
+    queue: QueueFake[New | Look]
+    callbacks: CallbackClient
+
+    @classmethod
+    def over(cls, subscribed: Sequence[Subscription]) -> "InMemory":
+        """A new one, for these subscriptions."""
+        at_once = AtOnce()
+        store, deliveries = SubscriptionStoreFake(*subscribed, fate=at_once), DeliveryStoreFake(at_once)
+        queue, releases = QueueFake[New | Look](now), QueueFake[Release](now)  # type: ignore[arg-type] # any clock will do
+        agenda = Agenda(deliveries=queue, releases=releases, due=DueStoreFake(), clock=now)
+        bury = Bury(letters=DeadLetterLogFake(), clock=now)
+        backlog = Backlog(subscriptions=store, deliveries=deliveries, agenda=agenda, clock=now)
+        publish = Publish(publisher=PublisherFake(), bury=bury, clock=now)
+        callbacks = CallbackClient(CallbackPolicy((HOST,), allow_insecure=True), _TIMEOUT.total_seconds())
+        attempt = Attempt(
+            subscriptions=store,
+            deliveries=deliveries,
+            callbacks=callbacks,
+            cipher=CallbackCipher(KEY),
+            agenda=agenda,
+            backlog=backlog,
+            bury=bury,
+            notify=Notify(subscriptions=store, publish=publish, bury=bury, clock=now),
+            clock=now,
+            policy=RetryPolicy((10,), timedelta(hours=76)),
+            timeout=_TIMEOUT,
+            user_agent="customer-insights-event-bridge/0",
+        )
+        deliver = Deliver(
+            subscriptions=store,
+            deliveries=deliveries,
+            agenda=agenda,
+            attempt=attempt,
+            backlog=backlog,
+            bury=bury,
+            gate=Gate(RATE),
+            clock=now,
+        )
+        return cls(deliver, deliveries, queue, callbacks)
