@@ -35,6 +35,7 @@ from shared.insights.values import (
     Name,
     Time,
     Wire,
+    fault,
     faults,
     only_number,
     said,
@@ -97,7 +98,6 @@ class GraphTaskInfo(Wire):
 
     def resource(self) -> Task:
         """Return what a poll compares."""
-        errors = faults(self.ci_error, self.ci_errors)
         return Task(
             operation_type=spelled(self.operation_type) or UNKNOWN,
             status=spelled(self.task_status) or UNKNOWN,
@@ -105,8 +105,8 @@ class GraphTaskInfo(Wire):
             friendly_name=self.friendly_name,
             job_ids=tuple(self.job_ids or ()),
             ended_at=utc(self.end_timestamp),
-            error=errors[0] if errors else None,
-            errors=errors,
+            error=fault(self.ci_error, self.ci_errors),
+            errors=faults(self.ci_error, self.ci_errors),
         )
 
 
@@ -155,7 +155,6 @@ class GraphNodeInfo(Wire):
         operation_type = spelled(self.operation_type)
         if not operation_type or not self.identifier or not ids.key(self.identifier):
             return None
-        errors = faults(self.ci_error, self.ci_errors)
         return Node(
             operation_type=operation_type,
             identifier=self.identifier,
@@ -165,8 +164,8 @@ class GraphNodeInfo(Wire):
             ended_at=utc(self.end_timestamp),
             success_job_ids=tuple(self.last_success_job_ids or ()),
             succeeded_at=utc(self.last_successful_timestamp),
-            error=errors[0] if errors else None,
-            errors=errors,
+            error=fault(self.ci_error, self.ci_errors),
+            errors=faults(self.ci_error, self.ci_errors),
         )
 
 
