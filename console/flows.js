@@ -1,7 +1,7 @@
 // The flows: who subscribes to what, whether it gets it, and each of its deliveries.
 import { acts, named } from "./acts.js";
 import { at, get, post } from "./api.js";
-import { duration, now, number, statusWord, titleOf, words } from "./format.js";
+import { duration, number, statusWord, titleOf, words } from "./format.js";
 import { html, useEffect } from "./preact.js";
 import { nameOf, useNodes } from "./status.js";
 import { change, useLoad } from "./store.js";
@@ -33,7 +33,7 @@ function Scope({ flow }) {
 const scope = (flow) => html`<${Scope} flow=${flow} />`;
 
 function standing({ status: value, statusReason, switchOffAt }) {
-	const days = Math.max(Math.ceil((new Date(switchOffAt) - now()) / DAY), 0);
+	const days = Math.max(Math.ceil((new Date(switchOffAt) - Date.now()) / DAY), 0);
 	return [status(value), small(statusReason), switchOffAt && days <= NEAR && html` <small class="bad">${T.switchedOff(days)}</small>`];
 }
 
