@@ -1,6 +1,6 @@
 // What can be done to a flow. Each asks first, and says what came of it.
 import { at, call, post } from "./api.js";
-import { instant, local, number, words } from "./format.js";
+import { instant, local, now, number, words } from "./format.js";
 import { html, useEffect, useState } from "./preact.js";
 import { go, say } from "./store.js";
 import { T } from "./texts.js";
@@ -12,7 +12,6 @@ export const named = (flow) => flow.label ?? flow.id;
 const radio = (value, text, checked) =>
 	html`<label class="check"><input type="radio" name="backlog" value=${value} checked=${checked} /> ${text}</label>`;
 
-// For a menu, or a row of buttons.
 export const acts = (flow) => [
 	...(flow.status === "active" ? [] : [{ text: T.resume, act: () => resume(flow) }]),
 	...(flow.status === "paused" ? [] : [{ text: T.pause, act: () => pause(flow) }]),
@@ -66,9 +65,8 @@ const replay = (flow) =>
 
 const wanted = ({ since, which }) => ({ since: instant(since), which });
 
-// Which events, and how many those would be.
 function Replay({ flow }) {
-	const [given, set] = useState({ since: local(Date.now() - 86_400_000), which: "undelivered" });
+	const [given, set] = useState({ since: local(now() - 86_400_000), which: "undelivered" });
 	const [{ count, error }, show] = useState({});
 	const input = ({ target }) => set({ ...given, [target.name]: target.value });
 	useEffect(() => {

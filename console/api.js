@@ -1,4 +1,5 @@
 // The HTTP API, and the key to it. Nothing else calls it, and nothing else knows the key.
+import { clock } from "./format.js";
 import { store } from "./store.js";
 import { T } from "./texts.js";
 
@@ -39,24 +40,21 @@ for (const use of ["pointerdown", "keydown"]) addEventListener(use, () => (usedA
 setInterval(() => access && Date.now() - usedAt > UNUSED && leave(T.unused), 15_000);
 
 export async function call(method, path, body) {
-	const headers = { "x-functions-key": access?.key ?? "", "Content-Type": "application/json" };
-	if (access?.token) headers.Authorization = `Bearer ${access.token}`;
+	const by = access;
+	const headers = { "x-functions-key": by?.key ?? "", "Content-Type": "application/json" };
+	if (by?.token) headers.Authorization = `Bearer ${by.token}`;
 	const options = { method, headers, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(PATIENCE) };
 	if (body) options.body = JSON.stringify(body);
 	const answer = await fetch(new URL(path, ROOT), options).catch(() => Promise.reject(new Problem(0, T.unreachable)));
-	const text = await answer.text();
-	if (answer.ok) return text && JSON.parse(text);
-	if (answer.status === 401) leave(T.refused);
-	throw problem(answer.status, text);
-}
-
-function problem(status, text) {
-	try {
-		const { detail, errors } = JSON.parse(text);
-		return new Problem(status, detail, errors);
-	} catch {
-		return new Problem(status, T.httpStatus(status));
-	}
+	const at = Date.parse(answer.headers.get("Date"));
+	if (at) clock.ahead = Date.now() - at;
+	const { ok, status } = answer;
+	// What stands before the bridge may answer in its place.
+	const said = await answer.text().then((text) => text && JSON.parse(text)).catch(() => null);
+	if (ok && said !== null) return said;
+	// A late answer to a key that is gone says nothing of the next.
+	if (status === 401 && by && by === access) leave(T.refused);
+	throw new Problem(status, said?.detail ?? T.httpStatus(status), said?.errors);
 }
 
 export const get = (path) => call("GET", path);

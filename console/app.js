@@ -10,7 +10,7 @@ import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./p
 import { Job, Status } from "./status.js";
 import { go, href, notice, paused, refresh, route, useLoad, useStore } from "./store.js";
 import { T } from "./texts.js";
-import { button, Dialogs, empty, failure, field, link, Menus, select } from "./ui.js";
+import { button, Dialogs, empty, failure, field, h1, link, Menus, select } from "./ui.js";
 
 // By the first segment of the address, and how many follow.
 const SCREENS = {
@@ -95,7 +95,7 @@ function Screen({ path: [name, ...ids], params, instance, load }) {
 	const [error, reload] = useErrorBoundary();
 	const View = SCREENS[name]?.[ids.length];
 	if (error) return failure({ error, reload });
-	if (!View) return empty(html`<h1>${T.lost}</h1>`, link(T.home, ["status"]));
+	if (!View) return empty(h1(T.lost), link(T.home, ["status"]));
 	const nameOf = (id) => load.data?.instances.find((one) => one.instanceId === id)?.name ?? id;
 	return html`<${View} ...${{ ids, params, instance, nameOf, overview: load }} />`;
 }

@@ -7,9 +7,9 @@ import { html } from "./preact.js";
 import { nodeTable } from "./status.js";
 import { useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, code, empty, facts, link, panel, small, table, tag, when } from "./ui.js";
+import { ago, code, empty, facts, failure, h1, h2, link, panel, small, table, tag, when } from "./ui.js";
 
-export const Bridge = ({ overview }) => [html`<h1>${T.bridge}</h1>`, panel(overview, view)];
+export const Bridge = ({ overview }) => [h1(T.bridge), panel(overview, view)];
 
 function view({ version, instances, queues, held, timers = {} }) {
 	const polls = instances.flatMap(({ families, ...one }) => families.map((family) => ({ ...one, ...family })));
@@ -20,10 +20,10 @@ function view({ version, instances, queues, held, timers = {} }) {
 			...Object.entries(timers).map(([name, at]) => [words(name), when(at)]),
 			[T.backlog, link(count(held), ["flows"], { everywhere: 1 })],
 		]),
-		html`<h2>${T.polls}</h2>`,
-		polls.some((one) => one.failingSince) && html`<div class="failure"><p>${T.pollsFail}</p><p>${T.doctor} ${code("make doctor")}</p></div>`,
+		h2(T.polls),
+		polls.some((one) => one.failingSince) && html`<p class="failure">${T.pollsFail} ${code("make doctor")}</p>`,
 		polls.length ? pollTable(polls) : empty(T.noEnvironment),
-		html`<h2>${T.queues}</h2>`,
+		h2(T.queues),
 		isPoisoned && html`<p class="failure">${T.poisoned}</p>`,
 		table(T.queues, Object.entries(queues), ([name]) => name, [
 			[T.queue, ([name]) => words(name)],
@@ -41,19 +41,18 @@ const pollTable = (polls) => table(T.polls, polls, (one) => `${one.instanceId} $
 	[T.pending, (one) => number(one.pendingEvents), true],
 ]);
 
-// What is missing is nothing found; all else that goes wrong is an error.
-const maybe = (path) => get(path).catch((error) => (error.status === 404 ? null : Promise.reject(error)));
-
 async function find(text, instance) {
 	const says = (...words) => words.some((one) => one?.toLowerCase().includes(text.toLowerCase()));
 	const [event, flows, nodes] = await Promise.all([
-		maybe(at(["events", text])),
+		// One that is missing is nothing found.
+		get(at(["events", text])).catch((error) => (error.status === 404 ? null : Promise.reject(error))),
 		get("subscriptions"),
-		instance && maybe(at(["instances", instance, "status"])),
+		instance && get(at(["instances", instance, "status"])).catch((error) => ({ error })),
 	]);
 	return {
 		events: event ? [event] : [],
 		flows: flows.value.filter((one) => says(one.id, one.label, one.dataSourceId, one.segmentName, one.measureName)),
+		error: nodes?.error,
 		nodes: (nodes?.value ?? []).filter((one) => says(one.name, one.identifier)),
 	};
 }
@@ -61,12 +60,13 @@ async function find(text, instance) {
 export function Search({ instance, params: { q = "" } }) {
 	const load = useLoad(q && `${instance} ${q}`, () => find(q, instance));
 	return [
-		html`<h1>${T.found(q)}</h1>`,
-		panel(load, ({ events, flows, nodes }) => [
+		h1(T.found(q)),
+		panel(load, ({ events, flows, nodes, error }) => [
+			error && failure({ error }),
 			!events.length && !flows.length && !nodes.length && empty(T.foundNothing),
-			events.length > 0 && [html`<h2>${T.events}</h2>`, eventTable(events)],
-			flows.length > 0 && [html`<h2>${T.flows}</h2>`, flowTable(flows)],
-			nodes.length > 0 && [html`<h2>${T.status}</h2>`, nodeTable(T.status, nodes, instance)],
+			events.length > 0 && [h2(T.events), eventTable(events)],
+			flows.length > 0 && [h2(T.flows), flowTable(flows)],
+			nodes.length > 0 && [h2(T.status), nodeTable(T.status, nodes, instance)],
 		]),
 	];
 }

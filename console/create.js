@@ -22,7 +22,7 @@ export function Create({ instance, params, nameOf }) {
 	];
 }
 
-// The fields of the trigger, as Power Automate calls them.
+// As Power Automate calls the fields.
 const request = (title, all) => Object.entries(all).map(([name, text]) => copyable(title(name), text));
 
 function Recipe({ trigger, fitting, server, instance, params, nameOf }) {
@@ -76,13 +76,11 @@ function Input({ name, title, description, options, isRequired, value, instance,
 	return field(label, [input, list && html`<${Names} id=${list} field=${name} instance=${instance} />`], description);
 }
 
-// What there is to choose from.
 function Names({ id, field, instance }) {
 	const nodes = useNodes(instance).filter((node) => groupOf(node.operationType).field === field);
 	return html`<datalist id=${id}>${nodes.map((node) => html`<option value=${node.identifier}>${nodeName(node)}</option>`)}</datalist>`;
 }
 
-// The value now, and how it came there.
 function Values({ instance, segmentName, measureName, threshold }) {
 	const path = segmentName ? ["segments", segmentName] : measureName && ["measures", measureName];
 	const { data } = useLoad(path && path.join("/"), () => get(at(["instances", instance, ...path])), true);

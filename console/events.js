@@ -5,8 +5,7 @@ import { titleOf, words } from "./format.js";
 import { html } from "./preact.js";
 import { useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, back, code, empty, facts, json, lazy, link, Pages, panel, selectField, status, table, tag, timeField, way } from "./ui.js";
-
+import { ago, back, code, empty, facts, h1, h2, json, lazy, link, Pages, panel, selectField, status, table, tag, timeField, way } from "./ui.js";
 
 export function Events({ instance, params: { type, since, until } }) {
 	const types = useLoad("event-types", () => once("event-types"), true).data?.value ?? [];
@@ -40,13 +39,13 @@ export function Event({ ids: [id] }) {
 	return [
 		back(T.events, ["events"]),
 		panel(load, ([{ deliveries, publishedAt, dispatchedAt, ...event }, flows]) => [
-			html`<h1>${titleOf(event)}</h1>`,
+			h1(titleOf(event)),
 			facts([[T.type, code(event.type)], [T.subject, event.subject], [T.id, code(id)]]),
-			html`<h2>${T.way}</h2>`,
+			h2(T.way),
 			way([[T.happened, event.time], [T.seen, event.recordedtime], [T.published, publishedAt], [T.dispatched, dispatchedAt]]),
-			html`<h2>${T.deliveries}</h2>`,
+			h2(T.deliveries),
 			deliveries.length ? copies(event, deliveries, new Map(flows.value.map((one) => [one.id, one.label]))) : empty(T.matchedNobody),
-			html`<h2>${T.json}</h2>`,
+			h2(T.json),
 			json(T.json, event),
 		]),
 	];

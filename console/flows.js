@@ -6,7 +6,7 @@ import { html, useEffect } from "./preact.js";
 import { nameOf, useNodes } from "./status.js";
 import { change, useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, ask, back, button, chips, code, empty, facts, json, lazy, link, menuButton, Pages, panel, selectField, small, status, statusChips, table, tag, textField, way, when } from "./ui.js";
+import { ago, ask, back, button, chips, code, empty, facts, h1, h2, json, lazy, link, menuButton, Pages, panel, selectField, small, status, statusChips, table, tag, textField, way, when } from "./ui.js";
 
 const ABOUT =
 	"id trigger eventType instanceId label status statusReason statusSince failingSince switchOffAt held signed createdAt updatedAt callbackHost".split(" ");
@@ -41,7 +41,7 @@ export function Flows({ instance, params }) {
 	const load = useLoad("subscriptions", () => get("subscriptions"));
 	const create = link(T.create, ["create"], {}, "button");
 	return [
-		html`<h1>${T.flows} ${create}</h1>`,
+		h1(T.flows, " ", create),
 		panel(load, ({ value }) => (value.length ? list(value, instance, params) : empty(html`<p>${T.noFlows}</p>`, create))),
 	];
 }
@@ -83,14 +83,14 @@ export function Flow({ ids: [id], params: { stage }, nameOf }) {
 	return [
 		back(T.flows, ["flows"]),
 		panel(flow, (found) => flowView(found, nameOf)),
-		html`<h2>${T.deliveries}</h2>`,
+		h2(T.deliveries),
 		chips(T.stage, stage, [["", T.all], ...STAGES.map((one) => [one, statusWord(one)])], (one) => change({ stage: one })),
 		html`<${Pages} path=${at(["subscriptions", id, "deliveries"], { stage })} show=${(some) => deliveryTable(id, some)} none=${stage ? T.nothingShown : T.noDeliveries} />`,
 	];
 }
 
 const flowView = (flow, nameOf) => [
-	html`<h1>${named(flow)}</h1>`,
+	h1(named(flow)),
 	html`<div class="buttons start">${acts(flow).map(({ text, act, kind }) => button(text, act, kind))}</div>`,
 	facts([
 		[T.status, standing(flow)],
@@ -143,7 +143,7 @@ export function Delivery({ ids: [id, eventId], params: { isNew } }) {
 	return [
 		back(T.flow, ["flows", id]),
 		panel(isUnderWay && load.error?.status === 404 ? {} : load, (one) => [
-			html`<h1>${titleOf(one.event)}</h1>`,
+			h1(titleOf(one.event)),
 			one.event.data.test && html`<p>${tag("calm", T.isTest)}</p>`,
 			html`<div class="buttons start">${button(T.send, () => send(id, one))}</div>`,
 			facts([
@@ -151,11 +151,11 @@ export function Delivery({ ids: [id, eventId], params: { isNew } }) {
 				[T.answer, answer(one)],
 				[T.happened, when(one.eventTime)],
 				[T.run, one.runId && run(one)],
-				[T.event, link(code(eventId), ["events", eventId])],
+				[T.event, one.event.data.test ? code(eventId) : link(code(eventId), ["events", eventId])],
 			]),
 			html`<h2>${T.attempts} <span class="many">${one.attempts}</span></h2>`,
 			steps(one),
-			html`<h2>${T.json}</h2>`,
+			h2(T.json),
 			json(T.json, one.event),
 		]),
 	];

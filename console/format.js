@@ -4,6 +4,10 @@ import { T } from "./texts.js";
 
 export const utc = store(false);
 
+// By how many milliseconds this machine's clock is before the bridge's.
+export const clock = { ahead: 0 };
+export const now = () => Date.now() - clock.ahead;
+
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 const STYLE = { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" };
@@ -16,7 +20,7 @@ export const number = (value) => NUMBER.format(value);
 export const count = ({ count: many, more }) => `${number(many)}${more ? "+" : ""}`;
 
 export function relative(at) {
-	const seconds = (new Date(at) - Date.now()) / 1000;
+	const seconds = (new Date(at) - now()) / 1000;
 	const [unit, size] = Object.entries(UNITS).find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
 	return RELATIVE.format(Math.trunc(seconds / size), unit);
 }
@@ -29,12 +33,12 @@ export function duration(seconds) {
 // Clocks differ: what comes first cannot come later.
 export const between = (from, to) => duration(Math.max(0, new Date(to) - new Date(from)) / 1000);
 
-// A time as the field for one has it, in the browser's zone; and back.
+// A time as the field for one has it, in the zone that is shown; and back.
 export function local(at) {
 	const here = new Date(at);
-	return new Date(here - here.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+	return new Date(here - (utc.value ? 0 : here.getTimezoneOffset() * 60_000)).toISOString().slice(0, 16);
 }
-export const instant = (text) => (text ? new Date(text).toISOString() : "");
+export const instant = (text) => (text ? new Date(utc.value ? `${text}Z` : text).toISOString() : "");
 
 // A name of the API in words: data-source-refresh-failed, dataSources, CustomerInsights.DataSource.RefreshFailed.
 export function words(name = "") {

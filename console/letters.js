@@ -4,7 +4,7 @@ import { number, words } from "./format.js";
 import { html } from "./preact.js";
 import { change, go, href, useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, ask, back, button, chips, empty, facts, json, link, menuButton, panel, small, table, textField, timeField, when } from "./ui.js";
+import { ago, ask, back, button, chips, empty, facts, h1, json, link, menuButton, panel, small, table, textField, timeField, when } from "./ui.js";
 
 const MOST = 2_000;
 
@@ -96,7 +96,7 @@ export function Letter({ ids: [id] }) {
 	const home = () => go(["letters"]);
 	return [
 		back(T.letters, ["letters"]),
-		html`<h1>${T.letter}</h1>`,
+		h1(T.letter),
 		panel(load, (one) => [
 			html`<div class="buttons start">
 				${one.kind === "delivery" && button(T.redeliver, () => redeliver([one], home), "main")}

@@ -1,10 +1,10 @@
 // All that Customer Insights refreshes, and the jobs that do it.
 import { at, get, once, post } from "./api.js";
-import { between, duration, statusWord, tone, words } from "./format.js";
+import { between, duration, now, statusWord, tone, words } from "./format.js";
 import { html } from "./preact.js";
 import { go, href, useLoad } from "./store.js";
 import { T } from "./texts.js";
-import { ago, ask, back, button, code, empty, facts, link, menuButton, panel, small, status, statusChips, table, when } from "./ui.js";
+import { ago, ask, back, button, code, empty, facts, h1, link, menuButton, panel, small, status, statusChips, table, when } from "./ui.js";
 
 // The id of a group is the scope of its refresh, where there is one; `field` is how a trigger names a member.
 export const GROUPS = [
@@ -27,7 +27,7 @@ export function useNodes(instance) {
 
 export function Status({ instance, params: { status: filter }, overview, nameOf: named }) {
 	const load = useLoad(instance, () => get(at(["instances", instance, "status"])));
-	const title = html`<h1>${T.status}${small(instance && named(instance))}</h1>`;
+	const title = h1(T.status, small(instance && named(instance)));
 	if (!instance) return [title, panel(overview, () => empty(T.noEnvironment))];
 	return [title, panel(load, ({ value }) => (value.length ? nodes(value, instance, filter) : empty(T.nothingRefreshed)))];
 }
@@ -99,7 +99,7 @@ export function Job({ ids: [id], instance, params: { operation, of } }) {
 	const isIt = (one) => one.operationType === operation && (one.identifier ?? one.name) === of;
 	return [
 		back(T.status, ["status"]),
-		html`<h1>${T.jobs}${small(of && all.data && nameOf(all.data.value.find(isIt) ?? {}))}</h1>`,
+		h1(T.jobs, small(of && all.data && nameOf(all.data.value.find(isIt) ?? {}))),
 		of && panel(all, ({ value }) => value.filter(isIt).map(nodeFacts)),
 		isKnown ? panel(job, (found) => jobView(found, instance)) : empty(T.noJob),
 	];
@@ -125,7 +125,7 @@ function jobView(job, instance) {
 			[T.mode, job.mode && words(job.mode)],
 			[T.submitted, when(job.submittedAt)],
 			[T.completed, when(job.completedAt)],
-			[T.duration, job.submittedAt && between(job.submittedAt, job.completedAt ?? Date.now())],
+			[T.duration, job.submittedAt && between(job.submittedAt, job.completedAt ?? now())],
 			[T.id, code(job.jobId)],
 		]),
 		["busy", "unknown"].includes(tone(job.status)) && button(T.cancelJob, cancel, "danger"),

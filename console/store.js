@@ -3,12 +3,10 @@ import { useEffect, useState } from "./preact.js";
 
 export function store(value) {
 	const watching = new Set();
-	return {
-		get value() {
-			return value;
-		},
+	const one = {
+		value,
 		set(next) {
-			value = next;
+			one.value = next;
 			for (const tell of watching) tell(next);
 		},
 		watch(tell) {
@@ -16,6 +14,7 @@ export function store(value) {
 			return () => watching.delete(tell);
 		},
 	};
+	return one;
 }
 
 export function useStore(one) {
@@ -40,7 +39,8 @@ function read() {
 }
 
 export const route = store(read());
-addEventListener("hashchange", () => route.set(read()));
+// A question belongs to where it was asked.
+addEventListener("hashchange", () => (dialog.set(null), route.set(read())));
 
 // The environment stays from link to link.
 export function href(path, params) {

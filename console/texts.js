@@ -64,8 +64,7 @@ export const T = {
 	again: "Try again",
 	wrong: "This did not work.",
 	unreachable: "The bridge does not answer. Are you online?",
-	httpStatus: (status) => `The bridge answered ${status}.`,
-	doctor: "Where the bridge is deployed from, this says what to do:",
+	httpStatus: (status) => `HTTP ${status}, and nothing from the bridge itself.`,
 	nothingShown: "Nothing fits these filters.",
 	working: "Working …",
 	counting: "Counting …",
@@ -237,7 +236,7 @@ export const T = {
 	// Bridge and search
 	version: "Version",
 	polls: "Polls",
-	pollsFail: "Some polls fail. What happens meanwhile is told once they succeed.",
+	pollsFail: "Some polls fail. What happens meanwhile is told once they succeed. Where the bridge is deployed from, this says what to do:",
 	family: "Family",
 	well: "Well",
 	lastPoll: "Last poll",

@@ -1,4 +1,4 @@
-// What all screens are made of: links, states, tables, fields, dialogs, menus.
+// What all screens are made of.
 import { get, pages } from "./api.js";
 import { between, exact, instant, local, relative, statusWord, tone } from "./format.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
@@ -16,13 +16,14 @@ const time = (at, text, other) => (at ? html`<time datetime=${at} title=${other(
 export const ago = (at) => time(at, relative, exact);
 export const when = (at) => time(at, exact, relative);
 export const small = (...texts) => texts.some(Boolean) && html` <small>${texts.filter(Boolean).join(" · ")}</small>`;
+export const h1 = (...text) => html`<h1>${text}</h1>`;
+export const h2 = (text) => html`<h2>${text}</h2>`;
 export const code = (text) => html`<code>${text}</code>`;
 export const empty = (...what) => html`<div class="empty">${what}</div>`;
 
 export const failure = ({ error, reload }) => html`<div class="failure" role="alert">
 	<p><b>${T.wrong}</b> ${error.message}</p>
 	${error.fields?.length > 0 && html`<ul>${error.fields.map((one) => html`<li>${code(one.field)} ${one.message}</li>`)}</ul>`}
-	${error.status === 503 && html`<p>${T.doctor} ${code("make doctor")}</p>`}
 	${reload && button(T.again, reload)}
 </div>`;
 
@@ -49,12 +50,12 @@ export const table = (caption, rows, id, columns) => html`<div class="scroll">
 	</table>
 </div>`;
 
-// A long list of the API, page by page.
 const PAGE = 50;
 export function Pages({ path, show, none }) {
 	const [many, set] = useState(PAGE);
-	const load = useLoad(`${path} ${many}`, () => pages(path, many));
-	return panel(load, ({ value, more }) => [value.length ? show(value) : empty(none), more && button(T.more, () => set(many + PAGE))]);
+	const load = useLoad(path, () => pages(path, many));
+	const grow = () => (set(many + PAGE), load.reload());
+	return panel(load, ({ value, more }) => [value.length ? show(value) : empty(none), more && button(T.more, grow)]);
 }
 
 const SEVERE = ["bad", "busy", "unknown", "calm", "ok"];
@@ -74,7 +75,7 @@ export const chips = (label, value = "", options, choose) => html`<div class="ch
 </div>`;
 
 export const facts = (all) => html`<dl>
-	${all.map(([name, value]) => value !== undefined && value !== false && html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
+	${all.map(([name, value]) => (value ?? false) !== false && html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
 </dl>`;
 
 // A way: its known steps [name, when, what else], and how long each took.
@@ -97,21 +98,19 @@ export const select = (name, value, options, onChange) => html`<select name=${na
 	${options.map(([one, text]) => html`<option value=${one} selected=${one === value}>${text}</option>`)}
 </select>`;
 
-// A time to filter by, kept in the address.
 export const timeField = (label, name, value) =>
 	field(label, html`<input type="datetime-local" value=${value && local(value)} onInput=${({ target }) => change({ [name]: instant(target.value) })} />`);
 
-// One of several to filter by.
 export const selectField = (label, name, value = "", options) =>
 	field(label, select(name, value, [["", T.all], ...options], ({ target }) => change({ [name]: target.value })));
 
-// A text to filter by.
 export const textField = (label, name, value) =>
 	field(label, html`<input type="search" value=${value} onInput=${({ target }) => change({ [name]: target.value })} />`);
 
 // One dialog at a time; who opened it gets the focus back.
 export function Dialogs() {
 	const open = useStore(dialog);
+	useEffect(() => () => dialog.set(null), []);
 	return open && html`<${Dialog} key=${open.title} ...${open} />`;
 }
 
@@ -148,7 +147,7 @@ function Dialog({ title, text, fields, confirm = title, danger, act }) {
 			<div class="buttons">
 				<span role="status">${busy}</span>
 				<button type="button" onClick=${close}>${T.cancel}</button>
-				<button class=${danger ? "danger" : "main"} disabled=${Boolean(busy)}>${confirm}</button>
+				<button class=${danger ? "danger" : "main"} disabled=${busy}>${confirm}</button>
 			</div>
 		</form>
 	</dialog>`;
@@ -166,6 +165,7 @@ export const menuButton = (text, label, items) => html`<button
 export function Menus() {
 	const open = useStore(menu);
 	const it = useRef();
+	useEffect(() => () => menu.set(null), []);
 	useLayoutEffect(() => {
 		if (!open) return;
 		const { bottom, right } = open.anchor.getBoundingClientRect();

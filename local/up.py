@@ -85,7 +85,10 @@ Open the console, and enter the key:
   {url}/console
   {key}
 
-Subscribe the flow "{FLOW}", which is running here, to every refresh of a data source that succeeds:
+Where "Create a flow" says @{{listCallbackUrl()}}, the flow "{FLOW}", which is running here, has:
+  {callback_url}
+
+Subscribe it to every refresh of a data source that succeeds:
   curl -i -X POST {base} -H {key_header} {content} -d {body}
 
 List the subscriptions, and how the bridge is:

@@ -1,9 +1,10 @@
 """What the console guards: the key, and the page against whatever is put into it."""
 
+import asyncio
 import json
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.console.conftest import Console
 
@@ -52,6 +53,35 @@ async def test_a_wrong_key_is_refused_and_forgotten(console: Console) -> None:
     await page.get_by_label("Host key").fill(console.world.key)
     await page.keyboard.press("Enter")
     await expect(console.heading("Data sources")).to_be_visible()
+
+
+async def test_what_was_open_goes_with_the_screen_or_the_key(console: Console) -> None:
+    page, is_late = console.page, asyncio.Event()
+
+    async def refuse_late(route: Route) -> None:
+        await is_late.wait()
+        await route.fulfill(status=401)
+
+    await page.route("**/deliveries?*", refuse_late)
+    await console.open()
+    await expect(console.heading("Data sources")).to_be_visible()
+    await page.get_by_role("link", name="Flows", exact=True).click()
+    await console.choose("Actions: Tell the data team", "Pause")
+    await expect(console.dialog()).to_be_visible()
+    await page.go_back()
+    await expect(console.dialog()).to_have_count(0)
+    await page.go_forward()
+    await console.choose("Actions: Tell the data team", "Pause")
+    await page.route("**/api/subscriptions/*", lambda route: route.fulfill(status=401))
+    await console.dialog().get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("alert")).to_contain_text("does not take this key")
+    await page.unroute("**/deliveries?*")
+    await page.get_by_label("Host key").fill(console.world.key)
+    await page.keyboard.press("Enter")
+    await expect(console.row("Tell the data team")).to_be_visible()
+    is_late.set()
+    await expect(console.row("Tell the data team")).to_contain_text("Delivered")
+    await expect(page.locator("dialog, .menu:popover-open")).to_have_count(0)
 
 
 async def test_the_key_is_forgotten_when_nobody_uses_it(console: Console) -> None:

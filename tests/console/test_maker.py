@@ -49,6 +49,7 @@ async def test_from_a_failed_row_to_the_test_event(console: Console) -> None:
     await page.get_by_role("button", name="Send a test event").click()
     await expect(page.locator("dl")).to_contain_text("202")
     await expect(page.locator("dl")).to_contain_text("Delivered")
+    await expect(page.locator("dl a")).to_have_count(0)  # what was only a test is not in the log of events
     assert [call.event["data"]["test"] for call in world.stack.flows.of("made")] == [True]
     await world.call("DELETE", f"/subscriptions/{uri.rpartition('/')[2]}")
 
@@ -62,6 +63,7 @@ async def test_a_flow_with_an_id_of_its_own_is_seen_whatever_time_the_browser_ha
     await world.subscribe(FAILED, "connected", "Made with the connector")
     await expect(page.get_by_text("Your flow has subscribed.")).to_be_visible()
     await expect(page.locator(".good")).to_contain_text("Made with the connector")
+    await expect(page.locator(".truth")).to_contain_text(re.compile(r"Polled .*(now|second|minute)"))
     await world.unsubscribe("connected")
 
 

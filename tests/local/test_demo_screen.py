@@ -50,6 +50,7 @@ def test_the_commands_name_all_they_need() -> None:
     text = instructions("http://127.0.0.1:1/api", "the-key", "i1", "http://127.0.0.1:2/x?a=1&sig=s", NOW)
     assert "-H 'x-functions-key: the-key' -H 'Content-Type: application/json'" in text
     assert '-d \'{"callbackUrl": "http://127.0.0.1:2/x?a=1&sig=s", "instanceId": "i1"' in text
+    assert "\n  http://127.0.0.1:2/x?a=1&sig=s\n" in text
     assert '-d \'{"since": "2026-05-04T06:00:00Z", "which": "all"}\'' in text
 
 

@@ -124,6 +124,18 @@ def test_a_random_life_makes_what_it_declares(seed: int) -> None:
     assert len({happening.sentence for happening in happenings}) > 50
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_there_is_always_a_failed_data_source_or_the_next_refresh_fails(seed: int) -> None:
+    instance = contoso(NOW).instance
+    lively = LivelyTenant(instance, random.Random(seed))  # noqa: S311 - a story, not a secret
+    found = []
+    for number in range(200):
+        lively.happen(NOW + timedelta(seconds=3 * number))
+        found.append(any(source.refresh_state == "updateFailed" for source in instance.data_sources.values()))
+    assert found[0]
+    assert all(now or then for now, then in itertools.pairwise(found))
+
+
 def test_the_same_seed_makes_the_same_life() -> None:
     lives = [LivelyTenant(contoso(NOW).instance, random.Random(7)) for _ in range(2)]  # noqa: S311 - not a secret
     first, second = ([each.happen(NOW + timedelta(seconds=n)) for n in range(100)] for each in lives)

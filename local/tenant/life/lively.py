@@ -55,6 +55,8 @@ class LivelyTenant:
         if self._latest is not None:
             at = max(at, self._latest + RUN_TOOK + timedelta(milliseconds=1))
         self._latest = at
+        if all(source.refresh_state != "updateFailed" for source in self.instance.data_sources.values()):
+            return self._refresh(at, ok=False)  # whoever tries the bridge finds a failure to start from
         likely = {
             self._refresh: 4,
             self._begin_or_end_refresh: 2,
@@ -65,11 +67,11 @@ class LivelyTenant:
         }
         return self.rng.choices(list(likely), list(likely.values()))[0](at)
 
-    def _refresh(self, at: datetime) -> Happening:
+    def _refresh(self, at: datetime, *, ok: bool | None = None) -> Happening:
         idle = [source for source in self.instance.data_sources.values() if source.refresh_state != "updating"]
         if not idle:
             return self._begin_or_end_refresh(at)
-        source, ok = self.rng.choice(idle), self._well()
+        source, ok = self.rng.choice(idle), self._well() if ok is None else ok
         error = self.rng.choice((EXPIRED, GATEWAY_DOWN))
         kind = self.rng.choice(_KINDS)
         job = self.instance.refresh_data_source(source.id, ok, at, error=error, kind=kind, took=RUN_TOOK)
