@@ -1,7 +1,7 @@
 """The keys of the table of deliveries sort as the port says, and each row is read as it was written."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,7 @@ from shared.adapters.delivery_rows import (
     record_row,
     records_in,
 )
-from shared.domain.deliveries import Delivery, EventKey, Line, Stage
+from shared.domain.deliveries import Delivery, Ended, EventKey, Line, Stage
 from shared.domain.logs import Between
 from tests.adapters.conftest import NOW, made_new
 
@@ -26,6 +26,13 @@ TIMES = st.datetimes(timezones=st.just(UTC))
 IDS = st.from_regex(r"[A-Za-z0-9._-]{1,128}", fullmatch=True)
 KEYS = st.builds(EventKey, TIMES | st.just(NOW), IDS)
 LINES = st.sampled_from(Line)
+ENDED = st.builds(
+    Ended,
+    TIMES,
+    st.integers(0, 100_000).map(lambda milliseconds: timedelta(milliseconds=milliseconds)),
+    st.none() | st.integers(100, 599),
+    st.none() | st.text(max_size=20),
+)
 
 
 def standing(key: EventKey, line: Line | None = Line.HELD, stage: Stage = Stage.HELD) -> Delivery:
@@ -82,6 +89,7 @@ def deliveries(draw: st.DrawFn) -> Delivery:
         draw(TIMES),
         draw(TIMES),
         draw(st.integers(0, 1_000)),
+        draw(st.lists(ENDED, max_size=3).map(tuple)),
         draw(st.none() | LINES),
         draw(time),
         draw(time),
