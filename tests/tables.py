@@ -106,9 +106,7 @@ class TableFake:
                 return
             last = key(some[-1])
 
-    async def first(
-        self, most: int, condition: str, values: Row, columns: list[str] | None = None
-    ) -> Sequence[Row]:
+    async def first(self, most: int, condition: str, values: Row, columns: list[str] | None = None) -> Sequence[Row]:
         found: list[Row] = []
         async with aclosing(self.query(condition, values, columns, min(most, self._page))) as rows:
             async for row in rows:

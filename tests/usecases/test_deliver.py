@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Stage
 from shared.errors import FormatError, TransientError
 from shared.usecases.crowd import BRISK, PLACES
-from tests.fakes import Death
+from tests.fakes import NOON, Death
 from tests.usecases.world import EVENT, URL, World, subscription
 
 WAITS = (10, 30, 60)
@@ -119,6 +120,24 @@ async def test_a_delivery_older_than_the_maximum_age_is_not_made() -> None:
     world.clock.advance(timedelta(hours=77))
     await world.run()
     assert (world.calls(), world.stage(), len(world.letters())) == (0, Stage.DEAD, 1)
+
+
+@pytest.mark.parametrize("status", ["suspended", "paused", "failing"])
+async def test_what_waits_for_another_attempt_is_held_once_its_subscription_is_not_active(status: str) -> None:
+    world = World(Answer(503), Answer(202))
+    await world.run(until=timedelta(seconds=5))
+    # The next look at what is held is for later than the attempt that waits.
+    world.subscriptions.rows["s1"] = replace(subscription(status=status), release_at=NOON + timedelta(hours=1)), ""
+    await world.run(until=timedelta(seconds=20))
+    assert (world.calls(), world.stage()) == (1, Stage.HELD)
+
+
+async def test_what_waited_longer_than_the_maximum_age_is_not_attempted_again() -> None:
+    world = World(Answer(503), Answer(202), max_age=timedelta(seconds=15))
+    await world.run(until=timedelta(seconds=5))
+    world.clock.advance(timedelta(minutes=1))
+    await world.run()
+    assert (world.calls(), world.stage(), len(world.letters())) == (1, Stage.DEAD, 1)
 
 
 @pytest.mark.parametrize("status", ["suspended", "paused"])
