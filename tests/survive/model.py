@@ -127,8 +127,10 @@ def _wrongly_dead(witness: Witness, flow: int, reason: str, calls: Sequence[Call
     """Why a delivery should not be dead for this reason."""
     settings = witness.schedule.settings
     began = min((mark.at for mark in witness.marks[flow, calls[0].event_id]), default=0.0) if calls else 0.0
-    if reason.startswith("HTTP 400") and "until" not in reason:
-        return None if any(call.mood == "rejects" for call in calls) else "nobody has rejected it"
+    if reason.startswith("HTTP 4") and "until" not in reason:
+        # What a person sends in vain of what was dead is dead again, whatever the flow says.
+        is_by_hand = any(call.number in witness.by_hand for call in calls)
+        return None if is_by_hand or any(call.mood == "rejects" for call in calls) else "nobody has rejected it"
     if "DELIVERY_MAX_AGE_HOURS" in reason:
         end = witness.calm_from + 1e5
         return None if end - began > settings.max_age.total_seconds() - 700 else "it was not that old"

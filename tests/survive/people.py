@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from shared.domain.deliveries import EventKey
 from shared.domain.logs import ALWAYS
@@ -114,7 +115,7 @@ class People:
         """Ask for something else, where there is a choice: the other data source, a threshold near by."""
         changed: dict[str, object] = {}
         if "threshold" in self.wanted[flow].filters:
-            changed = {"threshold": 60}
+            changed = {"threshold": Decimal(60)}
         elif self.wanted[flow].slug.startswith("data-source-refresh"):
             changed = {"dataSourceId": "d2"}
         await worker.edit(self.ids[flow], Edits(filters=changed))
