@@ -116,9 +116,7 @@ class Deliver:
         else:
             await self._try(look, stored, subscription)
 
-    async def _try(
-        self, look: Look, stored: Stored, subscription: Subscription, *, by_hand: str | None = None
-    ) -> None:
+    async def _try(self, look: Look, stored: Stored, subscription: Subscription, *, by_hand: str | None = None) -> None:
         """Attempt a delivery that is due, give it up, or put it into the backlog; `by_hand` is a person's request."""
         now, delivery = self._clock(), stored.delivery
         begin = partial(delivery.attempt, by_hand=by_hand)
