@@ -4,11 +4,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from shared.domain.events.wire import json_text
 from shared.domain.triggers import TRIGGERS
 from shared.usecases.gate import INSTANCES, WINDOW
+from tests.survive.occurrences import judge_polls
 from tests.survive.outside import Call
 from tests.survive.people import Asked
 from tests.survive.schedule import Wanted
@@ -16,6 +18,7 @@ from tests.survive.witness import Witness
 
 ENDS = {"unsubscribe", "leave"}
 CHANGES = {"edit"}
+LETTING_OUT = {"activate", "discard", "subscribe", "replay", "replay all", "redeliver letters"}
 # With what reason a delivery may be dead, and what must have been for it.
 REASONS = ("HTTP 400", "older than", "until DELIVERY_MAX_AGE_HOURS", "held for", "discarded by hand", "kept failing")
 
@@ -33,9 +36,11 @@ def judge(witness: Witness) -> list[str]:
     published, problems = _published(witness)
     problems += [*witness.problems, *(f"a use case raises {bug}" for bug in witness.host.bugs)]
     problems += _lost(witness, published)
+    problems += judge_polls(witness, {id_: one.raw for id_, one in published.items()})
     problems += _phantoms(witness, published)
     problems += _repeats(witness)
     problems += _too_fast(witness)
+    problems += _too_soon(witness)
     problems += _untold(witness, published)
     problems += _unrest(witness)
     return problems
@@ -67,12 +72,12 @@ def _asked(witness: Witness, flow: int, what: Iterable[str]) -> list[Asked]:
     return [one for one in witness.people.asked if one.flow == flow and one.what in what]
 
 
-def _wants(wanted: Wanted, raw: Mapping[str, Any], *, edited: bool) -> bool:
+def _wants(wanted: Wanted, raw: Mapping[str, Any], rules: set[str], *, edited: bool) -> bool:
     """Whether a flow surely wants an event, whatever it was changed to."""
     if TRIGGERS[wanted.slug].event_type != raw["type"]:
         return False
     if "ruleId" in raw["data"]:
-        return False  # those are looked at by themselves
+        return rules == {raw["data"]["ruleId"]}
     source = raw["data"].get("dataSourceId")
     chosen = wanted.filters.get("data_source_id")
     return (chosen in {None, source}) and not (edited and source != "d2")
@@ -84,6 +89,8 @@ def _lost(witness: Witness, published: Mapping[str, Published]) -> Iterator[str]
         edited = bool(_asked(witness, flow, CHANGES))
         subscribed = _asked(witness, flow, {"subscribe"})
         ended = _asked(witness, flow, ENDS)
+        id_ = witness.people.ids.get(flow)
+        rules = {one.rule_id for one in witness.rules.values() if one.subscription_id == id_}
         for event_id, event in published.items():
             last_end = max((one.began_at for one in ended), default=None)
             since = min(
@@ -95,7 +102,7 @@ def _lost(witness: Witness, published: Mapping[str, Published]) -> Iterator[str]
                 ),
                 default=None,
             )
-            if since is None or since >= event.at or not _wants(wanted, event.raw, edited=edited):
+            if since is None or since >= event.at or not _wants(wanted, event.raw, rules, edited=edited):
                 continue
             witness.counts["deliveries owed"] += 1
             calls = pairs.get((flow, event_id), [])
@@ -169,7 +176,7 @@ def _phantoms(witness: Witness, published: Mapping[str, Published]) -> Iterator[
 
 def _repeats(witness: Witness) -> Iterator[str]:
     for (flow, event_id), calls in _pairs(witness).items():
-        for one, other in zip(calls, calls[1:], strict=False):
+        for one, other in pairwise(calls):
             over = one.ended_at if one.ended_at is not None else one.process.died_at
             if over is not None and over > other.began_at and not witness.is_skewed:
                 yield f"flow {flow} is called with {event_id} twice at once, at {one.began_at:.3f}, {other.began_at:.3f} s"
@@ -179,7 +186,7 @@ def _repeats(witness: Witness) -> Iterator[str]:
             for asked in _asked(witness, flow, {"redeliver", "replay all"})
             if asked.event_id in {None, event_id}
         )
-        for one, other in zip(taken, taken[1:], strict=False):
+        for one, other in pairwise(taken):
             if (excuse := _excuse(witness, flow, one, other)) is not None:
                 witness.counts[f"repeats excused: {excuse}"] += 1
             elif by_hand:
@@ -231,6 +238,21 @@ def _too_fast(witness: Witness) -> Iterator[str]:
                     f"{last.began_at:.3f} s, which is more than {most} in {WINDOW:.0f} s"
                 )
                 break
+
+
+def _too_soon(witness: Witness) -> Iterator[str]:
+    """What failed and may yet succeed waits for as long as the settings say, unless somebody sends it."""
+    least = min(witness.schedule.settings.retry_seconds)
+    if witness.is_skewed:
+        return
+    for (flow, event_id), calls in _pairs(witness).items():
+        for one, other in pairwise(calls):
+            may_wait = one.mood in {"hangs", "unreachable", "busy", "broken", "denies"} and one.ended_at is not None
+            was_let_out = _asked(witness, flow, LETTING_OUT) or other.began_at > witness.calm_from
+            is_by_hand = {one.number, other.number} & witness.by_hand
+            if may_wait and not was_let_out and not is_by_hand and other.began_at < (one.ended_at or 0.0) + least - 1:
+                if witness.marks_between(flow, event_id, one.ended_at or 0.0, other.began_at) == {"waiting", "attempting"}:
+                    yield f"flow {flow} is called again with {event_id} at {other.began_at:.3f} s, too soon"
 
 
 def _untold(witness: Witness, published: Mapping[str, Published]) -> Iterator[str]:

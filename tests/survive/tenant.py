@@ -163,7 +163,7 @@ class Insights:
     def _measure(self) -> Measure:
         found = [(one.at, Decimal(one.value)) for one in self._tenant.of("measure")]
         ends = [MeasureEvaluation("completed", at) for at, _ in found]
-        outputs = [MeasureOutput(at - timedelta(seconds=5), value) for at, value in found]
+        outputs = [MeasureOutput(at - timedelta(milliseconds=50), value) for at, value in found]
         return Measure("M", "Revenue", True, ends[-1], outputs[-1], ends[:-1], outputs[:-1])  # noqa: FBT003 - it is scalar
 
     async def rows_of_measure(self, _instance_id: str, _name: str, _combinations: Sequence[Combination]) -> Sequence[Row]:

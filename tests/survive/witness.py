@@ -2,14 +2,14 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from shared.adapters.delivery_rows import BACKLOG, event_key, record_key
 from shared.adapters.storage import key_of, parts_of
-from shared.adapters.subscription_rows import subscription_key
+from shared.adapters.subscription_rows import subscription_key, subscription_of
 from shared.adapters.tables import VERSION
 from shared.domain.deliveries import EventKey
 from shared.domain.events.envelope import Event
@@ -50,6 +50,18 @@ class Stands:
 
 
 @dataclass(slots=True)
+class Known:
+    """A wish of a subscription: what it asks for, from when until when (None: it stands in the end)."""
+
+    subscription_id: str
+    rule_id: str
+    slug: str
+    filters: Mapping[str, object]
+    since: float
+    until: float | None = None
+
+
+@dataclass(slots=True)
 class Witness:
     """`problems` are what was wrong as it happened; `marks` what became of each delivery, by flow and event."""
 
@@ -62,6 +74,7 @@ class Witness:
     marks: defaultdict[tuple[int, str], list[Mark]] = field(default_factory=lambda: defaultdict(list))
     by_hand: set[int] = field(default_factory=set)
     stands: dict[str, Stands] = field(default_factory=dict)
+    rules: dict[str, Known] = field(default_factory=dict)
     owed: dict[str, str] = field(default_factory=dict)
     owing: dict[str, set[str]] = field(default_factory=dict)
     failed: Counter[str] = field(default_factory=Counter)
@@ -89,6 +102,10 @@ class Witness:
     def flow_of(self, subscription_id: str) -> int | None:
         """The flow of a subscription."""
         return next((flow for flow, id_ in self.people.ids.items() if id_ == subscription_id), None)
+
+    def marks_between(self, flow: int, event_id: str, since: float, until: float) -> set[str]:
+        """The stages that a delivery has been in meanwhile."""
+        return {mark.stage for mark in self.marks[flow, event_id] if since <= mark.at <= until}
 
     def say(self, problem: str) -> None:
         """Note what is wrong."""
@@ -133,6 +150,7 @@ class Witness:
     def _subscription(self, before: Row | None, after: Row) -> None:
         if "tokens" not in after:
             return
+        self._note_rule(before, after)
         id_, status, is_open = after["id"], after["status"], after["status"] == "active" and "releaseAt" not in after
         self._note_owed(id_, after)
         if before is None:
@@ -154,6 +172,15 @@ class Witness:
         again = sum(fault.call == "subscriptions.replace" for _, _, fault in self.outside.storage.cloud.struck)
         if status == "failing" and self.failed[id_] + again < MAX_FAILURES:
             self.say(f"the subscription {id_} is failing after {self.failed[id_]} failures in a row")
+
+    def _note_rule(self, before: Row | None, after: Row) -> None:
+        if after["ruleId"] in self.rules:
+            return
+        if before is not None and (old := self.rules.get(before["ruleId"])) is not None:
+            old.until = seconds()
+        wish = subscription_of(after)
+        filters = wish.filters.model_dump(by_alias=True)
+        self.rules[wish.rule_id] = Known(wish.id, wish.rule_id, wish.trigger.slug, filters, seconds())
 
     def _polls(self, before: Row | None, after: Row) -> None:
         del before
