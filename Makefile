@@ -12,10 +12,11 @@ VENDORED := preact@11.2.0 htm@3.1.1 esbuild@0.28.2 terser@5.51.4
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version $(shell cat .python-version) --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 EXAMPLES := 100
+SCHEDULES := 10000
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz load connector flows infra scale vendor pictures snapshot clean
+.PHONY: help setup lock demo up doctor test survive fuzz load connector flows infra scale vendor pictures snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -42,6 +43,9 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
+
+survive: setup ## Let the bridge live through random schedules of faults (SCHEDULES=10000), or without its guards (GUARDS=1)
+	@$(PYTHON) -m tests.survive $(if $(GUARDS),--guards,$(if $(SEED),--seed $(SEED),--schedules $(SCHEDULES)))
 
 fuzz: setup ## Make random requests from the description of the API for some minutes (EXAMPLES=100 of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/pytest --timeout 0 tests/integration/test_contract_fuzz.py

@@ -3,6 +3,14 @@
 from tests.survive.mutations import Guard
 
 USES = "shared.usecases"
+# The simulation has a storage of its own for this one.
+STANDS_IN = {"tests.survive.stores": "shared/adapters/checkpoint_blobs.py"}
+
+
+def stands_in(guard: Guard) -> str:
+    """The file that a guard stands in."""
+    return STANDS_IN.get(guard.module, f"{guard.module.replace('.', '/')}.py")
+
 
 GUARDS = (
     Guard(

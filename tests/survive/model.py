@@ -18,7 +18,6 @@ from tests.survive.witness import Witness
 
 ENDS = {"unsubscribe", "leave"}
 CHANGES = {"edit"}
-LETTING_OUT = {"activate", "discard", "subscribe", "replay", "replay all", "redeliver letters"}
 # With what reason a delivery may be dead, and what must have been for it.
 REASONS = ("HTTP 400", "older than", "until DELIVERY_MAX_AGE_HOURS", "held for", "discarded by hand", "kept failing")
 
@@ -40,7 +39,6 @@ def judge(witness: Witness) -> list[str]:
     problems += _phantoms(witness, published)
     problems += _repeats(witness)
     problems += _too_fast(witness)
-    problems += _too_soon(witness)
     problems += _untold(witness, published)
     problems += _unrest(witness)
     return problems
@@ -238,21 +236,6 @@ def _too_fast(witness: Witness) -> Iterator[str]:
                     f"{last.began_at:.3f} s, which is more than {most} in {WINDOW:.0f} s"
                 )
                 break
-
-
-def _too_soon(witness: Witness) -> Iterator[str]:
-    """What failed and may yet succeed waits for as long as the settings say, unless somebody sends it."""
-    least = min(witness.schedule.settings.retry_seconds)
-    if witness.is_skewed:
-        return
-    for (flow, event_id), calls in _pairs(witness).items():
-        for one, other in pairwise(calls):
-            may_wait = one.mood in {"hangs", "unreachable", "busy", "broken", "denies"} and one.ended_at is not None
-            was_let_out = _asked(witness, flow, LETTING_OUT) or other.began_at > witness.calm_from
-            is_by_hand = {one.number, other.number} & witness.by_hand
-            if may_wait and not was_let_out and not is_by_hand and other.began_at < (one.ended_at or 0.0) + least - 1:
-                if witness.marks_between(flow, event_id, one.ended_at or 0.0, other.began_at) == {"waiting", "attempting"}:
-                    yield f"flow {flow} is called again with {event_id} at {other.began_at:.3f} s, too soon"
 
 
 def _untold(witness: Witness, published: Mapping[str, Published]) -> Iterator[str]:

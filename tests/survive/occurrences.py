@@ -46,8 +46,11 @@ def judge_polls(witness: Witness, published: Mapping[str, Mapping[str, Any]]) ->
     own = {"Bridge.Subscription", "Bridge.Polling"}
     for occurrence in ids:
         what = str(occurrence[0])
-        if occurrence not in must | may and not what.startswith(tuple(own)) and what != "Stage.RefreshCompleted":
+        if what in {"Stage.RefreshCompleted", "DataSource.CredentialsExpired"}:
+            continue
+        if occurrence not in must | may and not what.startswith(tuple(own)):
             yield f"{occurrence} is published, and never happened"
+    yield from _turns(witness, [str(one[1]) for one in ids if one[0] == "DataSource.CredentialsExpired"])
     yield from _outages(witness, [raw["type"].removeprefix(PREFIX) for raw in published.values()])
 
 
@@ -58,6 +61,8 @@ def _told(raw: Mapping[str, Any]) -> Occurrence:
         return kind, data["ruleId"], data["direction"], float(data["previousValue"]), float(data["value"]), at
     if kind == "System.RefreshCompleted":
         return kind, data["jobId"]
+    if kind == "DataSource.CredentialsExpired":  # its time is when it was seen
+        return kind, raw["subject"], raw["id"]
     return kind, raw["subject"], at, *sorted(str(data.get(name)) for name in ("stage", "family", "failingSince"))
 
 
@@ -66,6 +71,16 @@ def _refreshes(witness: Witness) -> Iterator[Occurrence]:
         kind, subject, at = expected(refresh)
         yield kind.removeprefix(PREFIX), subject, at, "None", "None", "None"
         yield "System.RefreshCompleted", refresh.job_id
+
+
+def _turns(witness: Witness, told: list[str]) -> Iterator[str]:
+    """Each turn is told once; one that was over before anybody looked need not be."""
+    tenant = witness.outside.tenant
+    for source in SOURCES:
+        turns = sum(one == source for one, _ in tenant.turns)
+        count = told.count(f"data-sources/{source}")
+        if count > turns or (source in tenant.asking and not count):
+            yield f"{source} has asked for credentials {turns} times, and {count} are told"
 
 
 def _crossings(witness: Witness, *, surely: bool) -> Iterator[Occurrence]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from random import Random
 from unittest.mock import patch
 
+from shared.domain.checkpoints import Family
 from shared.domain.events.data_sources import DataSourceRefreshFailed, DataSourceRefreshSucceeded
 from shared.domain.events.envelope import Event
 from tests.survive.cloud import Cloud, Fault, keep_tasks, seconds
@@ -104,6 +105,10 @@ class World:
                     self._refresh(source, outcome, each)
             case "value", (str(kind), int(value)):
                 tenant.value(kind, value, self.cloud.now())
+            case "credentials", (str(source),):
+                tenant.turn(source, self.cloud.now())
+            case "checkpoint restored", (str(family), int(back)):
+                self.outside.storage.restore_checkpoint(Family(family), back)
             case "api", (str(trouble),):
                 tenant.trouble = None if trouble == "well" else trouble
                 self.witness.outages.append((seconds(), tenant.trouble))

@@ -116,7 +116,7 @@ DELIVERING: Mapping[str, int] = {
     "queue releases.done": 3,
     "queue events.taken": 1,
     "queue deliveries.taken": 2,
-    "queue releases.taken": 2,
+    "queue releases.taken": 4,
     "flow.call": 5,
     "topic.publish": 3,
 }
@@ -202,6 +202,13 @@ def schedule_of(seed: int) -> Schedule:
     if polls:
         for _ in range(chance.randint(0, 6)):
             steps.append(Step(at(), "value", (chance.choice(("segment", "measure")), chance.choice((20, 50, 60, 90)))))
+        for _ in range(chance.choice((0, 0, 1, 2))):
+            steps.append(Step(at(), "credentials", (chance.choice(SOURCES),)))
+        if chance.random() < 0.15:  # noqa: PLR2004 - the same
+            family = chance.choice(("jobs", "segments", "measures"))
+            steps.append(Step(at(), "checkpoint restored", (family, chance.choice((1, 2, 3)))))
+        for _ in range(chance.choice((0, 0, 2, 4))):
+            steps.append(Step(float(60 * chance.randrange(1, ends // 60)), "ticks twice"))
         if chance.random() < 0.2:  # noqa: PLR2004 - the same
             begins = at()
             steps.append(Step(begins, "api", (chance.choice(("hangs", "denies")),)))
@@ -228,5 +235,11 @@ def schedule_of(seed: int) -> Schedule:
     for _ in range(chance.choice((0, 2, 5, 10, 20))):
         number = chance.randrange(chance.choice((4, 12, 40)))
         steps.append(Fault(_one(chance, calls), number, _one(chance, TROUBLES)))
+    if chance.random() < 0.1:  # noqa: PLR2004 - the same
+        # All flows are slow, and many wait for them when a process dies.
+        begins = round(chance.uniform(5, 100), 1)
+        steps += [Step(begins, "flow", (number, "slow")) for number in range(len(flows))]
+        steps += [Step(begins + 1, "refresh", (source, "successful", 9)) for source in SOURCES]
+        steps.append(Step(begins + chance.uniform(6, 25), "dies"))
     workers = chance.choice((1, 1, 2, 3))
     return Schedule(seed, workers, polls, settings, tuple(flows), tuple(steps))

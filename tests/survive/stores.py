@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,8 +63,9 @@ class SharedTable(TableFake):
 class Checkpoints:
     """One process's way to the blobs of checkpoints."""
 
-    def __init__(self, cloud: Cloud, process: Process, stored: dict[tuple[str, Family], tuple[bytes, str]]) -> None:
-        self._cloud, self._process, self._stored = cloud, process, stored
+    def __init__(self, cloud: Cloud, process: Process, storage: "Storage") -> None:
+        self._cloud, self._process, self._storage = cloud, process, storage
+        self._stored = storage.checkpoints
 
     async def load(self, instance_id: str, family: Family) -> tuple[Checkpoint, str | None]:
         found = await self._cloud.call(
@@ -79,8 +80,7 @@ class Checkpoints:
             found = self._stored.get(at)
             if (found[1] if found else None) != version:
                 raise LostRaceError("the checkpoint was written by another")
-            self._stored[at] = content, f"v{int(found[1][1:]) + 1 if found else 1}"
-            return self._stored[at][1]
+            return self._storage.write_checkpoint(at, content)
 
         return await self._cloud.call(self._process, "checkpoints.save", write)
 
@@ -204,6 +204,19 @@ class Storage:
         self.tables = {name: Rows() for name in TABLES}
         self.queues = {name: SharedQueue(cloud, name) for name in QUEUES}
         self.checkpoints: dict[tuple[str, Family], tuple[bytes, str]] = {}
+        self.versions: defaultdict[tuple[str, Family], list[bytes]] = defaultdict(list)
+
+    def write_checkpoint(self, at: tuple[str, Family], content: bytes) -> str:
+        """Have a checkpoint stand there; gives its version."""
+        self.versions[at].append(content)
+        self.checkpoints[at] = content, f"v{len(self.versions[at])}"
+        return self.checkpoints[at][1]
+
+    def restore_checkpoint(self, family: Family, back: int) -> None:
+        """Do what the operations page has somebody do: put back an earlier version of a blob."""
+        for at, versions in self.versions.items():
+            if at[1] == family and len(versions) > back:
+                self.write_checkpoint(at, versions[-1 - back])
 
     def table(self, process: Process, name: str) -> SharedTable:
         """A process's way to a table."""

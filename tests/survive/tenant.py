@@ -58,6 +58,9 @@ class Tenant:
     values: list[Valued] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     trouble: str | None = None
+    # Since when a data source asks for credentials, and each time that one began to.
+    asking: set[str] = field(default_factory=set)
+    turns: list[tuple[str, datetime]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         at = self.began_at - timedelta(days=1)
@@ -77,6 +80,14 @@ class Tenant:
         """An evaluation has ended."""
         self._end("segmentation" if kind == "segment" else "measures", "successful", at, [])
         self.values.append(Valued(kind, value, at))
+
+    def turn(self, source: str, at: datetime) -> None:
+        """A data source asks for credentials from now on, or has got them."""
+        if source in self.asking:
+            self.asking.remove(source)
+        else:
+            self.asking.add(source)
+            self.turns.append((source, at))
 
     def of(self, kind: str) -> Sequence[Valued]:
         """The evaluations of the segment or of the measure."""
@@ -113,7 +124,8 @@ class Insights:
     def _source(self, name: str) -> DataSource:
         last = self._last(name)
         state = "updated" if last.outcome == "successful" else "updateFailed"
-        return DataSource(name, name, name.upper(), "powerQuery", state, last.at)
+        provisioned = "refreshCredentials" if name in self._tenant.asking else "active"
+        return DataSource(name, name, name.upper(), "powerQuery", state, last.at, provisioned)
 
     def _last(self, source: str) -> Refresh:
         return next(one for one in reversed(self._tenant.refreshes) if one.source == source)

@@ -4,9 +4,10 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from shared.adapters.columns import time_in
 from shared.adapters.delivery_rows import BACKLOG, event_key, record_key
 from shared.adapters.storage import key_of, parts_of
 from shared.adapters.subscription_rows import subscription_key, subscription_of
@@ -37,6 +38,7 @@ class Mark:
     at: float
     stage: str
     reason: str | None
+    next_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class Witness:
     owed: dict[str, str] = field(default_factory=dict)
     owing: dict[str, set[str]] = field(default_factory=dict)
     failed: Counter[str] = field(default_factory=Counter)
+    taken_at: dict[str, float] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     calm_from: float = 0.0
 
@@ -103,10 +106,6 @@ class Witness:
         """The flow of a subscription."""
         return next((flow for flow, id_ in self.people.ids.items() if id_ == subscription_id), None)
 
-    def marks_between(self, flow: int, event_id: str, since: float, until: float) -> set[str]:
-        """The stages that a delivery has been in meanwhile."""
-        return {mark.stage for mark in self.marks[flow, event_id] if since <= mark.at <= until}
-
     def say(self, problem: str) -> None:
         """Note what is wrong."""
         self.problems.append(f"at {seconds():.3f} s: {problem}")
@@ -115,8 +114,19 @@ class Witness:
         """Look at a bridge that has come to rest, before people let out what is held."""
         if not self.host.is_idle:
             self.say(f"the bridge does not come to rest: {self._left()}")
+        for row in self.outside.storage.tables["subscriptions"].rows.values():
+            if "tokens" in row:
+                self._check_rest(row["id"], row["status"])
         held = sum(row.get("stage") == "held" for row in self._records())
         self.counts["held"] += held
+
+    def _check_rest(self, id_: str, status: str) -> None:
+        """Whether nothing waits for a flow that takes all that it is called with."""
+        waiting = len(self.line(id_))
+        if waiting and status in {"active", "failing"}:
+            self.say(f"{waiting} deliveries wait for {id_}, which is {status}, and nobody lets them out")
+        if status == "failing" and self.taken_at.get(id_, -1.0) > self.stands[id_].status_since:
+            self.say(f"the subscription {id_} is still failing, though its flow has taken a delivery")
 
     def _left(self) -> str:
         storage = self.outside.storage
@@ -145,7 +155,7 @@ class Witness:
         if before is None:
             event = Event.decode(after["event"].decode())
             self.people.known.setdefault(flow, []).append(EventKey(event.time, event.id))
-        self.marks[flow, after["eventId"]].append(Mark(seconds(), after["stage"], after.get("reason")))
+        self.marks[flow, after["eventId"]].append(Mark(seconds(), after["stage"], after.get("reason"), time_in(after, "nextAttemptAt")))
 
     def _subscription(self, before: Row | None, after: Row) -> None:
         if "tokens" not in after:
@@ -198,6 +208,7 @@ class Witness:
         id_ = self.people.ids.get(flow, "")
         if call.was_taken:
             self.failed[id_] = 0
+            self.taken_at[id_] = seconds()
         elif call.number not in self.by_hand:
             self.failed[id_] += 1
 
@@ -221,8 +232,17 @@ class Witness:
             self.say(f"flow {flow} is called with {event.id} past what is held: it is {stands.status}")
         if stands.status in {"paused", "suspended"} and stands.status_since < now - PAGE_AGO:
             self.say(f"flow {flow} is called with {event.id} while it is {stands.status}")
+        if not self.is_skewed and (line is None or stands.status == "failing"):
+            self._check_wait(flow, event.id)
         if line == "held" and not self.is_skewed:
             self._check_order(flow, id_, event.time, event.id)
+
+    def _check_wait(self, flow: int, event_id: str) -> None:
+        """Whether what waited has waited for as long as it had to."""
+        before = [mark for mark in self.marks[flow, event_id] if mark.stage != "attempting"]
+        next_at, now = before[-1].next_at if before else None, self.outside.storage.cloud.now()
+        if next_at is not None and next_at > now + timedelta(seconds=1):
+            self.say(f"flow {flow} is called with {event_id} {next_at - now} too soon")
 
     def _check_order(self, flow: int, id_: str, time: datetime, event_id: str) -> None:
         """Whether nothing older has been held for long."""

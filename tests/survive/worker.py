@@ -112,7 +112,7 @@ class Worker:
         self.polling: Polling = wire_polling(
             insights=insights,
             served=Served([INSTANCE]),
-            checkpoints=Checkpoints(cloud, process, storage.checkpoints),
+            checkpoints=Checkpoints(cloud, process, storage),
             subscriptions=subscriptions,
             publish=publish,
             polls=Polls(tables["polls"]),
