@@ -81,8 +81,8 @@ class Deliver:
     async def _begin(self, new: New, subscription: Subscription, tries: int) -> None:
         """Make a delivery that has no record yet; where it has one, go on with that."""
         if new.by_hand is None and not subscription.wants(new.event):
-            # What led the event here is older than the subscription's filters.
-            log.info("delivery.unwanted event=%s subscription=%s", new.event.id, new.subscription_id)
+            # What led the event here is older than the subscription's filters; what was begun before them goes on.
+            await self._look(Look(new.subscription_id, new.key), subscription, tries)
             return
         now = self._clock()
         begin = partial(Delivery.attempted, new)

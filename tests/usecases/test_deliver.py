@@ -145,6 +145,14 @@ async def test_what_waits_for_another_attempt_is_held_once_its_subscription_is_n
     assert (world.calls(), world.stage()) == (1, Stage.HELD)
 
 
+async def test_an_attempt_whose_process_died_is_made_again_though_other_events_are_wanted_by_now() -> None:
+    world = World(deadly=2)  # after the subscription and the record, before the call
+    await world.run(until=timedelta(seconds=1), deaths=(Death,))
+    world.subscriptions.rows["s1"] = subscription(dataSourceId="d2"), ""
+    await world.run()
+    assert (world.calls(), world.stage()) == (1, Stage.DELIVERED)
+
+
 async def test_what_waited_longer_than_the_maximum_age_is_not_attempted_again() -> None:
     world = World(Answer(503), Answer(202), max_age=timedelta(seconds=15))
     await world.run(until=timedelta(seconds=5))
