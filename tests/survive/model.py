@@ -95,8 +95,7 @@ def _lost(witness: Witness, published: Mapping[str, Published]) -> Iterator[str]
                 (
                     one.ended_at
                     for one in subscribed
-                    if one.ended_at is not None
-                    and (last_end is None or one.began_at > _over(ended))
+                    if one.ended_at is not None and (last_end is None or one.began_at > _over(ended))
                 ),
                 default=None,
             )
@@ -164,11 +163,12 @@ def _phantoms(witness: Witness, published: Mapping[str, Published]) -> Iterator[
         elif json_text(event.raw).encode() != call.body:
             yield f"flow {_flow(call)} is called with {call.event_id} as it was never published: {call.body!r}"
         if (ended := _asked(witness, _flow(call), ENDS)) and not [
-            one for one in _asked(witness, _flow(call), {"subscribe"}) if one.ended_at is None
-            or one.ended_at > min(end.began_at for end in ended)
+            one
+            for one in _asked(witness, _flow(call), {"subscribe"})
+            if one.ended_at is None or one.ended_at > min(end.began_at for end in ended)
         ]:
             over = min((one.ended_at for one in ended if one.ended_at is not None), default=1e9)
-            if call.began_at > over + 130:  # noqa: PLR2004 - as long as for one that is paused
+            if call.began_at > over + 130:
                 yield f"flow {_flow(call)} is called with {call.event_id} long after it has unsubscribed"
 
 
@@ -177,7 +177,7 @@ def _repeats(witness: Witness) -> Iterator[str]:
         for one, other in pairwise(calls):
             over = one.ended_at if one.ended_at is not None else one.process.died_at
             if over is not None and over > other.began_at and not witness.is_skewed:
-                yield f"flow {flow} is called with {event_id} twice at once, at {one.began_at:.3f}, {other.began_at:.3f} s"
+                yield f"flow {flow} is called with {event_id} twice at once, at {other.began_at:.3f} s"
         taken = [call for call in calls if call.was_taken]
         by_hand = sum(
             asked.tries
@@ -224,9 +224,7 @@ def _too_fast(witness: Witness) -> Iterator[str]:
         return
     for flow in range(len(witness.schedule.flows)):
         calls = [
-            call
-            for call in witness.outside.flows.calls
-            if _flow(call) == flow and call.number not in witness.by_hand
+            call for call in witness.outside.flows.calls if _flow(call) == flow and call.number not in witness.by_hand
         ]
         for first, last in zip(calls, calls[most:], strict=False):
             between = [one for one in calls if first.began_at <= one.began_at <= last.began_at]
@@ -251,9 +249,7 @@ def _unrest(witness: Witness) -> Iterator[str]:
     for name, queue in storage.queues.items():
         if name != "polls" and queue.messages:
             yield f"{len(queue.messages)} messages are left in the queue {name}"
-    subscriptions = {
-        row["id"]: row for row in storage.tables["subscriptions"].rows.values() if "tokens" in row
-    }
+    subscriptions = {row["id"]: row for row in storage.tables["subscriptions"].rows.values() if "tokens" in row}
     for id_, row in subscriptions.items():
         if line := witness.line(id_):
             yield f"{len(line)} deliveries are left in the backlog of {id_}"
@@ -267,5 +263,3 @@ def _unrest(witness: Witness) -> Iterator[str]:
     for stage in ("attempting", "waiting", "held"):
         if stages[stage]:
             yield f"{stages[stage]} deliveries are still {stage}"
-
-

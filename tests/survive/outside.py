@@ -78,9 +78,7 @@ class Callbacks:
         flows, cloud = self._flows, self._flows.cloud
         if self._process.is_dead:
             raise asyncio.CancelledError
-        call = Call(
-            len(flows.calls), url, headers["webhook-id"], body, self._process, seconds(), flows.moods[url]
-        )
+        call = Call(len(flows.calls), url, headers["webhook-id"], body, self._process, seconds(), flows.moods[url])
         flows.calls.append(call)
         flows.on_call(call)
         try:

@@ -1,7 +1,7 @@
 """People and flows: what they ask of the bridge. Who gets no answer asks again, as people do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -39,7 +39,7 @@ class People:
     """Who asks; `ids` are the subscriptions of the flows, as far as they know them."""
 
     host: Host
-    wanted: tuple[Wanted, ...]
+    wanted: Sequence[Wanted]
     asked: list[Asked] = field(default_factory=list)
     ids: dict[int, str] = field(default_factory=dict)
     tokens: dict[int, str] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class People:
     async def _do(self, worker: Worker, asked: Asked) -> None:
         flow, edit = asked.flow, worker.edit
         wanted, id_ = self.wanted[flow], self.ids.get(flow, "")
-        actions: dict[str, Callable[[], Awaitable[object]]] = {
+        actions: Mapping[str, Callable[[], Awaitable[object]]] = {
             "subscribe": lambda: self._subscribe(worker, flow),
             "unsubscribe": lambda: worker.unsubscribe.by_id(TRIGGERS[wanted.slug], id_),
             "leave": lambda: worker.unsubscribe.by_token(self.tokens[flow]),
@@ -126,5 +126,3 @@ class People:
             key = known[len(self.asked) % len(known)]
             asked.event_id = asked.event_id or key.id
             await worker.redeliver.delivery(id_, asked.event_id)
-
-

@@ -64,11 +64,9 @@ class World:
         self.cloud = Cloud(schedule.seed, schedule.faults)
         self.cloud.trace = [] if traced else None
         storage = Storage(self.cloud)
-        self.outside = Outside(
-            storage, Flows(self.cloud), Topic(self.cloud, storage.queues["events"]), Tenant(NOON)
-        )
+        self.outside = Outside(storage, Flows(self.cloud), Topic(self.cloud, storage.queues["events"]), Tenant(NOON))
         self.host = Host(self.cloud, self.outside, schedule.settings, polls=schedule.polls)
-        self.people = People(self.host, tuple(schedule.flows))
+        self.people = People(self.host, schedule.flows)
         self.witness = Witness(schedule, self.outside, self.host, self.people)
 
     async def survive(self) -> Outcome:
@@ -98,7 +96,12 @@ class World:
         await asyncio.sleep(max(0.0, step.at - seconds()))
         if self.cloud.trace is not None:
             self.cloud.trace.append(f"{seconds():10.3f} -- {step}")
-        host, tenant = self.host, self.outside.tenant
+        if not (self._happens_outside(step) or self._happens_to_the_host(step)):
+            await self.people.ask(step.do, int(str(step.of[0])))
+
+    def _happens_outside(self, step: Step) -> bool:
+        """Let it happen in the tenant, to a flow or to a checkpoint, if that is what it is about."""
+        tenant = self.outside.tenant
         match step.do, step.of:
             case "refresh", (str(source), str(outcome), int(number)):
                 for each in range(number):
@@ -114,12 +117,20 @@ class World:
                 self.witness.outages.append((seconds(), tenant.trouble))
             case "flow", (int(flow), mood):
                 self.outside.flows.moods[self.people.url(flow)] = mood  # type: ignore[assignment]
+            case _:
+                return False
+        return True
+
+    def _happens_to_the_host(self, step: Step) -> bool:
+        """Let it happen to processes, clocks and timers, if that is what it is about."""
+        host = self.host
+        match step.do, step.of:
             case "timers", (str(how),):
                 host.timers_stand_still = how == "stop"
             case "clock jumps", (int(jump),):
                 for worker in list(host.workers.values())[: 1 + (jump < 0)]:
                     worker.process.skew += timedelta(seconds=jump)
-            case ("dies" | "stops"), ():
+            case (("dies" | "stops"), ()):
                 if (worker := host.any_worker("dies", int(step.at))) is not None:
                     host.kill(worker.process, restart=step.do == "dies")
             case "starts", ():
@@ -128,8 +139,9 @@ class World:
                 for name in ("refreshes", "thresholds") if self.schedule.polls else ("advance", "observe"):
                     host.tick(name)
                     host.tick(name, beside=True)
-            case what, (int(flow),):
-                await self.people.ask(what, flow)
+            case _:
+                return False
+        return True
 
     def _refresh(self, source: str, outcome: str, number: int) -> None:
         at = self.cloud.now() + timedelta(milliseconds=number)

@@ -1,6 +1,6 @@
 """Schedules: what happens to a bridge, when, and what goes wrong, as a seed will have it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -52,9 +52,9 @@ class Schedule:
     def __str__(self) -> str:
         settings = self.settings
         lines = [
-            f"seed {self.seed}: {self.workers} workers, {'polls' if self.polls else 'no polls'}, "
-            f"rate {settings.rate}/s, retries {settings.retry_seconds}, max age {settings.max_age}, "
-            f"kept {settings.keep}, inline max {settings.inline_max}",
+            f"seed {self.seed}: {self.workers} workers, {'polls' if self.polls else 'no polls'}",
+            f"  rate {settings.rate}/s, retries {settings.retry_seconds}, max age {settings.max_age}, kept {settings.keep}",
+            f"  inline max {settings.inline_max}",
             *(f"  flow {number}: {wanted}" for number, wanted in enumerate(self.flows)),
             *(f"  {step}" for step in self.steps),
         ]
@@ -179,8 +179,8 @@ def _one[T](chance: Random, odds: Mapping[T, int]) -> T:
 def schedule_of(seed: int) -> Schedule:
     """The schedule of a seed. Each has a taste of its own: what it has much of, and what none of."""
     chance = Random(seed)  # noqa: S311 - a schedule, and no secret
-    polls = chance.random() < 0.35  # noqa: PLR2004 - the odds of this stand here alone
-    ends = chance.choice((120, 300, 600, 900)) if not polls else chance.choice((240, 480, 900))
+    polls = chance.random() < 0.35
+    ends = chance.choice((240, 480, 900) if polls else (120, 300, 600, 900))
     settings = Settings(
         rate=chance.choice((1_000, 1_000, 15, 5, 2, 1)),
         retry_seconds=chance.choice(((10, 30, 60), (5, 10, 20, 40), (10, 200, 400))),
@@ -188,58 +188,84 @@ def schedule_of(seed: int) -> Schedule:
         keep=timedelta(hours=chance.choice((3, 720, 720))),
         inline_max=chance.choice((20, 20, 0)),
     )
-    flows = [chance.choice(WANTED if not polls else WANTED + WATCHED * 2) for _ in range(chance.choice((1, 1, 2, 3)))]
-    flows = [replace(one, is_chosen=chance.random() < 0.3) for one in flows]  # noqa: PLR2004 - the same
-    steps: list[Step | Fault] = []
+    wanted = WANTED + WATCHED * 2 if polls else WANTED
+    flows = [chance.choice(wanted) for _ in range(chance.choice((1, 1, 2, 3)))]
+    flows = [replace(one, is_chosen=chance.random() < 0.3) for one in flows]
+    has_people = chance.random() < 0.6
+    steps = [
+        *_in_the_tenant(chance, ends, polls=polls),
+        *_of_flows(chance, ends, len(flows)),
+        *(_of_people(chance, ends, len(flows)) if has_people else ()),
+        *_of_the_host(chance, ends, polls=polls),
+        *_faults(chance, {**DELIVERING, **(POLLING if polls else {}), **(PEOPLE if has_people else {})}),
+    ]
+    return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
 
-    def at() -> float:
-        return round(chance.uniform(5, ends), 1)
 
+def _at(chance: Random, ends: int) -> float:
+    return round(chance.uniform(5, ends), 1)
+
+
+def _in_the_tenant(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
     for _ in range(chance.randint(1, 8)):
-        number = chance.choice((1, 1, 1, 2, 5, 12)) if not polls else chance.choice((1, 1, 2, 4))
+        number = chance.choice((1, 1, 2, 4) if polls else (1, 1, 1, 2, 5, 12))
         outcome = chance.choice(("successful", "successful", "successful", "failed"))
-        steps.append(Step(at(), "refresh", (chance.choice(SOURCES), outcome, number)))
-    if polls:
-        for _ in range(chance.randint(0, 6)):
-            steps.append(Step(at(), "value", (chance.choice(("segment", "measure")), chance.choice((20, 50, 60, 90)))))
-        for _ in range(chance.choice((0, 0, 1, 2))):
-            steps.append(Step(at(), "credentials", (chance.choice(SOURCES),)))
-        if chance.random() < 0.15:  # noqa: PLR2004 - the same
-            family = chance.choice(("jobs", "segments", "measures"))
-            steps.append(Step(at(), "checkpoint restored", (family, chance.choice((1, 2, 3)))))
-        for _ in range(chance.choice((0, 0, 2, 4))):
-            steps.append(Step(float(60 * chance.randrange(1, ends // 60)), "ticks twice"))
-        if chance.random() < 0.2:  # noqa: PLR2004 - the same
-            begins = at()
-            steps.append(Step(begins, "api", (chance.choice(("hangs", "denies")),)))
-            steps.append(Step(begins + chance.choice((50, 200, 1_000)), "api", ("well",)))
-    for number in range(len(flows)):
-        for _ in range(chance.choice((0, 0, 1, 2, 4))):
-            steps.append(Step(at(), "flow", (number, chance.choice(MOODS))))
-    if has_people := chance.random() < 0.6:  # noqa: PLR2004 - the same
-        for _ in range(chance.choice((1, 2, 4, 7))):
-            steps.append(Step(at(), _one(chance, PERSONS), (chance.randrange(len(flows)),)))
+        yield Step(_at(chance, ends), "refresh", (chance.choice(SOURCES), outcome, number))
+    if not polls:
+        return
+    for _ in range(chance.randint(0, 6)):
+        value = chance.choice(("segment", "measure")), chance.choice((20, 50, 60, 90))
+        yield Step(_at(chance, ends), "value", value)
     for _ in range(chance.choice((0, 0, 1, 2))):
-        steps.append(Step(at(), chance.choice(("dies", "dies", "starts", "stops", "ticks twice"))))
-    if chance.random() < 0.15:  # noqa: PLR2004 - the same
+        yield Step(_at(chance, ends), "credentials", (chance.choice(SOURCES),))
+    if chance.random() < 0.2:
+        begins = _at(chance, ends)
+        yield Step(begins, "api", (chance.choice(("hangs", "denies")),))
+        yield Step(begins + chance.choice((50, 200, 1_000)), "api", ("well",))
+
+
+def _of_flows(chance: Random, ends: int, flows: int) -> Iterator[Step]:
+    for number in range(flows):
+        for _ in range(chance.choice((0, 0, 1, 2, 4))):
+            yield Step(_at(chance, ends), "flow", (number, chance.choice(MOODS)))
+    if chance.random() < 0.1:
+        # All flows are slow, and many wait for them when a process dies.
+        begins = round(chance.uniform(5, 100), 1)
+        for number in range(flows):
+            yield Step(begins, "flow", (number, "slow"))
+        for source in SOURCES:
+            yield Step(begins + 1, "refresh", (source, "successful", 9))
+        yield Step(round(begins + chance.uniform(6, 25), 1), "dies")
+
+
+def _of_people(chance: Random, ends: int, flows: int) -> Iterator[Step]:
+    for _ in range(chance.choice((1, 2, 4, 7))):
+        yield Step(_at(chance, ends), _one(chance, PERSONS), (chance.randrange(flows),))
+
+
+def _of_the_host(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
+    for _ in range(chance.choice((0, 0, 1, 2))):
+        yield Step(_at(chance, ends), chance.choice(("dies", "dies", "starts", "stops", "ticks twice")))
+    if chance.random() < 0.15:
         for _ in range(chance.choice((1, 2))):
-            steps.append(Step(at(), "clock jumps", (chance.choice((-300, -45, -5, 5, 45, 300)),)))
-    if polls and chance.random() < 0.1:  # noqa: PLR2004 - the same
-        begins = at()
-        steps.append(Step(begins, "timers", ("stop",)))
-        steps.append(Step(begins + chance.choice((200, 600)), "timers", ("go",)))
-    calls = dict(DELIVERING) | (POLLING if polls else {}) | (PEOPLE if has_people else {})
-    # Some schedules have their faults in few places only.
-    if chance.random() < 0.5:  # noqa: PLR2004 - the same
+            yield Step(_at(chance, ends), "clock jumps", (chance.choice((-300, -45, -5, 5, 45, 300)),))
+    if not polls:
+        return
+    for _ in range(chance.choice((0, 0, 2, 4))):
+        yield Step(float(60 * chance.randrange(1, ends // 60)), "ticks twice")
+    if chance.random() < 0.15:
+        family = chance.choice(("jobs", "segments", "measures"))
+        yield Step(_at(chance, ends), "checkpoint restored", (family, chance.choice((1, 2, 3))))
+    if chance.random() < 0.1:
+        begins = _at(chance, ends)
+        yield Step(begins, "timers", ("stop",))
+        yield Step(begins + chance.choice((200, 600)), "timers", ("go",))
+
+
+def _faults(chance: Random, calls: Mapping[str, int]) -> Iterator[Fault]:
+    if chance.random() < 0.5:
+        # Some schedules have their faults in few places only.
         calls = {name: calls[name] for name in chance.sample(sorted(calls), 6)}
     for _ in range(chance.choice((0, 2, 5, 10, 20))):
         number = chance.randrange(chance.choice((4, 12, 40)))
-        steps.append(Fault(_one(chance, calls), number, _one(chance, TROUBLES)))
-    if chance.random() < 0.1:  # noqa: PLR2004 - the same
-        # All flows are slow, and many wait for them when a process dies.
-        begins = round(chance.uniform(5, 100), 1)
-        steps += [Step(begins, "flow", (number, "slow")) for number in range(len(flows))]
-        steps += [Step(begins + 1, "refresh", (source, "successful", 9)) for source in SOURCES]
-        steps.append(Step(begins + chance.uniform(6, 25), "dies"))
-    workers = chance.choice((1, 1, 2, 3))
-    return Schedule(seed, workers, polls, settings, tuple(flows), tuple(steps))
+        yield Fault(_one(chance, calls), number, _one(chance, TROUBLES))

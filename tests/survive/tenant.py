@@ -94,9 +94,7 @@ class Tenant:
         return [one for one in self.values if one.kind == kind]
 
     def _end(self, operation: str, outcome: str, at: datetime, tasks: Sequence[Task]) -> None:
-        self.jobs.append(
-            Job(f"j{len(self.jobs)}", outcome, operation, "scheduled", "full", at - _LASTS, at, tasks)
-        )
+        self.jobs.append(Job(f"j{len(self.jobs)}", outcome, operation, "scheduled", "full", at - _LASTS, at, tasks))
 
 
 class Insights:
@@ -178,7 +176,9 @@ class Insights:
         outputs = [MeasureOutput(at - timedelta(milliseconds=50), value) for at, value in found]
         return Measure("M", "Revenue", True, ends[-1], outputs[-1], ends[:-1], outputs[:-1])  # noqa: FBT003 - it is scalar
 
-    async def rows_of_measure(self, _instance_id: str, _name: str, _combinations: Sequence[Combination]) -> Sequence[Row]:
+    async def rows_of_measure(
+        self, _instance_id: str, _name: str, _combinations: Sequence[Combination]
+    ) -> Sequence[Row]:
         return []
 
     def told_time(self, _instance_id: str) -> datetime | None:

@@ -155,7 +155,9 @@ class Witness:
         if before is None:
             event = Event.decode(after["event"].decode())
             self.people.known.setdefault(flow, []).append(EventKey(event.time, event.id))
-        self.marks[flow, after["eventId"]].append(Mark(seconds(), after["stage"], after.get("reason"), time_in(after, "nextAttemptAt")))
+        self.marks[flow, after["eventId"]].append(
+            Mark(seconds(), after["stage"], after.get("reason"), time_in(after, "nextAttemptAt"))
+        )
 
     def _subscription(self, before: Row | None, after: Row) -> None:
         if "tokens" not in after:
@@ -266,4 +268,3 @@ def _record_of(place: str) -> str:
 def _owed(row: Row | None) -> Sequence[Any]:
     found: Sequence[Any] = json.loads(row.get("owed", "[]")) if row is not None else ()
     return found
-
