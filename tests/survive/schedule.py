@@ -53,8 +53,8 @@ class Schedule:
         settings = self.settings
         lines = [
             f"seed {self.seed}: {self.workers} workers, {'polls' if self.polls else 'no polls'}",
-            f"  rate {settings.rate}/s, retries {settings.retry_seconds}, max age {settings.max_age}, kept {settings.keep}",
-            f"  inline max {settings.inline_max}",
+            f"  rate {settings.rate}/s, retries {settings.retry_seconds}, inline max {settings.inline_max}",
+            f"  max age {settings.max_age}, kept {settings.keep}",
             *(f"  flow {number}: {wanted}" for number, wanted in enumerate(self.flows)),
             *(f"  {step}" for step in self.steps),
         ]
