@@ -12,11 +12,10 @@ from shared.domain.triggers import TRIGGERS
 from shared.usecases.gate import INSTANCES, WINDOW
 from tests.survive.occurrences import judge_polls
 from tests.survive.outside import Call
-from tests.survive.people import Asked
+from tests.survive.people import ENDS, Asked
 from tests.survive.schedule import Wanted
 from tests.survive.witness import Witness
 
-ENDS = {"unsubscribe", "leave"}
 CHANGES = {"edit"}
 # With what reason a delivery may be dead, and what must have been for it.
 REASONS = ("HTTP 400", "older than", "until DELIVERY_MAX_AGE_HOURS", "held for", "discarded by hand", "kept failing")

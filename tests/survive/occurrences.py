@@ -86,7 +86,7 @@ def _turns(witness: Witness, told: list[str]) -> Iterator[str]:
 def _crossings(witness: Witness, *, surely: bool) -> Iterator[Occurrence]:
     for known in witness.rules.values():
         rule = _rule(known)
-        if rule is None or (surely and known.until is not None):
+        if rule is None or (surely and (known.until is not None or witness.people.have_ended(known.subscription_id))):
             continue
         kind = known.slug.split("-")[0]
         for before, after in pairwise(witness.outside.tenant.of(kind)):

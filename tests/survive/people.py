@@ -20,6 +20,7 @@ from tests.virtual_time import NOON
 
 PATIENCE = 6.0
 MOST_TRIES = 30
+ENDS = {"unsubscribe", "leave"}
 
 
 @dataclass(slots=True)
@@ -49,6 +50,10 @@ class People:
     def url(self, flow: int) -> str:
         """Where a flow is called."""
         return f"https://flow{flow}.logic.azure.com/x"
+
+    def have_ended(self, subscription_id: str) -> bool:
+        """Whether anybody has asked for the end of a subscription."""
+        return any(one.what in ENDS and self.ids.get(one.flow) == subscription_id for one in self.asked)
 
     async def ask(self, what: str, flow: int) -> None:
         """Ask for something until it is done."""
