@@ -35,7 +35,7 @@ class Step:
     of: tuple[object, ...] = ()
 
     def __str__(self) -> str:
-        return " ".join(map(str, (f"{self.at:7.1f} s", self.do, *self.of)))
+        return " ".join(map(str, (f"{self.at:9.3f} s", self.do, *self.of)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ TROUBLES: Mapping[Trouble, int] = {
     "refused": 4,
     "denied": 1,
     "lost": 6,
-    "repeated": 4,
+    "repeated": 7,
     "slow": 3,
     "dies before": 4,
     "dies after": 6,
@@ -183,7 +183,7 @@ def schedule_of(seed: int) -> Schedule:
     ends = chance.choice((240, 480, 900) if polls else (120, 300, 600, 900))
     settings = Settings(
         rate=chance.choice((1_000, 1_000, 15, 5, 2, 1)),
-        retry_seconds=chance.choice(((10, 30, 60), (5, 10, 20, 40), (10, 200, 400))),
+        retry_seconds=chance.choice(((10, 30, 60), (5, 10, 20, 40), (10, 200, 400), (150, 300))),
         max_age=timedelta(hours=chance.choice((2, 2, 76))),
         keep=timedelta(hours=chance.choice((3, 720, 720))),
         inline_max=chance.choice((20, 20, 0)),
@@ -192,12 +192,14 @@ def schedule_of(seed: int) -> Schedule:
     flows = [chance.choice(wanted) for _ in range(chance.choice((1, 1, 2, 3)))]
     flows = [replace(one, is_chosen=chance.random() < 0.3) for one in flows]
     has_people = chance.random() < 0.6
+    calls = {**DELIVERING, **(POLLING if polls else {}), **(PEOPLE if has_people else {})}
     steps = [
         *_in_the_tenant(chance, ends, polls=polls),
-        *_of_flows(chance, ends, len(flows)),
+        *_of_flows(chance, ends, len(flows), most=4 if polls else 12),
         *(_of_people(chance, ends, len(flows)) if has_people else ()),
         *_of_the_host(chance, ends, polls=polls),
-        *_faults(chance, {**DELIVERING, **(POLLING if polls else {}), **(PEOPLE if has_people else {})}),
+        *_faults(chance, calls),
+        *_outage(chance, calls),
     ]
     return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
 
@@ -224,7 +226,11 @@ def _in_the_tenant(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
         yield Step(begins + chance.choice((50, 200, 1_000)), "api", ("well",))
 
 
-def _of_flows(chance: Random, ends: int, flows: int) -> Iterator[Step]:
+def _of_flows(chance: Random, ends: int, flows: int, most: int) -> Iterator[Step]:
+    if chance.random() < 0.25:
+        mood = chance.choice(("broken", "busy", "rejects", "off"))
+        for number in range(flows):
+            yield Step(5.0, "flow", (number, mood))
     for number in range(flows):
         for _ in range(chance.choice((0, 0, 1, 2, 4))):
             yield Step(_at(chance, ends), "flow", (number, chance.choice(MOODS)))
@@ -234,7 +240,7 @@ def _of_flows(chance: Random, ends: int, flows: int) -> Iterator[Step]:
         for number in range(flows):
             yield Step(begins, "flow", (number, "slow"))
         for source in SOURCES:
-            yield Step(begins + 1, "refresh", (source, "successful", 9))
+            yield Step(begins + 1, "refresh", (source, "successful", most))
         yield Step(round(begins + chance.uniform(6, 25), 1), "dies")
 
 
@@ -246,6 +252,9 @@ def _of_people(chance: Random, ends: int, flows: int) -> Iterator[Step]:
 def _of_the_host(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
     for _ in range(chance.choice((0, 0, 1, 2))):
         yield Step(_at(chance, ends), chance.choice(("dies", "dies", "starts", "stops", "ticks twice")))
+    if chance.random() < 0.2:
+        # While the timers run.
+        yield Step(60 * chance.randrange(1, ends // 60) + round(chance.uniform(0, 0.08), 3), "dies")
     if chance.random() < 0.15:
         for _ in range(chance.choice((1, 2))):
             yield Step(_at(chance, ends), "clock jumps", (chance.choice((-300, -45, -5, 5, 45, 300)),))
@@ -269,3 +278,11 @@ def _faults(chance: Random, calls: Mapping[str, int]) -> Iterator[Fault]:
     for _ in range(chance.choice((0, 2, 5, 10, 20))):
         number = chance.randrange(chance.choice((4, 12, 40)))
         yield Fault(_one(chance, calls), number, _one(chance, TROUBLES))
+
+
+def _outage(chance: Random, calls: Mapping[str, int]) -> Iterator[Fault]:
+    """One call goes wrong in one way for some time."""
+    if chance.random() < 0.35:
+        call, first, trouble = _one(chance, calls), chance.randrange(12), _one(chance, TROUBLES)
+        for number in range(first, first + chance.randint(2, 8)):
+            yield Fault(call, number, trouble)

@@ -167,6 +167,8 @@ class Witness:
         self._note_owed(id_, after)
         if before is None:
             self.stands[id_], self.failed[id_] = Stands(status, seconds(), is_open, seconds()), 0
+        if before is not None and before["failures"] and not after["failures"]:
+            self.failed[id_] = 0
         stands = self.stands[id_]
         if is_open != stands.is_open:
             stands.is_open, stands.open_since = is_open, seconds()
@@ -209,7 +211,6 @@ class Witness:
         flow = int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
         id_ = self.people.ids.get(flow, "")
         if call.was_taken:
-            self.failed[id_] = 0
             self.taken_at[id_] = seconds()
         elif call.number not in self.by_hand:
             self.failed[id_] += 1
