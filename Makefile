@@ -13,11 +13,12 @@ COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version $(she
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 EXAMPLES := 25
 REQUESTS := 100000
+SCHEDULES := 10000
 MINUTES := 10
 # Each of the many processes that demo and tests start would otherwise compile the app anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock demo up doctor test fuzz soak load faults connector flows infra scale bench vendor pictures snapshot clean
+.PHONY: help setup lock demo up doctor test survive fuzz soak load faults connector flows infra scale bench vendor pictures snapshot clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | \
@@ -44,6 +45,9 @@ test: setup $(VENV)/.kql ## Check style and types, and run all tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
+
+survive: setup ## Let the bridge live through random schedules of faults (SCHEDULES=10000), or without its guards (GUARDS=1)
+	@$(PYTHON) -m tests.survive $(if $(GUARDS),--guards,$(if $(SEED),--seed $(SEED),--schedules $(SCHEDULES)))
 
 fuzz: setup ## Make 100,000 odd requests in process, then some over HTTP (REQUESTS=..., EXAMPLES=... of each kind)
 	$(PYTHON) -m tests.fuzz $(REQUESTS) --jobs $(shell getconf _NPROCESSORS_ONLN) --write

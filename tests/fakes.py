@@ -443,13 +443,17 @@ class DueStoreFake:
 
 
 class DeliveryStoreFake:
-    """Deliveries with versions; the lines are read from the records, as they are written at once with them."""
+    """Deliveries with versions; the lines are read from the records, as they are written at once with them.
+
+    `repeated` are the numbers (1, 2, …) of writes whose answer is lost, so that the SDK makes them once more.
+    """
 
     def __init__(self, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
         self._versions = itertools.count(1)
         self.rows: dict[tuple[str, EventKey], tuple[Delivery, str]] = {}
         self.reads = self.writes = 0
+        self.repeated: set[int] = set()
         self.slowness: Callable[[], None] = lambda: None
 
     async def get(self, subscription_id: str, key: EventKey) -> tuple[Delivery, str] | None:
@@ -465,6 +469,7 @@ class DeliveryStoreFake:
         place = (delivery.subscription_id, delivery.key)
         self.writes += 1
         self.slowness()
+        times = 2 if self.writes in self.repeated else 1
 
         def write() -> str:
             found = self.rows.get(place)
@@ -474,7 +479,7 @@ class DeliveryStoreFake:
             self.rows[place] = delivery, f"v{next(self._versions)}"
             return self.rows[place][1]
 
-        return await self._fate.step(write)
+        return await self._fate.step(lambda: [write() for _ in range(times)][-1])
 
     async def remove(self, delivery: Delivery, version: str) -> None:
         place = (delivery.subscription_id, delivery.key)

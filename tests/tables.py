@@ -2,9 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from operator import eq, ge, gt, le, lt
+from functools import cache
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from azure.data.tables import TableEntity
@@ -13,10 +15,14 @@ from shared.errors import LostRaceError
 
 type Row = Mapping[str, Any]
 type Key = tuple[str, str]
+type Step = tuple[str, Row, Mapping[str, Any]]
+# A column, how it is compared, with which parameter, or with what.
+type Clause = tuple[str, Callable[[Any, Any], bool], str | None, Any]
 
 MAX_KEY = 512  # characters: 1 KiB of UTF-16
-OPERATORS = {"eq": eq, "ge": ge, "gt": gt, "le": le, "lt": lt}
-CLAUSE = re.compile(r"(\w+) (eq|ge|gt|le|lt) (@\w+|\d+)")
+MAX_BATCH = 100
+OPERATORS = {"eq": eq, "ge": ge, "gt": gt, "le": le, "lt": lt, "ne": ne}
+CLAUSE = re.compile(r"(\w+) (eq|ge|gt|le|lt|ne) (@\w+|\d+|'[^']*')")
 
 
 class TableFake:
@@ -74,6 +80,19 @@ class TableFake:
 
         await self._call("delete", effect)
 
+    async def transact(self, *steps: Step) -> Sequence[str | None]:
+        keys = [key(row) for _, row, _ in steps]
+        assert len(keys) <= MAX_BATCH, "more steps than a transaction holds"
+        assert len({partition for partition, _ in keys}) == 1, "steps in several partitions"
+        assert len(set(keys)) == len(keys), "two steps for one row"
+
+        def effect() -> Sequence[str | None]:
+            for kind, row, options in steps:
+                self._expect_step(kind, key(row), options)
+            return [self._done(kind, row) for kind, row, _ in steps]
+
+        return await self._call("transact", effect)
+
     async def query(
         self, condition: str, values: Row, columns: list[str] | None = None, at_a_time: int | None = None
     ) -> AsyncGenerator[Row]:
@@ -86,6 +105,19 @@ class TableFake:
             if len(some) < page:
                 return
             last = key(some[-1])
+
+    async def first(self, most: int, condition: str, values: Row, columns: list[str] | None = None) -> Sequence[Row]:
+        found: list[Row] = []
+        async with aclosing(self.query(condition, values, columns, min(most, self._page))) as rows:
+            async for row in rows:
+                found.append(row)
+                if len(found) == most:
+                    break
+        return found
+
+    async def delete_all(self, partition: str, rows: Iterable[str]) -> None:
+        for row in rows:
+            await self.delete(partition, row)
 
     def write(self, row: Row) -> str:
         """Have a row stand there, without a step."""
@@ -102,20 +134,33 @@ class TableFake:
         if at not in self.rows or self.rows[at].metadata["etag"] != version:
             raise LostRaceError("the row has been changed")
 
+    def _expect_step(self, kind: str, at: Key, options: Mapping[str, Any]) -> None:
+        if kind == "create" and at in self.rows:
+            raise LostRaceError("the row is there already")
+        if kind != "create" and at not in self.rows:
+            raise LostRaceError("the row is gone")
+        if "etag" in options:
+            self._expect(at, options["etag"])
+
+    def _done(self, kind: str, row: Row) -> str | None:
+        if kind != "delete":
+            return self.write(row)
+        del self.rows[key(row)]
+        return None
+
     def _following(self, condition: str, values: Row, after: Key | None) -> list[TableEntity]:
-        clauses = [CLAUSE.fullmatch(clause) for clause in condition.split(" and ")]
-        assert all(clauses), condition
+        clauses = clauses_of(condition)
         wanted = [
-            (clause[1], OPERATORS[clause[2]], values[clause[3][1:]] if clause[3][0] == "@" else int(clause[3]))
-            for clause in clauses
-            if clause is not None
+            [(name, compare, values[parameter] if parameter else value) for name, compare, parameter, value in each]
+            for each in clauses
         ]
-        return [
-            row
-            for at, row in sorted(self.rows.items())
+        found = [
+            (at, row)
+            for at, row in self.rows.items()
             if (after is None or at > after)
-            and all(name in row and compare(row[name], value) for name, compare, value in wanted)
+            and all(any(name in row and compare(row[name], value) for name, compare, value in each) for each in wanted)
         ]
+        return [row for _, row in sorted(found, key=lambda one: one[0])]
 
     async def _call[T](self, name: str, effect: Callable[[], T]) -> T:
         self.calls.append(name)
@@ -123,6 +168,21 @@ class TableFake:
             raise failure
         done: T = await self._step(effect)
         return done
+
+
+@cache
+def clauses_of(condition: str) -> Sequence[Sequence[Clause]]:
+    """What all has to be met: of each, one of its clauses."""
+    return [[_clause(one) for one in each.strip("( )").split(" or ")] for each in condition.split(" and ")]
+
+
+def _clause(text: str) -> Clause:
+    found = CLAUSE.fullmatch(text)
+    assert found is not None, text
+    name, operator, value = found.groups()
+    if value[0] == "@":
+        return name, OPERATORS[operator], value[1:], None
+    return name, OPERATORS[operator], None, value.strip("'") if value[0] == "'" else int(value)
 
 
 def key(row: Row) -> Key:

@@ -138,7 +138,7 @@ class SubscriptionTable:
 
     async def _as_they_stand(self, keys: set[Key]) -> dict[Key, str]:
         """The ETags of signposts that are to be removed. Who writes one again from now on keeps it."""
-        found = {each: await self._table.get(*each) for each in keys}
+        found = {each: await self._table.get(*each) for each in sorted(keys)}
         return {each: stands[1] for each, stands in found.items() if stands is not None}
 
     async def _remove(self, stale: dict[Key, str]) -> None:

@@ -81,8 +81,8 @@ class Deliver:
     async def _begin(self, new: New, subscription: Subscription, tries: int) -> None:
         """Make a delivery that has no record yet; where it has one, go on with that."""
         if new.by_hand is None and not subscription.wants(new.event):
-            # What led the event here is older than the subscription's filters.
-            log.info("delivery.unwanted event=%s subscription=%s", new.event.id, new.subscription_id)
+            # What led the event here is older than the subscription's filters; what was begun before them goes on.
+            await self._look(Look(new.subscription_id, new.key), subscription, tries)
             return
         now = self._clock()
         begin = partial(Delivery.attempted, new)
@@ -105,7 +105,7 @@ class Deliver:
         if delivery.is_claimed(now):
             await self._agenda.look(look, delivery.claimed_until or now)
         elif is_asked_by_hand(look, delivery):
-            await self._try(look, stored, subscription, partial(delivery.attempt, by_hand=look.by_hand))
+            await self._try(look, stored, subscription, by_hand=look.by_hand)
         elif delivery.has_ended:
             if delivery.stage is Stage.DEAD and tries > 1:  # whoever ended it may have died before it was buried
                 await self._attempt.bury_again(stored)
@@ -114,15 +114,16 @@ class Deliver:
         elif delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
             await self._agenda.look(look, delivery.next_attempt_at)
         else:
-            await self._try(look, stored, subscription, delivery.attempt)
+            await self._try(look, stored, subscription)
 
-    async def _try(self, look: Look, stored: Stored, subscription: Subscription, begin: Begin) -> None:
-        """Attempt a delivery that is due, give it up, or put it into the backlog."""
-        now, delivery, by_hand = self._clock(), stored.delivery, begin is not stored.delivery.attempt
+    async def _try(self, look: Look, stored: Stored, subscription: Subscription, *, by_hand: str | None = None) -> None:
+        """Attempt a delivery that is due, give it up, or put it into the backlog; `by_hand` is a person's request."""
+        now, delivery = self._clock(), stored.delivery
+        begin = partial(delivery.attempt, by_hand=by_hand)
         try:
-            if not by_hand and delivery.is_too_old(now, self._attempt.policy):
+            if by_hand is None and delivery.is_too_old(now, self._attempt.policy):
                 await self._attempt.give_up(stored)
-            elif not await self._go(subscription, begin, stored, by_hand=by_hand):
+            elif not await self._go(subscription, begin, stored, by_hand=by_hand is not None):
                 held = delivery.hold(now)
                 await self._backlog.add(held, stored.version, delivery, is_careful=subscription.is_open)
         except LostRaceError:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Stage
 from shared.errors import FormatError, TransientError
 from shared.usecases.crowd import BRISK, PLACES
-from tests.fakes import Death
+from tests.fakes import NOON, Death
 from tests.usecases.world import EVENT, URL, World, subscription
 
 WAITS = (10, 30, 60)
@@ -100,6 +101,19 @@ async def test_a_flow_that_is_gone_is_suspended_and_its_event_held(answer: Answe
     assert world.delivery().status == answer.status
 
 
+@pytest.mark.parametrize(
+    ("answer", "stage", "status", "letters"),
+    [(400, Stage.DEAD, "active", 1), (404, Stage.HELD, "suspended", 0), (202, Stage.DELIVERED, "active", 0)],
+)
+async def test_what_follows_an_attempt_does_so_where_the_answer_to_its_record_is_lost(
+    answer: int, stage: Stage, status: str, letters: int
+) -> None:
+    world = World(Answer(answer))
+    world.deliveries.repeated = {2}  # the first is the claim
+    await world.run()
+    assert (world.calls(), world.stage(), world.status(), len(world.letters())) == (1, stage, status, letters)
+
+
 @pytest.mark.parametrize("answer", [Answer(s) for s in (301, 302, 307, 308, 304, 400, 402, 409, 413, 422)])
 async def test_what_the_flow_rejects_is_a_dead_letter_at_once(answer: Answer) -> None:
     world = World(answer)
@@ -119,6 +133,35 @@ async def test_a_delivery_older_than_the_maximum_age_is_not_made() -> None:
     world.clock.advance(timedelta(hours=77))
     await world.run()
     assert (world.calls(), world.stage(), len(world.letters())) == (0, Stage.DEAD, 1)
+
+
+@pytest.mark.parametrize("status", ["suspended", "paused", "failing"])
+async def test_what_waits_for_another_attempt_is_held_once_its_subscription_is_not_active(status: str) -> None:
+    world = World(Answer(503), Answer(202))
+    await world.run(until=timedelta(seconds=5))
+    # The next look at what is held is for later than the attempt that waits.
+    world.subscriptions.rows["s1"] = replace(subscription(status=status), release_at=NOON + timedelta(hours=1)), ""
+    await world.run(until=timedelta(seconds=20))
+    assert (world.calls(), world.stage()) == (1, Stage.HELD)
+
+
+async def test_an_attempt_whose_process_died_is_made_again_though_other_events_are_wanted_by_now() -> None:
+    world = World(deadly=2)  # after the subscription and the record, before the call
+    with pytest.raises(Death):
+        await world.run()
+    world.begin()
+    world.clock.advance(timedelta(minutes=10))  # so long a message is hidden whose process died
+    world.subscriptions.rows["s1"] = subscription(dataSourceId="d2"), ""
+    await world.run()
+    assert (world.calls(), world.stage()) == (1, Stage.DELIVERED)
+
+
+async def test_what_waited_longer_than_the_maximum_age_is_not_attempted_again() -> None:
+    world = World(Answer(503), Answer(202), max_age=timedelta(seconds=15))
+    await world.run(until=timedelta(seconds=5))
+    world.clock.advance(timedelta(minutes=1))
+    await world.run()
+    assert (world.calls(), world.stage(), len(world.letters())) == (1, Stage.DEAD, 1)
 
 
 @pytest.mark.parametrize("status", ["suspended", "paused"])

@@ -1,0 +1,251 @@
+"""The guards: what in the code keeps a promise when things go wrong, each with the source that is without it."""
+
+from tests.survive.mutations import Guard
+
+USES = "shared.usecases"
+# The simulation has a storage of its own for this one.
+STANDS_IN = {"tests.survive.stores": "shared/adapters/checkpoint_blobs.py"}
+
+
+def stands_in(guard: Guard) -> str:
+    """The file that a guard stands in."""
+    return STANDS_IN.get(guard.module, f"{guard.module.replace('.', '/')}.py")
+
+
+GUARDS = (
+    Guard(
+        "a checkpoint is written in the version that was read, only",
+        "tests.survive.stores",  # as `shared.adapters.checkpoint_blobs` asks the storage for
+        "if (found[1] if found else None) != version:",
+        "if False:",
+    ),
+    Guard(
+        "what was found is saved before it is published",
+        f"{USES}.poll_instance",
+        "version = await self._checkpoints.save(instance_id, family, checkpoint, version)",
+        "version = await self._checkpoints.save(instance_id, family, replace(checkpoint, outbox=()), version)",
+    ),
+    Guard(
+        "what an earlier poll has left is published, too",
+        f"{USES}.poll_instance",
+        "outbox = [*checkpoint.outbox, *(",
+        "outbox = [*(",
+    ),
+    Guard(
+        "the outbox is cleared after it is published",
+        f"{USES}.poll_instance",
+        """            await self._publish(checkpoint.outbox)
+        self._outcomes.pending(instance_id, family, 0)
+        try:
+            await self._checkpoints.save(instance_id, family, replace(checkpoint, outbox=()), version)
+""",
+        """            await self._checkpoints.save(instance_id, family, replace(checkpoint, outbox=()), version)
+        self._outcomes.pending(instance_id, family, 0)
+        try:
+            await self._publish(checkpoint.outbox)
+""",
+    ),
+    Guard(
+        "the first poll publishes nothing",
+        "shared.domain.jobs",
+        "        return _baseline(jobs, now), []",
+        "        state = JobsState(floor=None, known={'': JobMark(ended=True)})",
+    ),
+    Guard(
+        "an occurrence always has the same id",
+        "shared.domain.events.envelope",
+        "str(uuid.uuid5(NAMESPACE, name))",
+        "str(uuid.uuid4())",
+    ),
+    Guard(
+        "that polls fail stands in the row until it is told",
+        "shared.domain.polls",
+        "return _owing(replace(self, is_told=True), told, now, since.isoformat(), kind)",
+        "return replace(self, is_told=True)",
+    ),
+    Guard(
+        "a message whose work failed comes again",
+        f"{USES}.patience",
+        "if since is None or self._clock() < since + self._max_age:\n                raise\n            log",
+        "if since is None or self._clock() < since + self._max_age:\n                return\n            log",
+    ),
+    Guard(
+        "what leads to a subscription is written before it",
+        "shared.adapters.subscription_table",
+        "            if row not in before:\n                await self._table.put(row)\n",
+        "            pass\n",
+    ),
+    Guard(
+        "an attempt is claimed",
+        "shared.domain.deliveries",
+        "return self.stage is Stage.ATTEMPTING and self.claimed_until is not None and self.claimed_until > now",
+        "return False",
+    ),
+    Guard(
+        "a record is written in the version that was read, only",
+        "shared.adapters.delivery_table",
+        "await (self._table.insert(row) if version is None else self._table.replace(row, version))",
+        "str(await self._table.put(row) or (await self._table.get(row['PartitionKey'], row['RowKey']))[1])",
+    ),
+    Guard(
+        "who has ended is not attempted again",
+        f"{USES}.deliver",
+        "        elif delivery.has_ended:\n",
+        "        elif False:\n",
+    ),
+    Guard(
+        "what is not open is not called",
+        f"{USES}.deliver",
+        "if not subscription.is_open or not await",
+        "if not await",
+    ),
+    Guard(
+        "a retry that is due is as any other delivery",
+        f"{USES}.deliver",
+        "stored, by_hand=by_hand is not None):",
+        "stored, by_hand=True):",
+    ),
+    Guard(
+        "a retry waits until it is due",
+        f"{USES}.deliver",
+        "delivery.next_attempt_at is not None and delivery.next_attempt_at > now:\n            await self._agenda",
+        "False:\n            await self._agenda",
+    ),
+    Guard(
+        "a record and its place in the line are written at once",
+        "shared.adapters.delivery_table",
+        "            return str((await self._table.transact(record, *steps))[0])",
+        "            done = await self._table.transact(record)\n"
+        "            for step in steps:\n"
+        "                await self._table.transact(step)\n"
+        "            return str(done[0])",
+    ),
+    Guard(
+        "who puts something in looks at the subscription after that",
+        f"{USES}.backlog",
+        "        await self.start(held.subscription_id, is_careful=is_careful)",
+        "        del is_careful",
+    ),
+    Guard(
+        "a look at the backlog is insured before it is counted on",
+        f"{USES}.backlog",
+        "        await self._agenda.insure(release, now + LOST_AFTER)\n",
+        "",
+    ),
+    Guard(
+        "one run at a time lets out a backlog",
+        f"{USES}.backlog",
+        "return subscription.leased_until is not None and subscription.leased_until > now",
+        "return False",
+    ),
+    Guard(
+        "a run that lets out is insured",
+        f"{USES}.release",
+        "        await self._agenda.insure(mine, until)\n",
+        "",
+    ),
+    Guard(
+        "who has let all out looks at the backlog after that",
+        f"{USES}.release",
+        "if await self._deliveries.line(subscription_id, 1):",
+        "if False:",
+    ),
+    Guard(
+        "the lease is given back before the next run is asked for",
+        f"{USES}.release",
+        """        await self._give_back(subscription_id, until, run.next_at)
+        if following is not None:  # after that: whoever finds the lease taken leaves, and his message is gone
+            await self._agenda.look(following, following.at)
+            await self._agenda.waive(following, following.at + LOST_AFTER)
+""",
+        """        if following is not None:
+            await self._agenda.look(following, following.at)
+            await self._agenda.waive(following, following.at + LOST_AFTER)
+        await asyncio.sleep(1)
+        await self._give_back(subscription_id, until, run.next_at)
+""",
+    ),
+    Guard(
+        "a probe waits until it is due",
+        f"{USES}.release",
+        "if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:",
+        "if False:",
+    ),
+    Guard(
+        "a backlog is let out at the rate",
+        f"{USES}.release",
+        "rate = self.per_second * PART_OF_RATE",
+        "rate = self.per_second * 100",
+    ),
+    Guard(
+        "a backlog is let out slowly where instances may have just called",
+        f"{USES}.release",
+        "if self.is_careful and now < self.began + WINDOW:",
+        "if False:",
+    ),
+    Guard(
+        "each instance sends its share of the rate",
+        f"{USES}.gate",
+        "return len(lane.begun) < self._share",
+        "return True",
+    ),
+    Guard(
+        "an attempt that nobody waits for is insured",
+        f"{USES}.deliver",
+        "        await self._agenda.insure(look, at)\n",
+        "",
+    ),
+    Guard(
+        "what is due is removed after it is sent",
+        f"{USES}.agenda",
+        "            await self._send(what, at)\n            await self._due.remove(at, what)\n",
+        "            await self._due.remove(at, what)\n            await self._send(what, at)\n",
+    ),
+    Guard(
+        "a retry is arranged before the record says that it waits",
+        f"{USES}.attempt",
+        "                await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)\n",
+        "                version = await self._write(ended, version, was)\n                was = ended\n"
+        "                await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)\n",
+    ),
+    Guard(
+        "what is dead leaves its line after it is buried",
+        f"{USES}.attempt",
+        "in_line = replace(ended, line=line)",
+        "in_line, line = ended, None",
+    ),
+    Guard(
+        "who finds a dead delivery after a death buries it",
+        f"{USES}.deliver",
+        "if delivery.stage is Stage.DEAD and tries > 1:",
+        "if False:",
+    ),
+    Guard(
+        "a lost answer to a record's write is no lost race",
+        f"{USES}.attempt",
+        "if found is None or found[0] != delivery:",
+        "if True:",
+    ),
+    Guard(
+        "the first success makes a failing subscription active",
+        f"{USES}.attempt",
+        'elif verdict is Verdict.DELIVERED and subscription.status != "active":',
+        "elif False:",
+    ),
+    Guard(
+        "a notice stands in the subscription from the write that makes it true",
+        f"{USES}.change",
+        "        new = owing(old, new, held)\n",
+        "        owing(old, new, held)\n",
+    ),
+    Guard(
+        "a notice leaves the subscription after it is told",
+        f"{USES}.notify",
+        """        await self._publish(told)
+        await change(self._subscriptions, subscription.id, lambda it: without(it, told))
+""",
+        """        await change(self._subscriptions, subscription.id, lambda it: without(it, told))
+        await self._publish(told)
+""",
+    ),
+)
