@@ -145,12 +145,6 @@ GUARDS = (
         "",
     ),
     Guard(
-        "who has let all out looks at the backlog after that",
-        f"{USES}.release",
-        "if await self._deliveries.line(subscription_id, 1):",
-        "if False:",
-    ),
-    Guard(
         "the lease is given back before the next run is asked for",
         f"{USES}.release",
         """        await self._give_back(subscription_id, until, run.next_at)
@@ -202,13 +196,6 @@ GUARDS = (
         "            await self._due.remove(at, what)\n            await self._send(what, at)\n",
     ),
     Guard(
-        "a retry is arranged before the record says that it waits",
-        f"{USES}.attempt",
-        "                await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)\n",
-        "                version = await self._write(ended, version, was)\n                was = ended\n"
-        "                await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)\n",
-    ),
-    Guard(
         "what is dead leaves its line after it is buried",
         f"{USES}.attempt",
         "in_line = replace(ended, line=line)",
@@ -219,12 +206,6 @@ GUARDS = (
         f"{USES}.deliver",
         "if delivery.stage is Stage.DEAD and tries > 1:",
         "if False:",
-    ),
-    Guard(
-        "a lost answer to a record's write is no lost race",
-        f"{USES}.attempt",
-        "if found is None or found[0] != delivery:",
-        "if True:",
     ),
     Guard(
         "the first success makes a failing subscription active",

@@ -145,6 +145,8 @@ class World:
 
     def _refresh(self, source: str, outcome: str, number: int) -> None:
         at = self.cloud.now() + timedelta(milliseconds=number)
+        while any(at == one.at for one in self.outside.tenant.refreshes):
+            at += timedelta(microseconds=100)
         self.outside.tenant.refresh(source, outcome, at)
         if not self.schedule.polls:
             self.outside.topic.take([event_of(self.outside.tenant.refreshes[-1]).raw])
