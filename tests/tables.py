@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from functools import cache
@@ -71,6 +71,10 @@ class TableFake:
 
     async def put(self, row: Row) -> None:
         await self._call("put", lambda: self.write(row))
+
+    async def put_all(self, rows: Collection[Row]) -> None:
+        assert len(rows) <= MAX_BATCH, "more rows than a transaction holds"
+        await self._call("put_all", lambda: [self.write(row) for row in rows])
 
     async def delete(self, partition: str, row: str, version: str | None = None) -> None:
         def effect() -> None:

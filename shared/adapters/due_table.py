@@ -21,6 +21,9 @@ class DueTable:
     def __init__(self, account: Account) -> None:
         self._table = Table(account, DUE)
         self.check, self.close = self._table.check, self._table.close
+        self._group()
+
+    def _group(self) -> None:
         # When a thousand flows are late at once, as many looks are insured, and waived again.
         self._add = Grouped[Row](lambda _, rows: self._table.put_all(rows.values()))
         self._remove = Grouped[None](self._table.delete_all)

@@ -177,7 +177,9 @@ class Deliveries(_Over, DeliveryTable):
 
 
 class Due(_Over, DueTable):
-    pass
+    def __init__(self, table: SharedTable) -> None:
+        super().__init__(table)
+        self._group()
 
 
 class Events(_Over, EventTable):
