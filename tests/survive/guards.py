@@ -28,8 +28,8 @@ GUARDS = (
     Guard(
         "what an earlier poll has left is published, too",
         f"{USES}.poll_instance",
-        "outbox = [*checkpoint.outbox, *(",
-        "outbox = [*(",
+        "outbox = [*checkpoint.outbox, *seen]",
+        "outbox = [*seen]",
     ),
     Guard(
         "the outbox is cleared after it is published",

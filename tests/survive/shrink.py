@@ -23,9 +23,8 @@ def shrunk(failing: Schedule, fails: Callable[[Schedule], bool]) -> Schedule:
     while shortest != was:
         was = shortest
         shortest = _fewer_steps(shortest, still_fails)
-        for simpler in _simpler(shortest):
-            if simpler != shortest and still_fails(simpler):
-                shortest = simpler
+        while (simpler := _that_fails(shortest, still_fails)) is not None:
+            shortest = simpler
     return shortest
 
 
@@ -45,8 +44,13 @@ def _fewer_steps(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Sched
         size //= 2
 
 
+def _that_fails(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Schedule | None:
+    """The first that is simpler by one thing and still fails."""
+    return next((simpler for simpler in _simpler(schedule) if simpler != schedule and fails(simpler)), None)
+
+
 def _simpler(schedule: Schedule) -> Iterator[Schedule]:
-    """The same bridge with less to it, one thing at a time."""
+    """The same bridge with one thing less to it."""
     usual = Settings()
     if schedule.workers > 1:
         yield replace(schedule, workers=schedule.workers - 1)
