@@ -49,10 +49,20 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """Log nothing: most of what would be logged is what is tried."""
+    was = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(was)
+
+
 def survive(schedule: Schedule, *, traced: bool = False) -> Outcome:
     """Let a schedule happen."""
-    logging.disable(logging.CRITICAL)
-    with seeded(schedule.seed):
+    with silent(), seeded(schedule.seed):
         return run(World(schedule, traced=traced).survive())
 
 
