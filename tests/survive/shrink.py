@@ -1,6 +1,6 @@
 """Shrink: the shortest schedule that still fails in the same way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tests.survive.schedule import Schedule
@@ -23,8 +23,8 @@ def shrunk(failing: Schedule, fails: Callable[[Schedule], bool]) -> Schedule:
     while shortest != was:
         was = shortest
         shortest = _fewer_steps(shortest, still_fails)
-        for simpler in _simpler(shortest):
-            if simpler != shortest and still_fails(simpler):
+        for simplify in _SIMPLER:
+            if (simpler := simplify(shortest)) != shortest and still_fails(simpler):
                 shortest = simpler
     return shortest
 
@@ -45,12 +45,18 @@ def _fewer_steps(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Sched
         size //= 2
 
 
-def _simpler(schedule: Schedule) -> Iterator[Schedule]:
-    """The same bridge with less to it, one thing at a time."""
-    usual = Settings()
-    if schedule.workers > 1:
-        yield replace(schedule, workers=schedule.workers - 1)
-    for name in ("rate", "retry_seconds", "max_age", "keep", "inline_max"):
-        yield replace(schedule, settings=replace(schedule.settings, **{name: getattr(usual, name)}))
-    if len(schedule.flows) > 1:
-        yield replace(schedule, flows=schedule.flows[:-1])
+def _as_usual(name: str) -> Callable[[Schedule], Schedule]:
+    """Have one of the settings say what it usually does."""
+
+    def simplify(schedule: Schedule) -> Schedule:
+        return replace(schedule, settings=replace(schedule.settings, **{name: getattr(Settings(), name)}))
+
+    return simplify
+
+
+# What makes less of the same bridge, one thing at a time.
+_SIMPLER: Sequence[Callable[[Schedule], Schedule]] = (
+    lambda it: replace(it, workers=max(1, it.workers - 1)),
+    lambda it: replace(it, flows=it.flows[: max(1, len(it.flows) - 1)]),
+    *map(_as_usual, ("rate", "retry_seconds", "max_age", "keep", "inline_max")),
+)
