@@ -340,3 +340,20 @@ async def test_the_rate_holds_also_where_the_answer_to_what_was_put_in_is_lost()
     await world.run()
     assert sorted(called_with(world)) == sorted(event.id for event in EVENTS)
     assert in_any_window(world.called) <= WINDOW
+
+
+async def test_what_is_put_in_between_the_last_look_at_the_line_and_the_end_of_the_lease_is_let_out() -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS[:1])
+    await world.run()
+    await resume(world)
+
+    async def put_in() -> None:
+        await world.backlog.add(Delivery.held(New(world.mine, EVENTS[1], world.clock()), world.clock()))
+
+    async def during_the_call() -> None:
+        world.subscriptions.before_write = put_in  # the next write gives the lease back
+
+    world.callbacks.during = during_the_call
+    await world.run()
+    assert called_with(world) == [event.id for event in EVENTS[:2]]
+    assert (set(world.stages()), world.is_quiet()) == ({Stage.DELIVERED}, True)
