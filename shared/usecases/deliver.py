@@ -110,7 +110,7 @@ class Deliver:
             if delivery.stage is Stage.DEAD and tries > 1:  # whoever ended it may have died before it was buried
                 await self._attempt.bury_again(stored)
         elif delivery.line is not None:
-            await self._backlog.start(subscription.id)
+            await self._backlog.start(subscription.id, is_careful=subscription.is_open)
         elif delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
             await self._agenda.look(look, delivery.next_attempt_at)
         else:

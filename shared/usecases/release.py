@@ -250,7 +250,7 @@ class Release:
     async def _ready(self, subscription: Subscription, key: EventKey) -> Stored | bool:
         """One of the line that may be attempted; else whether it has been taken out of the line."""
         found = await self._deliveries.get(subscription.id, key)
-        if found is None:
+        if found is None or found[0].line is None:  # somebody has sent it by hand since the line was read
             return False
         stored, now = Stored(*found), self._clock()
         delivery = stored.delivery

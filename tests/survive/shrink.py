@@ -1,6 +1,6 @@
 """Shrink: the shortest schedule that still fails in the same way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tests.survive.schedule import Schedule
@@ -23,8 +23,9 @@ def shrunk(failing: Schedule, fails: Callable[[Schedule], bool]) -> Schedule:
     while shortest != was:
         was = shortest
         shortest = _fewer_steps(shortest, still_fails)
-        while (simpler := _that_fails(shortest, still_fails)) is not None:
-            shortest = simpler
+        for simplify in _SIMPLER:
+            if (simpler := simplify(shortest)) != shortest and still_fails(simpler):
+                shortest = simpler
     return shortest
 
 
@@ -44,17 +45,18 @@ def _fewer_steps(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Sched
         size //= 2
 
 
-def _that_fails(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Schedule | None:
-    """The first that is simpler by one thing and still fails."""
-    return next((simpler for simpler in _simpler(schedule) if simpler != schedule and fails(simpler)), None)
+def _as_usual(name: str) -> Callable[[Schedule], Schedule]:
+    """Have one of the settings say what it usually does."""
+
+    def simplify(schedule: Schedule) -> Schedule:
+        return replace(schedule, settings=replace(schedule.settings, **{name: getattr(Settings(), name)}))
+
+    return simplify
 
 
-def _simpler(schedule: Schedule) -> Iterator[Schedule]:
-    """The same bridge with one thing less to it."""
-    usual = Settings()
-    if schedule.workers > 1:
-        yield replace(schedule, workers=schedule.workers - 1)
-    for name in ("rate", "retry_seconds", "max_age", "keep", "inline_max"):
-        yield replace(schedule, settings=replace(schedule.settings, **{name: getattr(usual, name)}))
-    if len(schedule.flows) > 1:
-        yield replace(schedule, flows=schedule.flows[:-1])
+# What makes less of the same bridge, one thing at a time.
+_SIMPLER: Sequence[Callable[[Schedule], Schedule]] = (
+    lambda it: replace(it, workers=max(1, it.workers - 1)),
+    lambda it: replace(it, flows=it.flows[: max(1, len(it.flows) - 1)]),
+    *map(_as_usual, ("rate", "retry_seconds", "max_age", "keep", "inline_max")),
+)

@@ -20,7 +20,7 @@ PARTS = 10
 SOON = (
     "the first poll publishes nothing",
     "an attempt is claimed",
-    "one run at a time lets out a backlog",
+    "a record and its place in the line are written at once",
     "each instance sends its share of the rate",
     "a notice stands in the subscription from the write that makes it true",
 )

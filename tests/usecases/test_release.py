@@ -315,3 +315,46 @@ async def test_two_messages_for_one_probe_make_one() -> None:
     calls = world.calls()
     await world.release(Release("s1", world.started).encode())
     assert world.calls() == calls
+
+
+async def test_what_somebody_has_sent_by_hand_since_the_line_was_read_is_not_let_out_again() -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS[:2])
+    await world.run()
+    await resume(world)
+    second = ("s1", world.delivery(EVENTS[1]).key)
+
+    def sent_by_hand() -> None:
+        held, now = world.delivery(EVENTS[1]), world.clock()
+        sent = held.attempt(now, now, by_hand="request").end_attempt(Answer(202), now).succeed()
+        world.deliveries.rows[second] = sent, "by hand"
+        world.deliveries.slowness = lambda: None
+
+    world.deliveries.slowness = sent_by_hand  # while the first is claimed
+    await world.run()
+    assert called_with(world) == [EVENTS[0].id]
+
+
+async def test_the_rate_holds_also_where_the_answer_to_what_was_put_in_is_lost() -> None:
+    world = World(events=EVENTS, rate=1)
+    world.deliveries.repeated = {5}  # two have gone straight out, with two writes each
+    await world.run()
+    assert sorted(called_with(world)) == sorted(event.id for event in EVENTS)
+    assert in_any_window(world.called) <= WINDOW
+
+
+async def test_what_is_put_in_between_the_last_look_at_the_line_and_the_end_of_the_lease_is_let_out() -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS[:1])
+    await world.run()
+    await resume(world)
+
+    async def put_in() -> None:
+        await world.backlog.add(Delivery.held(New(world.mine, EVENTS[1], world.clock()), world.clock()))
+
+    async def during_the_call() -> None:
+        world.due.rows.clear()  # in a long run, what insured its beginning has come and gone
+        world.subscriptions.before_write = put_in  # the next write gives the lease back
+
+    world.callbacks.during = during_the_call
+    await world.run()
+    assert called_with(world) == [event.id for event in EVENTS[:2]]
+    assert (set(world.stages()), world.is_quiet()) == ({Stage.DELIVERED}, True)
