@@ -1,7 +1,6 @@
 """What several routes show: events and deliveries as callers see them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -76,9 +75,7 @@ class AttemptView(Wire):
 def attempts(delivery: Delivery) -> Sequence[AttemptView]:
     """The latest attempts of a delivery, the oldest first."""
     return [
-        AttemptView(
-            at=one.at, duration_ms=round(one.took / timedelta(milliseconds=1)), status=one.status, reason=one.reason
-        )
+        AttemptView(at=one.at, duration_ms=one.duration_ms, status=one.status, reason=one.reason)
         for one in delivery.history
     ]
 

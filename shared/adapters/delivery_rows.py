@@ -6,7 +6,7 @@ they are the backlog in its order.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from shared.adapters.columns import present, text_of, time_in
@@ -19,9 +19,6 @@ from shared.domain.logs import Between
 
 RECORD = "d"
 LINES = {Line.HELD: "h", Line.REPLAYED: "r"}
-MILLISECOND = timedelta(milliseconds=1)
-# A reason may be as long as an exception's message; its beginning says what it was.
-MAX_REASON = 200
 # The keys of the backlog are these and those between them.
 BACKLOG = ("h|", "r}")
 
@@ -100,17 +97,14 @@ def record_row(delivery: Delivery) -> Row:
 
 def _text_of_history(history: Sequence[Ended]) -> str | None:
     """Attempts as JSON, short: when each began, milliseconds, status, reason; None: there are none."""
-    rows = [
-        [readable(one.at), round(one.took / MILLISECOND), one.status, one.reason and one.reason[:MAX_REASON]]
-        for one in history
-    ]
+    rows = [[readable(one.at), *one[1:]] for one in history]
     return json.dumps(rows, separators=(",", ":")) if rows else None
 
 
 def _history_in(text: str | None) -> Sequence[Ended]:
     """What `_text_of_history` has written; a record of before there was any has none."""
     rows = json.loads(text) if text is not None else ()
-    return tuple(Ended(datetime.fromisoformat(at), took * MILLISECOND, *more) for at, took, *more in rows)
+    return tuple(Ended(datetime.fromisoformat(at), *more) for at, *more in rows)
 
 
 def delivery_of(row: Row) -> Delivery:

@@ -13,6 +13,8 @@ from shared.domain.callbacks import Answer
 from shared.domain.events.envelope import Event
 from shared.domain.verdicts import reason
 
+MILLISECOND = timedelta(milliseconds=1)
+
 
 class Stage(StrEnum):
     """Where a delivery stands."""
@@ -106,16 +108,18 @@ class RetryPolicy:
 
 
 class Ended(NamedTuple):
-    """An attempt with a known end: when it began, how long the flow took, and what came of it."""
+    """An attempt with a known end: when it began, how many milliseconds the flow took, and what came of it."""
 
     at: datetime
-    took: timedelta
+    duration_ms: int
     status: int | None = None
     reason: str | None = None
 
 
 # A record keeps so many of them, the latest.
 MOST_ENDED = 20
+# A reason may be as long as an exception's message; its beginning says what it was.
+MAX_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,7 @@ class Delivery:
     def end_attempt(self, answer: Answer, now: datetime) -> Self:
         """It with the attempt's end noted, on its way to what comes of it."""
         why = reason(answer)
-        ended = Ended(self.updated_at, answer.took, answer.status, why)
+        ended = Ended(self.updated_at, round(answer.took / MILLISECOND), answer.status, why[:MAX_REASON])
         return replace(
             self,
             attempts=self.attempts + 1,

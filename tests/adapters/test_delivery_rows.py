@@ -18,7 +18,8 @@ from shared.adapters.delivery_rows import (
     record_row,
     records_in,
 )
-from shared.domain.deliveries import Delivery, Ended, EventKey, Line, Stage
+from shared.domain.callbacks import Answer
+from shared.domain.deliveries import MAX_REASON, Delivery, Ended, EventKey, Line, Stage
 from shared.domain.logs import Between
 from tests.adapters.conftest import NOW, made_new
 
@@ -29,7 +30,7 @@ LINES = st.sampled_from(Line)
 ENDED = st.builds(
     Ended,
     TIMES,
-    st.integers(0, 100_000).map(lambda milliseconds: timedelta(milliseconds=milliseconds)),
+    st.integers(0, 100_000),
     st.none() | st.integers(100, 599),
     st.none() | st.text(max_size=20),
 )
@@ -106,6 +107,17 @@ def deliveries(draw: st.DrawFn) -> Delivery:
 @given(deliveries())
 def test_a_delivery_is_read_as_it_was_written(delivery: Delivery) -> None:
     assert delivery_of(record_row(delivery)) == delivery
+
+
+@given(
+    st.timedeltas(timedelta(0), timedelta(minutes=10)),
+    st.none() | st.integers(100, 599),
+    st.text(max_size=2 * MAX_REASON),
+)
+def test_what_an_attempt_has_left_is_read_as_it_was_written(took: timedelta, status: int | None, failure: str) -> None:
+    begun = Delivery.attempted(made_new(), NOW, NOW + timedelta(minutes=1))
+    ended = begun.end_attempt(Answer(status, failure=failure, took=took), NOW + took)
+    assert delivery_of(record_row(ended)) == ended
 
 
 @given(KEYS, st.lists(st.none() | st.tuples(st.none() | LINES, st.sampled_from(Stage))))

@@ -75,7 +75,7 @@ def test_the_latest_attempts_are_kept_each_with_when_and_how_long() -> None:
         answer = Answer(503, took=timedelta(seconds=number))
         it = it.attempt(at, at + timedelta(seconds=40)).end_attempt(answer, at + timedelta(seconds=9)).retry(at, None)
     assert (it.attempts, len(it.history)) == (MOST_ENDED + 1, MOST_ENDED)
-    assert it.history[0] == Ended(T0 + timedelta(minutes=2), timedelta(seconds=2), 503, "HTTP 503")
+    assert it.history[0] == Ended(T0 + timedelta(minutes=2), 2_000, 503, "HTTP 503")
     assert it.history[-1].at == T0 + timedelta(minutes=MOST_ENDED + 1)
     assert it.give_up(LATER, "too old").replay(LATER).history == ()
 
