@@ -20,7 +20,7 @@ from bench.benchmark import Bar, Benchmark, Count, Sides, Took
 from bench.delivering import INSTANCE, each, events, logged_to_nobody, messages, now, subscription
 from bench.receiver import Receiver, receiving
 from shared.adapters.queues import DELIVERIES, DeliveryMessages
-from shared.adapters.storage import API_VERSION, DIRECT, Account
+from shared.adapters.storage import API_VERSION, CONNECTING, Account
 from shared.adapters.subscription_rows import signposts
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.domain.deliveries import New
@@ -153,7 +153,7 @@ async def _sides(short: bool) -> AsyncIterator[Sides]:  # noqa: FBT001 - as all 
             texts = messages([event], [subscription(f"{number:08x}", "localhost") for number in range(count)])
             assert account.connection_string is not None  # noqa: S101 - it was given above
             connection = account.connection_string
-            queue = QueueClient.from_connection_string(connection, DELIVERIES, api_version=API_VERSION, **DIRECT)
+            queue = QueueClient.from_connection_string(connection, DELIVERIES, api_version=API_VERSION, **CONNECTING)
             async with queue:
                 seconds, sends = await _sent(receiver, count, lambda: each(queue.send_message, texts, AT_ONCE))
             return Took({"": seconds}, {"sends": sends})

@@ -18,7 +18,7 @@ from bench.delivering import AT_ONCE, HOST, KEY, RATE, each, now
 from local.azurite import Azurite
 from local.install_azurite import install
 from shared.adapters.delivery_rows import record_row
-from shared.adapters.storage import API_VERSION, DIRECT, RETRIES
+from shared.adapters.storage import API_VERSION, CONNECTING, RETRIES
 from shared.adapters.subscription_rows import subscription_key
 from shared.composition import Bridge, compose
 from shared.domain.callbacks import Answer
@@ -113,10 +113,11 @@ async def on_azurite(subscribed: Sequence[Subscription], waiting: Sequence[str])
         await bridge.prepare()
         for subscription in subscribed:
             await bridge.subscriptions.put(subscription, None)
-        options = {"api_version": API_VERSION, **DIRECT, **RETRIES}  # as the bridge has it
+        options = {"api_version": API_VERSION, **CONNECTING, **RETRIES}  # as the bridge has it
         queue = QueueClient.from_connection_string(connection, "deliveries", **options)
         tables = [
-            TableClient.from_connection_string(connection, name, **DIRECT) for name in ("subscriptions", "deliveries")
+            TableClient.from_connection_string(connection, name, **CONNECTING)
+            for name in ("subscriptions", "deliveries")
         ]
         storage = Storage(bridge, await opened.enter_async_context(queue), *tables)
         for table in tables:

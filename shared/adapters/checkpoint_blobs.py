@@ -9,7 +9,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
-from shared.adapters.storage import API_VERSION, DIRECT, LIMITS, RETRIES, Account, creating, named_errors
+from shared.adapters.storage import API_VERSION, CONNECTING, RETRIES, Account, creating, named_errors
 from shared.domain import checkpoints, ids
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.errors import CheckpointError, LostRaceError
@@ -23,11 +23,11 @@ class CheckpointBlobs:
     def __init__(self, account: Account) -> None:
         if account.connection_string is not None:
             self._container = ContainerClient.from_connection_string(
-                account.connection_string, CONTAINER, api_version=API_VERSION, **RETRIES, **DIRECT, **LIMITS
+                account.connection_string, CONTAINER, api_version=API_VERSION, **RETRIES, **CONNECTING
             )
         else:
             self._container = ContainerClient(
-                account.blob_url, CONTAINER, account.credential, api_version=API_VERSION, **RETRIES, **DIRECT, **LIMITS
+                account.blob_url, CONTAINER, account.credential, api_version=API_VERSION, **RETRIES, **CONNECTING
             )
 
     def _blob(self, instance_id: str, family: Family) -> BlobClient:

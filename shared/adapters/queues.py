@@ -10,7 +10,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient
 
-from shared.adapters.storage import API_VERSION, DIRECT, LIMITS, RETRIES, Account, creating, named_errors
+from shared.adapters.storage import API_VERSION, CONNECTING, RETRIES, Account, creating, named_errors
 from shared.domain.deliveries import New
 from shared.domain.messages import Beat, Look, Release, encode_new, encode_shard
 from shared.domain.slots import Shard
@@ -32,8 +32,7 @@ class Queue:
             "api_version": API_VERSION,
             "message_encode_policy": TextBase64EncodePolicy(),
             **RETRIES,
-            **DIRECT,
-            **LIMITS,
+            **CONNECTING,
         }
         if account.connection_string is not None:
             self._queue = QueueClient.from_connection_string(account.connection_string, name, **options)

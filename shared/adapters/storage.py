@@ -31,13 +31,16 @@ MISSING = {"TableNotFound", "QueueNotFound", "ContainerNotFound"}
 # connection that the other side has closed is worth another try at once.
 RETRIES: Mapping[str, Any] = {"initial_backoff": 0, "increment_base": 1, "random_jitter_range": 1, "retry_total": 3}
 EXISTING = {"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"}
-# Seconds. The SDKs would wait for an answer for one minute, that of tables for five, and then ask again. A connection
-# that hangs must be given up while the claim of a delivery holds, or what the flow has taken is sent once more.
-LIMITS: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
+CONNECTING: Mapping[str, Any] = {
+    # Seconds. The SDKs would wait for an answer for one minute, that of tables for five, and then ask again. What hangs
+    # must be given up while the claim of a delivery holds, or what the flow has taken is sent once more.
+    "connection_timeout": 5,
+    "read_timeout": 10,
+    # Looking for proxies in the environment at each request would cost as much as all else that the SDKs do for it.
+    "use_env_settings": False,
+}
 # The longest that an operation may take with all its attempts, however slowly its answer comes.
 PATIENCE = 60
-# Looking for proxies in the environment at each request would cost as much as all else that the SDKs do for it.
-DIRECT: Mapping[str, Any] = {"use_env_settings": False}
 # A table's key holds 1 KiB of UTF-16.
 MAX_KEY = 512
 # What no text is encoded as: behind an exclamation mark stand two digits.

@@ -11,7 +11,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from shared.adapters.storage import DIRECT, LIMITS, Account, creating, has_code, named_errors
+from shared.adapters.storage import CONNECTING, Account, creating, has_code, named_errors
 from shared.errors import FormatError, LostRaceError
 
 # The most operations that one transaction may hold.
@@ -81,10 +81,10 @@ class Table:
 
     def __init__(self, account: Account, name: str) -> None:
         if account.connection_string is not None:
-            self._table = TableClient.from_connection_string(account.connection_string, name, **DIRECT, **LIMITS)
+            self._table = TableClient.from_connection_string(account.connection_string, name, **CONNECTING)
         else:
             assert account.credential is not None  # noqa: S101 - settings guarantee one or the other
-            self._table = TableClient(account.table_url, name, credential=account.credential, **DIRECT, **LIMITS)
+            self._table = TableClient(account.table_url, name, credential=account.credential, **CONNECTING)
         self._what = f"table {name}"
 
     async def get(self, partition: str, row: str) -> tuple[Row, str] | None:
