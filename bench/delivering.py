@@ -23,18 +23,16 @@ from shared.domain.messages import Look, Release, encode_new
 from shared.domain.subscriptions import Subscription
 from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
-from shared.usecases.agenda import Agenda
-from shared.usecases.attempt import Attempt
-from shared.usecases.backlog import Backlog
+from shared.telemetry import SILENCE
 from shared.usecases.bury import Bury
 from shared.usecases.deliver import Deliver
-from shared.usecases.gate import Gate
-from shared.usecases.notify import Notify
 from shared.usecases.publish import Publish
+from shared.wiring_delivering import wire_delivering
 from tests.fakes import (
     DeadLetterLogFake,
     DeliveryStoreFake,
     DueStoreFake,
+    EventLogFake,
     Fate,
     PublisherFake,
     QueueFake,
@@ -150,33 +148,27 @@ class InMemory:
         at_once = AtOnce()
         store, deliveries = SubscriptionStoreFake(*subscribed, fate=at_once), DeliveryStoreFake(at_once)
         queue, releases = QueueFake[New | Look](now), QueueFake[Release](now)  # type: ignore[arg-type] # any clock will do
-        agenda = Agenda(deliveries=queue, releases=releases, due=DueStoreFake(), clock=now)
         bury = Bury(letters=DeadLetterLogFake(), clock=now)
-        backlog = Backlog(subscriptions=store, deliveries=deliveries, agenda=agenda, clock=now)
-        publish = Publish(publisher=PublisherFake(), bury=bury, clock=now)
         callbacks = CallbackClient(CallbackPolicy((HOST,), allow_insecure=True), _TIMEOUT.total_seconds())
-        attempt = Attempt(
+        delivering = wire_delivering(
             subscriptions=store,
             deliveries=deliveries,
+            events=EventLogFake(),
+            logs=[],
+            due=DueStoreFake(),
+            incoming=queue,
+            queue=queue,
+            releases=releases,
             callbacks=callbacks,
             cipher=CallbackCipher(KEY),
-            agenda=agenda,
-            backlog=backlog,
+            publish=Publish(publisher=PublisherFake(), bury=bury, clock=now),
             bury=bury,
-            notify=Notify(subscriptions=store, publish=publish, bury=bury, clock=now),
-            clock=now,
             policy=RetryPolicy((10,), timedelta(hours=76)),
             timeout=_TIMEOUT,
+            per_second=RATE,
+            keep=timedelta(days=30),
             user_agent="customer-insights-event-bridge/0",
-        )
-        deliver = Deliver(
-            subscriptions=store,
-            deliveries=deliveries,
-            agenda=agenda,
-            attempt=attempt,
-            backlog=backlog,
-            bury=bury,
-            gate=Gate(RATE),
             clock=now,
+            telemetry=SILENCE,
         )
-        return cls(deliver, deliveries, queue, callbacks)
+        return cls(delivering.deliver, deliveries, queue, callbacks)

@@ -45,35 +45,18 @@ from shared.insights.rows import RowsClient
 from shared.insights.sessions import new_session
 from shared.settings import APPLICATION_INSIGHTS, UNRESOLVED, Settings, is_reference
 from shared.telemetry import SILENCE, Telemetry
-from shared.usecases.agenda import Agenda
-from shared.usecases.attempt import Attempt
-from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
-from shared.usecases.deliver import Deliver
-from shared.usecases.dispatch import Dispatch
-from shared.usecases.edit import Edit
-from shared.usecases.expire import Expire
-from shared.usecases.follow import Follow
-from shared.usecases.gate import Gate
-from shared.usecases.notify import Notify
 from shared.usecases.observe import Observe
-from shared.usecases.patience import Patience
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.publish import Publish
-from shared.usecases.purge import Purge
-from shared.usecases.redeliver import Redeliver
-from shared.usecases.release import WORK, Release
-from shared.usecases.replay import Replay
-from shared.usecases.rotate import RotateSecret
 from shared.usecases.served import Served
 from shared.usecases.status import ReadStatus
-from shared.usecases.subscribe import Subscribe, Unsubscribe
 from shared.usecases.watched import Watched
+from shared.wiring_delivering import wire_delivering
+from shared.wiring_managing import wire_managing
 from shared.wiring_polling import wire_polling
 
 USER_AGENT = f"customer-insights-event-bridge/{__version__}"
-# How much longer a release is taken to be at work than its work and its last attempts take.
-LEASE_MARGIN = timedelta(seconds=20)
 # A flow waits 120 seconds for an answer, and a maker less for a pick-list.
 ACTION_PATIENCE = timedelta(seconds=20)
 
@@ -99,26 +82,39 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     publishing = topic_credential(settings)
     topic = EventGridTopic(settings.topic_endpoint, publishing)
     publish = Publish(publisher=topic, bury=bury, clock=clock, telemetry=telemetry)
-    notify = Notify(subscriptions=subscriptions, publish=publish, bury=bury, clock=clock)
-    agenda = Agenda(deliveries=queue, releases=releases, due=due, clock=clock)
-    backlog = Backlog(subscriptions=subscriptions, deliveries=deliveries, agenda=agenda, clock=clock)
-    attempt = Attempt(
+    delivering = wire_delivering(
         subscriptions=subscriptions,
         deliveries=deliveries,
+        events=events,
+        logs=[deliveries, events],
+        due=due,
+        incoming=incoming,
+        queue=queue,
+        releases=releases,
         callbacks=callbacks,
         cipher=cipher,
-        agenda=agenda,
-        backlog=backlog,
+        publish=publish,
         bury=bury,
-        notify=notify,
-        clock=clock,
         policy=RetryPolicy(settings.retry_seconds, settings.max_age),
         timeout=settings.callback_timeout,
+        per_second=settings.rate_per_second,
+        keep=settings.retention,
         user_agent=USER_AGENT,
+        clock=clock,
         telemetry=telemetry,
     )
-    follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
-    insights = InsightsClient(calls)
+    managing = wire_managing(
+        subscriptions=subscriptions,
+        deliveries=deliveries,
+        events=events,
+        letters=letters,
+        insights=InsightsClient(calls.hurried()),
+        served=served,
+        callbacks=callbacks,
+        cipher=cipher,
+        delivering=delivering,
+        clock=clock,
+    )
     files = FileClient(new_session(), settings.insights_endpoint)
     stores = (
         *(checkpoints, incoming, queue, releases, shared_out),
@@ -126,7 +122,7 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     )
     credentials = [one for one in (account.credential, publishing) if isinstance(one, AsyncTokenCredential)]
     polling = wire_polling(
-        insights=insights,
+        insights=InsightsClient(calls),
         served=served,
         checkpoints=checkpoints,
         subscriptions=subscriptions,
@@ -147,87 +143,20 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
         poll=polling.poll,
         poll_message=polling.message,
         timers=polling.timers,
-        dispatch=Dispatch(
-            subscriptions=subscriptions,
-            events=events,
-            agenda=agenda,
-            backlog=backlog,
-            bury=bury,
-            clock=clock,
-            telemetry=telemetry,
-        ),
-        deliver=Deliver(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            agenda=agenda,
-            attempt=attempt,
-            backlog=backlog,
-            bury=bury,
-            gate=Gate(settings.rate_per_second),
-            clock=clock,
-        ),
-        release=Release(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            agenda=agenda,
-            attempt=attempt,
-            backlog=backlog,
-            bury=bury,
-            clock=clock,
-            per_second=settings.rate_per_second,
-            keep=settings.retention,
-            lease=WORK + 2 * settings.callback_timeout + LEASE_MARGIN,
-        ),
-        patience=Patience(
-            events=incoming,
-            queue=queue,
-            deliveries=deliveries,
-            attempt=attempt,
-            bury=bury,
-            clock=clock,
-            max_age=settings.max_age,
-            telemetry=telemetry,
-        ),
-        agenda=agenda,
-        subscribe=Subscribe(
-            subscriptions=subscriptions,
-            insights=InsightsClient(calls.hurried()),
-            callbacks=callbacks,
-            cipher=cipher,
-            backlog=backlog,
-            notify=notify,
-            clock=clock,
-            served=served,
-        ),
-        unsubscribe=Unsubscribe(subscriptions=subscriptions, deliveries=deliveries, notify=notify, clock=clock),
-        edit=Edit(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            attempt=attempt,
-            backlog=backlog,
-            notify=notify,
-            clock=clock,
-        ),
-        notify=notify,
-        rotate_secret=RotateSecret(subscriptions=subscriptions, cipher=cipher, clock=clock),
-        redeliver=Redeliver(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            letters=letters,
-            follow=follow,
-            agenda=agenda,
-            backlog=backlog,
-            clock=clock,
-        ),
-        replay=Replay(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            events=events,
-            letters=letters,
-            backlog=backlog,
-            clock=clock,
-        ),
-        follow=follow,
+        dispatch=delivering.dispatch,
+        deliver=delivering.deliver,
+        release=delivering.release,
+        patience=delivering.patience,
+        agenda=delivering.agenda,
+        notify=delivering.notify,
+        purge=delivering.purge,
+        subscribe=managing.subscribe,
+        unsubscribe=managing.unsubscribe,
+        edit=managing.edit,
+        rotate_secret=managing.rotate_secret,
+        follow=managing.follow,
+        redeliver=managing.redeliver,
+        replay=managing.replay,
         status=ReadStatus(
             polls=polls,
             subscriptions=subscriptions,
@@ -235,12 +164,6 @@ def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
             letters=letters,
             timers=timers,
             queues=queues,
-        ),
-        purge=Purge(
-            expire=Expire(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock),
-            logs=[deliveries, events],
-            clock=clock,
-            keep=settings.retention,
         ),
         observe=Observe(
             queues=queues,

@@ -5,7 +5,6 @@ arranged before the record says that it waits: a process that dies in between re
 """
 
 import logging
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -68,7 +67,7 @@ class Attempt:
         policy: RetryPolicy,
         timeout: timedelta,
         user_agent: str,
-        jitter: Callable[[], float] = lambda: random.uniform(-1, 1),  # noqa: S311 - spreads load, guards nothing
+        jitter: Callable[[], float],
         telemetry: Telemetry = SILENCE,
     ) -> None:
         self._subscriptions = subscriptions

@@ -5,7 +5,6 @@ failing subscription's backlog is not let out: its oldest delivery is tried now 
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -110,8 +109,8 @@ class Release:
         per_second: int,
         keep: timedelta,
         lease: timedelta,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        seconds: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]],
+        seconds: Callable[[], float],
     ) -> None:
         self._subscriptions = subscriptions
         self._deliveries = deliveries

@@ -105,14 +105,14 @@ class Host:
     def _work_of(self, worker: Worker) -> Mapping[str, Callable[[], Awaitable[object]]]:
         async def observe() -> None:
             await worker.subscriptions.tidy(worker.process.clock())
-            await worker.notify.sweep()
+            await worker.delivering.notify.sweep()
 
         return {
             "refreshes": lambda: worker.polling.timers.tick(REFRESHES),
             "thresholds": lambda: worker.polling.timers.tick(THRESHOLDS),
-            "advance": worker.agenda.advance,
+            "advance": worker.delivering.agenda.advance,
             "observe": observe,
-            "purge": worker.purge,
+            "purge": worker.delivering.purge,
         }
 
     async def _safely(self, what: str, work: Callable[[], Awaitable[object]]) -> bool:
@@ -149,13 +149,13 @@ class Host:
     async def _work_on(self, worker: Worker, queue: SharedQueue, message: Message) -> None:
         text, tries = message.text, message.tries
         work: Mapping[str, Callable[[], Awaitable[None]]] = {
-            "events": lambda: worker.dispatch(text),
-            "deliveries": lambda: worker.deliver(text, tries),
-            "releases": lambda: worker.release(text),
+            "events": lambda: worker.delivering.dispatch(text),
+            "deliveries": lambda: worker.delivering.deliver(text, tries),
+            "releases": lambda: worker.delivering.release(text),
             "polls": lambda: worker.polling.message(text),
         }
         is_done = await self._safely(
-            queue.name, lambda: worker.patience(queue.name, text, message.added_at, work[queue.name])
+            queue.name, lambda: worker.delivering.patience(queue.name, text, message.added_at, work[queue.name])
         )
         try:
             if is_done:

@@ -90,22 +90,22 @@ class People:
         return True
 
     async def _do(self, worker: Worker, asked: Asked) -> None:
-        flow, edit = asked.flow, worker.edit
+        flow, edit = asked.flow, worker.managing.edit
         wanted, id_ = self.wanted[flow], self.ids.get(flow, "")
         actions: Mapping[str, Callable[[], Awaitable[object]]] = {
             "subscribe": lambda: self._subscribe(worker, flow),
-            "unsubscribe": lambda: worker.unsubscribe.by_id(TRIGGERS[wanted.slug], id_),
-            "leave": lambda: worker.unsubscribe.by_token(self.tokens[flow]),
+            "unsubscribe": lambda: worker.managing.unsubscribe.by_id(TRIGGERS[wanted.slug], id_),
+            "leave": lambda: worker.managing.unsubscribe.by_token(self.tokens[flow]),
             "pause": lambda: edit(id_, Edits(status="paused")),
             "activate": lambda: edit(id_, Edits(status="active")),
             "discard": lambda: edit(id_, Edits(status="active", backlog="discard")),
             "relabel": lambda: edit(id_, Edits(label=f"flow {seconds():.0f}")),
             "edit": lambda: self._edit(worker, flow),
-            "replay": lambda: worker.replay(id_, Replayed(since=NOON.replace(year=2020))),
-            "replay all": lambda: worker.replay(id_, Replayed(since=NOON.replace(year=2020), which="all")),
+            "replay": lambda: worker.managing.replay(id_, Replayed(since=NOON.replace(year=2020))),
+            "replay all": lambda: worker.managing.replay(id_, Replayed(since=NOON.replace(year=2020), which="all")),
             "redeliver": lambda: self._redeliver(worker, asked, id_),
-            "redeliver letters": lambda: worker.redeliver.letters(id_, ALWAYS),
-            "test": lambda: worker.redeliver.test(id_),
+            "redeliver letters": lambda: worker.managing.redeliver.letters(id_, ALWAYS),
+            "test": lambda: worker.managing.redeliver.test(id_),
         }
         await actions[asked.what]()
 
@@ -113,7 +113,7 @@ class People:
         wanted = self.wanted[flow]
         trigger = TRIGGERS[wanted.slug]
         wish = Wish(trigger, wanted.instance_id, trigger.filters.model_validate(wanted.filters), self.url(flow))
-        done = await worker.subscribe(wish, f"s{flow}" if wanted.is_chosen else None)
+        done = await worker.managing.subscribe(wish, f"s{flow}" if wanted.is_chosen else None)
         self.ids[flow], self.tokens[flow] = done.subscription.id, done.token
 
     async def _edit(self, worker: Worker, flow: int) -> None:
@@ -123,11 +123,11 @@ class People:
             changed = {"threshold": Decimal(60)}
         elif self.wanted[flow].slug.startswith("data-source-refresh"):
             changed = {"dataSourceId": "d2"}
-        await worker.edit(self.ids[flow], Edits(filters=changed))
+        await worker.managing.edit(self.ids[flow], Edits(filters=changed))
 
     async def _redeliver(self, worker: Worker, asked: Asked, id_: str) -> None:
         known = self.known.get(asked.flow, [])
         if known:
             key = known[len(self.asked) % len(known)]
             asked.event_id = asked.event_id or key.id
-            await worker.redeliver.delivery(id_, asked.event_id)
+            await worker.managing.redeliver.delivery(id_, asked.event_id)

@@ -6,26 +6,11 @@ from datetime import timedelta
 
 from shared.domain.deliveries import RetryPolicy
 from shared.telemetry import SILENCE
-from shared.usecases.agenda import Agenda
-from shared.usecases.attempt import Attempt
-from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
-from shared.usecases.deliver import Deliver
-from shared.usecases.dispatch import Dispatch
-from shared.usecases.edit import Edit
-from shared.usecases.expire import Expire
-from shared.usecases.follow import Follow
-from shared.usecases.gate import Gate
-from shared.usecases.notify import Notify
-from shared.usecases.patience import Patience
 from shared.usecases.publish import Publish
-from shared.usecases.purge import Purge
-from shared.usecases.redeliver import Redeliver
-from shared.usecases.release import WORK, Release
-from shared.usecases.replay import Replay
 from shared.usecases.served import Served
-from shared.usecases.subscribe import Subscribe, Unsubscribe
-from shared.wiring import LEASE_MARGIN
+from shared.wiring_delivering import wire_delivering
+from shared.wiring_managing import wire_managing
 from shared.wiring_polling import Polling, wire_polling
 from tests.fakes import CipherFake
 from tests.survive.cloud import Process, seconds
@@ -89,26 +74,41 @@ class Worker:
 
         bury = Bury(letters=letters, clock=clock)
         publish = Publish(publisher=Publisher(outside.topic, cloud, process), bury=bury, clock=clock)
-        self.notify = notify = Notify(subscriptions=subscriptions, publish=publish, bury=bury, clock=clock)
-        due = Due(tables["due"])
-        self.agenda = agenda = Agenda(deliveries=queue, releases=releases, due=due, clock=clock)
-        backlog = Backlog(subscriptions=subscriptions, deliveries=deliveries, agenda=agenda, clock=clock)
-        attempt = Attempt(
+        self.delivering = wire_delivering(
             subscriptions=subscriptions,
             deliveries=deliveries,
+            events=events,
+            logs=[deliveries, events],
+            due=Due(tables["due"]),
+            incoming=incoming,
+            queue=queue,
+            releases=releases,
             callbacks=callbacks,
             cipher=cipher,
-            agenda=agenda,
-            backlog=backlog,
+            publish=publish,
             bury=bury,
-            notify=notify,
-            clock=clock,
             policy=RetryPolicy(settings.retry_seconds, settings.max_age),
             timeout=timedelta(seconds=TIMEOUT),
+            per_second=settings.rate,
+            keep=settings.keep,
             user_agent="bridge/1",
+            clock=clock,
+            telemetry=SILENCE,
             jitter=lambda: 0.0,
+            seconds=seconds,
         )
-        follow = Follow(subscriptions=subscriptions, deliveries=deliveries, events=events)
+        self.managing = wire_managing(
+            subscriptions=subscriptions,
+            deliveries=deliveries,
+            events=events,
+            letters=letters,
+            insights=insights,
+            served=Served([INSTANCE]),
+            callbacks=callbacks,
+            cipher=cipher,
+            delivering=self.delivering,
+            clock=clock,
+        )
         self.polling: Polling = wire_polling(
             insights=insights,
             served=Served([INSTANCE]),
@@ -125,81 +125,4 @@ class Worker:
             failed_after=FAILED_AFTER,
             clock=clock,
             telemetry=SILENCE,
-        )
-        self.dispatch = Dispatch(
-            subscriptions=subscriptions, events=events, agenda=agenda, backlog=backlog, bury=bury, clock=clock
-        )
-        self.deliver = Deliver(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            agenda=agenda,
-            attempt=attempt,
-            backlog=backlog,
-            bury=bury,
-            gate=Gate(settings.rate, seconds),
-            clock=clock,
-        )
-        self.release = Release(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            agenda=agenda,
-            attempt=attempt,
-            backlog=backlog,
-            bury=bury,
-            clock=clock,
-            per_second=settings.rate,
-            keep=settings.keep,
-            lease=WORK + 2 * timedelta(seconds=TIMEOUT) + LEASE_MARGIN,
-            seconds=seconds,
-        )
-        self.patience = Patience(
-            events=incoming,
-            queue=queue,
-            deliveries=deliveries,
-            attempt=attempt,
-            bury=bury,
-            clock=clock,
-            max_age=settings.max_age,
-        )
-        self.purge = Purge(
-            expire=Expire(subscriptions=subscriptions, deliveries=deliveries, attempt=attempt, clock=clock),
-            logs=[deliveries, events],
-            clock=clock,
-            keep=settings.keep,
-        )
-        self.subscribe = Subscribe(
-            subscriptions=subscriptions,
-            insights=insights,
-            callbacks=callbacks,
-            cipher=cipher,
-            backlog=backlog,
-            notify=notify,
-            clock=clock,
-            served=Served([INSTANCE]),
-        )
-        self.unsubscribe = Unsubscribe(subscriptions=subscriptions, deliveries=deliveries, notify=notify, clock=clock)
-        self.edit = Edit(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            attempt=attempt,
-            backlog=backlog,
-            notify=notify,
-            clock=clock,
-        )
-        self.redeliver = Redeliver(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            letters=letters,
-            follow=follow,
-            agenda=agenda,
-            backlog=backlog,
-            clock=clock,
-        )
-        self.replay = Replay(
-            subscriptions=subscriptions,
-            deliveries=deliveries,
-            events=events,
-            letters=letters,
-            backlog=backlog,
-            clock=clock,
         )

@@ -15,10 +15,8 @@ from shared.domain.resources import DataSource, Job, Node, Task
 from shared.errors import TransientError
 from shared.insights.metering import meter
 from shared.insights.sessions import new_session
-from shared.usecases.dispatch import Dispatch
 from shared.usecases.edit import Edits
 from shared.usecases.observe import Observe
-from shared.usecases.patience import Patience
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.poll_many import PollFailedError
 from shared.usecases.subscribe import Unsubscribe
@@ -66,25 +64,7 @@ class Operation:
             clock=self.clock,
             telemetry=told,
         ).timers
-        self.dispatch = Dispatch(
-            subscriptions=self.store,
-            events=self.world.events,
-            agenda=self.world.agenda,
-            backlog=self.world.backlog,
-            bury=self.world.bury,
-            clock=self.clock,
-            telemetry=told,
-        )
-        self.patience = Patience(
-            events=self.world.queue,
-            queue=self.world.queue,
-            deliveries=self.world.deliveries,
-            attempt=self.world.attempt,
-            bury=self.world.bury,
-            clock=self.clock,
-            max_age=self.world.policy.max_age,
-            telemetry=told,
-        )
+        self.dispatch, self.patience = self.world.delivering.dispatch, self.world.delivering.patience
         self.unsubscribe = Unsubscribe(
             subscriptions=self.store,
             deliveries=self.world.deliveries,

@@ -17,7 +17,6 @@ from shared.domain.events.envelope import Event
 from shared.domain.messages import decode_delivery, encode_new
 from shared.errors import TransientError
 from shared.telemetry import SPANS
-from shared.usecases.dispatch import Dispatch
 from shared.usecases.edit import Edits
 from shared.usecases.poll_many import PollFailedError
 from tests.telemetry.recorder import Recorder
@@ -37,15 +36,7 @@ class Way:
         mine = replace(subscription(id_="s1", slug="system-refresh-completed"), label="Tells sales")
         self.world = World(of=mine, telemetry=self.recorder.telemetry)
         self.world.queue.messages.clear()
-        self.dispatch = Dispatch(
-            subscriptions=self.world.subscriptions,
-            events=self.world.events,
-            agenda=self.world.agenda,
-            backlog=self.world.backlog,
-            bury=self.world.bury,
-            clock=self.world.clock,
-            telemetry=self.recorder.telemetry,
-        )
+        self.dispatch = self.world.delivering.dispatch
 
     async def go(self, *answers: Answer) -> None:
         if answers:

@@ -11,7 +11,7 @@ import pytest
 from shared.domain.deliveries import New, Stage
 from shared.domain.messages import Look, decode_delivery
 from shared.domain.subscriptions import Subscription
-from shared.usecases.dispatch import AT_ONCE, PER_SECOND, SPREAD, Dispatch
+from shared.usecases.dispatch import AT_ONCE, PER_SECOND, SPREAD
 from tests.fakes import Death
 from tests.usecases.world import EVENT, subscription
 from tests.usecases.world import World as Inner
@@ -25,14 +25,7 @@ class World:
         rows.clear()
         rows.update({one.id: (one, "v0") for one in subscriptions})
         self.events, self.graveyard = self.inner.events, self.inner.graveyard
-        self.dispatch = Dispatch(
-            subscriptions=self.inner.subscriptions,
-            events=self.events,
-            agenda=self.inner.agenda,
-            backlog=self.inner.backlog,
-            bury=self.inner.bury,
-            clock=self.clock,
-        )
+        self.dispatch = self.inner.delivering.dispatch
 
     def sent(self) -> list[str]:
         return sorted(decode_delivery(text).subscription_id for text in self.queue.due())

@@ -15,21 +15,12 @@ from shared.domain.subscriptions import Subscription
 from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from shared.telemetry import SILENCE, Telemetry
-from shared.usecases.agenda import EVERY, Agenda
-from shared.usecases.attempt import Attempt
-from shared.usecases.backlog import Backlog
+from shared.usecases.agenda import EVERY
 from shared.usecases.bury import Bury
-from shared.usecases.deliver import Deliver
-from shared.usecases.edit import Edit
-from shared.usecases.follow import Follow
-from shared.usecases.gate import Gate
-from shared.usecases.notify import Notify
 from shared.usecases.publish import Publish
-from shared.usecases.redeliver import Redeliver
-from shared.usecases.release import Release as ReleaseBacklog
-from shared.usecases.replay import Replay
 from shared.usecases.served import Served
-from shared.usecases.subscribe import Subscribe
+from shared.wiring_delivering import wire_delivering
+from shared.wiring_managing import wire_managing
 from tests.fakes import (
     NOON,
     CallbacksFake,
@@ -134,72 +125,46 @@ class World:
 
     def begin(self) -> None:
         """A new process."""
-        self.agenda = Agenda(deliveries=self.queue, releases=self.releases, due=self.due, clock=self.clock)
-        self.backlog = Backlog(
-            subscriptions=self.subscriptions, deliveries=self.deliveries, agenda=self.agenda, clock=self.clock
-        )
-        self.notify = Notify(subscriptions=self.subscriptions, publish=self.publish, bury=self.bury, clock=self.clock)
-        self.attempt = Attempt(
+        self.delivering = delivering = wire_delivering(
             subscriptions=self.subscriptions,
             deliveries=self.deliveries,
+            events=self.events,
+            logs=[],
+            due=self.due,
+            incoming=self.queue,
+            queue=self.queue,
+            releases=self.releases,
             callbacks=self.callbacks,
             cipher=self.cipher,
-            agenda=self.agenda,
-            backlog=self.backlog,
+            publish=self.publish,
             bury=self.bury,
-            notify=self.notify,
-            clock=self.clock,
             policy=self.policy,
             timeout=timedelta(seconds=30),
-            user_agent="bridge/1",
-            jitter=lambda: 0,
-            telemetry=self.telemetry,
-        )
-        self.deliver = Deliver(
-            subscriptions=self.subscriptions,
-            deliveries=self.deliveries,
-            agenda=self.agenda,
-            attempt=self.attempt,
-            backlog=self.backlog,
-            bury=self.bury,
-            gate=Gate(self.rate, lambda: self.clock().timestamp()),
-            clock=self.clock,
-        )
-        self.release = ReleaseBacklog(
-            subscriptions=self.subscriptions,
-            deliveries=self.deliveries,
-            agenda=self.agenda,
-            attempt=self.attempt,
-            backlog=self.backlog,
-            bury=self.bury,
-            clock=self.clock,
             per_second=self.rate,
             keep=self.keep,
-            lease=timedelta(seconds=90),
-            sleep=self.sleep,
+            user_agent="bridge/1",
+            clock=self.clock,
+            telemetry=self.telemetry,
+            jitter=lambda: 0,
             seconds=lambda: self.clock().timestamp(),
+            sleep=self.sleep,
         )
-
-        stores: dict[str, Any] = {
-            "subscriptions": self.subscriptions,
-            "deliveries": self.deliveries,
-            "backlog": self.backlog,
-            "clock": self.clock,
-        }
-        self.edit = Edit(attempt=self.attempt, notify=self.notify, **stores)
-        self.follow = Follow(subscriptions=self.subscriptions, deliveries=self.deliveries, events=self.events)
-        self.redeliver = Redeliver(agenda=self.agenda, letters=self.graveyard, follow=self.follow, **stores)
-        self.replay = Replay(events=self.events, letters=self.graveyard, **stores)
-        self.subscribe = Subscribe(
+        self.notify, self.agenda, self.backlog = delivering.notify, delivering.agenda, delivering.backlog
+        self.attempt, self.deliver, self.release = delivering.attempt, delivering.deliver, delivering.release
+        managing = wire_managing(
             subscriptions=self.subscriptions,
+            deliveries=self.deliveries,
+            events=self.events,
+            letters=self.graveyard,
             insights=InsightsFake(),
+            served=Served(["i1"]),
             callbacks=self.callbacks,
             cipher=self.cipher,
-            backlog=self.backlog,
-            notify=self.notify,
+            delivering=delivering,
             clock=self.clock,
-            served=Served(["i1"]),
         )
+        self.subscribe, self.edit, self.follow = managing.subscribe, managing.edit, managing.follow
+        self.redeliver, self.replay = managing.redeliver, managing.replay
 
     async def sleep(self, seconds: float) -> None:
         for _ in range(10):  # what has begun calls its flow before the time has passed
