@@ -15,11 +15,11 @@ import pytest
 
 from local.tenant.model import Instance, Tenant
 from shared.domain.events.envelope import Event
-from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, started
+from tests.integration.conftest import DATA_SOURCE_FAILED, World, now
 from tests.integration.many import failures, publish, say
 from tests.load import limits
-from tests.load.conftest import HIDDEN
 from tests.load.figures import keep, ratio
+from tests.load.stacks import fresh
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
@@ -34,8 +34,7 @@ UNLIMITED = "1000"  # deliveries to one flow in a second: it is the host that is
 @asynccontextmanager
 async def warm(flows: int) -> AsyncIterator[tuple[World, Instance]]:
     """A new stack with one host, and flows that have each had an event."""
-    async with started(HIDDEN) as world:
-        await world.stack.start_host(DELIVERY_RATE_PER_SECOND=UNLIMITED, CALLBACK_TIMEOUT_SECONDS="30")
+    async with fresh(DELIVERY_RATE_PER_SECOND=UNLIMITED, CALLBACK_TIMEOUT_SECONDS="30") as (world, _):
         instance = world.instance()
         for number in range(flows):
             await world.subscribe(DATA_SOURCE_FAILED, f"flow-{number}", instance)

@@ -12,6 +12,7 @@ from local.tenant.model import Instance
 from tests.integration.conftest import DATA_SOURCE_FAILED, World, now, until
 from tests.integration.many import AT_ONCE, Always, change, failures, held, publish, say
 from tests.load.figures import keep
+from tests.load.stacks import fresh
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
@@ -55,17 +56,18 @@ async def measured(world: World, flow: str, what: str) -> AsyncIterator[list[flo
 
 
 @pytest.mark.alone
-async def test_a_slow_flow_with_many_waiting_delays_nobody(world: World) -> None:
-    instance, flow = world.instance(), "slow"
-    made = await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
-    await change(world, made["id"], "paused")
-    await publish(world, failures(instance, WAITING))
-    await held(world, made["id"], WAITING)
-    world.stack.flows.behave(flow, Always(202, after=1.5))
-    async with measured(world, "beside-slow", f"one that takes 1.5 s and has {WAITING} waiting") as took:
-        await change(world, made["id"], "active")
-        await asyncio.sleep(15)
-    await change(world, made["id"], "paused")
+async def test_a_slow_flow_with_many_waiting_delays_nobody() -> None:
+    async with fresh() as (world, swept):
+        instance, flow = world.instance(), "slow"
+        made = await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
+        await change(world, made["id"], "paused")
+        await publish(world, failures(instance, WAITING))
+        await held(world, made["id"], WAITING)
+        world.stack.flows.behave(flow, Always(202, after=1.5))
+        await swept()
+        async with measured(world, "beside-slow", f"one that takes 1.5 s and has {WAITING} waiting") as took:
+            await change(world, made["id"], "active")
+            await asyncio.sleep(15)
     assert max(took) < LIMIT
 
 
@@ -81,11 +83,11 @@ async def subscribed(world: World, instance: Instance, prefix: str, behaviour: A
 
 @pytest.mark.alone
 @pytest.mark.parametrize(("after", "limit"), [(0, LIMIT), (5, 15.0)], ids=["by an error", "by a time-out"])
-async def test_a_thousand_flows_that_fail_at_once_delay_nobody(world: World, after: float, limit: float) -> None:
-    instance = world.instance()
-    await world.restart(DELIVERY_RETRY_SECONDS="10,30,60")
-    try:
+async def test_a_thousand_flows_that_fail_at_once_delay_nobody(after: float, limit: float) -> None:
+    async with fresh(DELIVERY_RETRY_SECONDS="10,30,60") as (world, swept):
+        instance = world.instance()
         names = await subscribed(world, instance, f"failing-{after}", Always(503, after=after))
+        await swept()
         what = f"{MANY:,} that fail {'by a time-out of 2 s' if after else 'at once'}"
         async with measured(world, f"beside-failing-{after}", what) as took:
             await asyncio.sleep(2)
@@ -93,6 +95,4 @@ async def test_a_thousand_flows_that_fail_at_once_delay_nobody(world: World, aft
             await asyncio.sleep(30)
         firsts = sorted(world.stack.flows.of(name)[0].at for name in names)
         say(f"the first attempts of all were made within {(firsts[-1] - firsts[0]).total_seconds():.0f} s")
-    finally:
-        await world.restart()
     assert max(took) < limit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.conftest import DATA_SOURCE_FAILED, World
+from tests.integration.conftest import DATA_SOURCE_FAILED
 from tests.integration.many import (
     WINDOW,
     another_host,
@@ -17,17 +17,17 @@ from tests.integration.many import (
     say,
 )
 from tests.load.figures import keep
+from tests.load.stacks import fresh
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
 
 @pytest.mark.alone
 @pytest.mark.parametrize("is_held", [False, True], ids=["a burst", "a backlog"])
-async def test_the_rate_holds_over_two_hosts(world: World, *, is_held: bool) -> None:
-    rate, count = 10, 300
-    instance, flow = world.instance(), f"rated-{is_held}"
-    await world.restart(DELIVERY_RATE_PER_SECOND=str(rate))
-    try:
+async def test_the_rate_holds_over_two_hosts(*, is_held: bool) -> None:
+    rate, count, flow = 10, 300, "rated"
+    async with fresh(DELIVERY_RATE_PER_SECOND=str(rate)) as (world, _):
+        instance = world.instance()
         made = await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
         events = failures(instance, count)
         async with another_host(world, DELIVERY_RATE_PER_SECOND=str(rate)):
@@ -39,8 +39,6 @@ async def test_the_rate_holds_over_two_hosts(world: World, *, is_held: bool) -> 
                 await change(world, made["id"], "active")
             calls = await heard(world, flow, events, within=90)
             await world.settle()
-    finally:
-        await world.restart()
     most = in_any_window(calls)
     keep(
         "hosts",
