@@ -175,13 +175,19 @@ async def test_news_is_kept_while_the_topic_is_down_and_published_once_it_is_up(
     assert {world.outbox(family) for family in Family} == {b"[]}"}
 
 
-async def test_an_event_says_when_it_was_seen_whenever_and_however_often_it_is_published() -> None:
+async def with_news_to_publish() -> World:
+    """A world whose topic was down when a system refresh was seen."""
     world = World()
     await world.poll([Family.JOBS])
     world.show("i1", 2, (5,), (5,))
     world.publisher.failures = [TransientError("the topic is down")]
     with pytest.raises(PollFailedError):
         await world.poll([Family.JOBS])
+    return world
+
+
+async def test_an_event_says_when_it_was_seen_whenever_and_however_often_it_is_published() -> None:
+    world = await with_news_to_publish()
     seen_at, key = world.clock(), ("i1", Family.JOBS)
     stored, _ = world.checkpoints.stored[key]
     world.clock.advance(timedelta(minutes=5))
@@ -195,12 +201,7 @@ async def test_an_event_says_when_it_was_seen_whenever_and_however_often_it_is_p
 
 
 async def test_what_an_earlier_release_has_left_to_publish_goes_out_as_it_is() -> None:
-    world = World()
-    await world.poll([Family.JOBS])
-    world.show("i1", 2, (5,), (5,))
-    world.publisher.failures = [TransientError("the topic is down")]
-    with pytest.raises(PollFailedError):
-        await world.poll([Family.JOBS])
+    world = await with_news_to_publish()
     key = ("i1", Family.JOBS)
     stored, version = world.checkpoints.stored[key]
     earlier = re.sub(rb',"recordedtime":"[^"]+"', b"", stored)
