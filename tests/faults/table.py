@@ -61,9 +61,9 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return (
         f"{len(outcomes)} of {len(EDGES) * len(FAULTS)} cells were tried, with {len(outcomes) * EVENTS} events: "
         f"{total['lost']} lost, {total['twice']} twice with the same id, {total['changed']} changed, "
-        f"{total['secrets']} secrets in the log. Well again after {longest:.1f} s at most. An event of somebody else took "
-        f"{_beside(outcomes, of_api=False):.1f} s at most meanwhile, and {_beside(outcomes, of_api=True):.1f} s beside "
-        "faults of Customer Insights."
+        f"{total['secrets']} secrets in the log. Well again after {longest:.1f} s at most. An event of somebody else "
+        f"took {_beside(outcomes, of_api=False):.1f} s at most meanwhile, and {_beside(outcomes, of_api=True):.1f} s "
+        "beside faults of Customer Insights."
     )
 
 
