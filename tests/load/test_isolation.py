@@ -82,8 +82,8 @@ async def subscribed(world: World, instance: Instance, prefix: str, behaviour: A
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize(("after", "limit"), [(0, LIMIT), (5, 15.0)], ids=["by an error", "by a time-out"])
-async def test_a_thousand_flows_that_fail_at_once_delay_nobody(after: float, limit: float) -> None:
+@pytest.mark.parametrize("after", [0, 5], ids=["by an error", "by a time-out"])
+async def test_a_thousand_flows_that_fail_at_once_delay_nobody(after: float) -> None:
     async with fresh(DELIVERY_RETRY_SECONDS="10,30,60") as (world, swept):
         instance = world.instance()
         names = await subscribed(world, instance, f"failing-{after}", Always(503, after=after))
@@ -95,4 +95,4 @@ async def test_a_thousand_flows_that_fail_at_once_delay_nobody(after: float, lim
             await asyncio.sleep(30)
         firsts = sorted(world.stack.flows.of(name)[0].at for name in names)
         say(f"the first attempts of all were made within {(firsts[-1] - firsts[0]).total_seconds():.0f} s")
-    assert max(took) < limit
+    assert max(took) < LIMIT
