@@ -1,13 +1,23 @@
-"""B2: what has changed, of how many? Segments and rules against a checkpoint, beside one pass over two dicts."""
+"""B2: what has changed, of how many? Segments and rules against a checkpoint, beside one pass over two dicts.
 
-from collections.abc import AsyncIterator, Iterable
+How long a poll that does so holds up the event loop is measured in a process of its own (`bench/stretch.py`).
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from time import process_time
 from typing import Final
 
+from bench.answers import NIGHT, answers, tenant
 from bench.benchmark import Bar, Benchmark, Count, Sides, Took
+from bench.polled import WATCHED
+from bench.served import served
+from local.tenant.runs import Plan, run_full_refresh
 from shared.domain import thresholds, watching
 from shared.domain.resources import COMPLETED_SUCCESS, Segment, SegmentEvaluation
 from shared.domain.rules import Rule
@@ -79,21 +89,57 @@ def _two_fields(listed: Iterable[Segment]) -> dict[str, tuple[str | None, dateti
     return {one.name: (one.latest.status, one.latest.at) for one in listed if one.latest and one.latest.at}
 
 
+def _shown(count: int) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
+    """What a tenant with so many segments and measures answers before and after one of a hundred has grown."""
+    made, instance = tenant(count)
+    before = answers(instance).by_path(made)
+    grown = range(0, count, _EVERY)
+    plan = Plan(
+        counts={f"Segment_{number:05}": 2 * WATCHED for number in grown},
+        values={f"Measure_{number:05}": Decimal(2 * WATCHED) for number in grown},
+    )
+    run_full_refresh(instance, NIGHT + timedelta(days=1), plan)
+    after = answers(instance).by_path(made)
+
+    def mixed(name: str) -> bytes:
+        pairs = enumerate(zip(json.loads(before[name]), json.loads(after[name]), strict=True))
+        return json.dumps([pair[number % _EVERY == 0] for number, pair in pairs]).encode()
+
+    # With the job that has evaluated them before, for what is listed no more may have evaluated them as well.
+    jobs = [json.loads(after["/jobs"])[0], *json.loads(before["/jobs"])]
+    lists = {name: mixed(name) for name in ("/manage/segments", "/manage/measures")}
+    return before, {**after, **lists, "/jobs": json.dumps(jobs).encode()}
+
+
+async def _stretch(before: str, after: str, crossed: int) -> Took:
+    """For how long a poll held up its event loop, with how many thresholds were crossed."""
+    command = (sys.executable, "-m", "bench.stretch", before, after)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    told, _ = await process.communicate()
+    seconds, found = json.loads(told)
+    return Took({"stretch": seconds}, {"crossings": Count(found, crossed)})
+
+
 @asynccontextmanager
 async def _sides(short: bool) -> AsyncIterator[Sides]:  # noqa: FBT001 - as all benchmarks have it
-    few, many = _Work(100 if short else 10_000), _Work(1_000 if short else _MANY)
+    count = 100 if short else 10_000
+    few, many = _Work(count), _Work(1_000 if short else _MANY)
+    shown = _shown(count)
 
-    async def ours() -> Took:
+    async def ours(before: str, after: str) -> Took:
         seconds, found = few.ours()
         more, found_of_many = many.ours()
-        return Took({"": seconds, "of 100,000": more}, {"changes": found, "changes of 100,000": found_of_many})
+        held = await _stretch(before, after, 2 * few.changes)
+        figures = {"": seconds, "of 100,000": more, **held.figures}
+        return Took(figures, {"changes": found, "changes of 100,000": found_of_many, **held.counts})
 
     async def limit() -> Took:
         seconds, found = few.limit()
         more, found_of_many = many.limit()
         return Took({"": seconds, "of 100,000": more}, {"changes": found, "changes of 100,000": found_of_many})
 
-    yield {"ours": ours, "limit": limit}
+    async with served(shown[0]) as before, served(shown[1]) as after:
+        yield {"ours": lambda: ours(before, after), "limit": limit}
 
 
 BENCHMARK = Benchmark(
@@ -104,6 +150,7 @@ BENCHMARK = Benchmark(
     bars=(
         Bar("at most 8 times a pass over two dicts", "ours", "limit", most=8),
         Bar("the same for 100,000", "ours of 100,000", "limit of 100,000", most=8),
+        Bar("and a poll holds up its event loop for at most 50 ms", "ours stretch", most=0.05),
     ),
     sides=_sides,
     rounds=9,

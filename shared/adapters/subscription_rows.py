@@ -6,7 +6,7 @@ chose, has the same wish find it again. Its key holds the rule id, which no othe
 
 import json
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -29,6 +29,10 @@ SUBSCRIPTIONS = {"first": "subscription|", "last": "subscription}"}
 SIGNPOSTS = ({"first": "callback|", "last": "callback}"}, {"first": "route|", "last": "route}"})
 # What stands in filters as text: numbers, and objects that may hold some.
 NUMBERS, OBJECTS = {"threshold", "rearmMargin", "maxAgeHours"}, {"dimensions"}
+_READ: Mapping[str, Callable[[str], object]] = {
+    **dict.fromkeys(NUMBERS, Decimal),
+    **dict.fromkeys(OBJECTS, exact_json.read),
+}
 # What of a subscription's row tells how it stands.
 STANDING = ["PartitionKey", "v", "id", "status", "releaseAt"]
 
@@ -182,8 +186,4 @@ def _filters_text(subscription: Subscription) -> str:
 
 def _exact(filters: str) -> dict[str, object]:
     """Filters as stored: their numbers, which stand there as text, as the decimals they are, and objects likewise."""
-    read: dict[str, Callable[[str], object]] = {
-        **dict.fromkeys(NUMBERS, Decimal),
-        **dict.fromkeys(OBJECTS, exact_json.read),
-    }
-    return {name: read[name](value) if name in read else value for name, value in json.loads(filters).items()}
+    return {name: _READ[name](value) if name in _READ else value for name, value in json.loads(filters).items()}

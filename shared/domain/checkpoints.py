@@ -20,6 +20,7 @@ from shared.domain.watching import ValuesState
 # Version 2 writes the marks of data sources as texts. Version 3 adds what is known of stages, exports, ages, states and
 # combinations; what an earlier one does not hold, nobody has looked at yet. The models read all of them.
 VERSION = 3
+READABLE = (1, 2, VERSION)
 
 State = JobsState | DataSourcesState | ValuesState
 
@@ -55,12 +56,17 @@ class Checkpoint:
     outbox: Sequence[Mapping[str, Any]] = ()
 
 
-class _Stored(BaseModel):
+class _Head(BaseModel):
+    version: Any = None
+    family: Any = None
+
+
+class _Stored[S](BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: int
     family: Family
-    state: dict[str, Any] | None
+    state: S | None
     outbox: list[dict[str, Any]]
 
 
@@ -74,19 +80,14 @@ def encode(family: Family, checkpoint: Checkpoint) -> bytes:
 def decode(family: Family, stored: bytes) -> Checkpoint:
     """Read what `encode` has written, of this version or an earlier one; raises ValueError for anything else."""
     try:
-        content = _Stored.model_validate(upgrade(json.loads(stored)))
-        if content.family != family:
-            raise ValueError(f"it is of family {content.family}")
-        state = family.remembers.model_validate(content.state) if content.state is not None else None
+        head = _Head.model_validate_json(stored)
+        if head.version not in READABLE:
+            raise ValueError(f"its version is {head.version}, and this release reads up to {VERSION}")
+        if head.family != family:
+            raise ValueError(f"it is of family {head.family}")
+        # In one go: by way of what Python makes of JSON, it takes longer than the event loop may be held up.
+        content = _Stored[family.remembers].model_validate_json(stored)  # type: ignore[name-defined]  # known at run time
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
-    return Checkpoint(state, content.outbox)
-
-
-def upgrade(content: Any) -> Any:  # noqa: ANN401 - any JSON value may stand there
-    """Bring stored content of an earlier version to this one, version by version."""
-    version = content.get("version") if isinstance(content, dict) else None
-    if version not in {1, 2, VERSION}:
-        raise ValueError(f"its version is {version}, and this release reads up to {VERSION}")
-    return content
+    return Checkpoint(content.state, content.outbox)

@@ -157,8 +157,7 @@ def parse(message: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
     try:
         if not text.startswith("{"):
             text = base64.b64decode(text, validate=True).decode()
-        # What is no number in JSON could not be sent on as one.
-        return json.loads(text, parse_float=_finite, parse_constant=_finite)
+        return _JSON.decode(text)
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("neither JSON nor base64 of JSON") from None
     except RecursionError:
@@ -170,6 +169,10 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("a number without end, or none")
     return number
+
+
+# What is no number in JSON could not be sent on as one.
+_JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def _text(message: Mapping[str, object]) -> str:

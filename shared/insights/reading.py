@@ -166,12 +166,13 @@ def _parts[Item](body: bytes, reader: TypeAdapter[list[Item]]) -> Iterator[list[
     `ValidationError` for what is wrong in itself, and may have given parts before.
     """
     first = _FIRST_KEYS.match(body)
-    start = first.start(1) if first else 0
+    begun = start = first.start(1) if first else 0
+    whole = memoryview(body)  # of which a part is copied once
     head = re.compile(_VALUE.join(map(re.escape, filter(None, first.groups())))) if first else None
     while head and len(body) - start > _PART:
         for end in _ends(body, head, start):
             try:
-                part = reader.validate_json(b"[" + body[start:end] + b"]")
+                part = reader.validate_json(b"".join((b"[", whole[start:end], b"]")))
             except ValidationError:
                 continue
             yield part
@@ -179,7 +180,7 @@ def _parts[Item](body: bytes, reader: TypeAdapter[list[Item]]) -> Iterator[list[
             break
         else:
             break
-    yield reader.validate_json(b"[" + body[start:] if head else body)
+    yield reader.validate_json(body if start == begun else b"".join((b"[", whole[start:])))
 
 
 def _ends(body: bytes, head: re.Pattern[bytes], start: int) -> Iterator[int]:

@@ -8,9 +8,10 @@ Nothing here knows HTTP, and no wire name leaves this module.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AliasChoices, AliasPath, Field
+from pydantic import AliasChoices, AliasPath, Field, GetPydanticSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from shared.domain import ids
 from shared.domain.resources import (
@@ -110,6 +111,15 @@ class GraphTaskInfo(Wire):
         )
 
 
+# A job may have tens of thousands: each becomes a resource as it is read, and no two forms of all are held at once.
+type _Task = Annotated[
+    Task,
+    GetPydanticSchema(
+        lambda _, schema: no_info_after_validator_function(GraphTaskInfo.resource, schema(GraphTaskInfo))
+    ),
+]
+
+
 class GraphJobInfo(Wire):
     """A job."""
 
@@ -120,7 +130,7 @@ class GraphJobInfo(Wire):
     job_type: str | None = None
     submitted_timestamp: Time | None = None
     end_timestamp: Time | None = None
-    tasks: list[GraphTaskInfo] | None = None
+    tasks: list[_Task] | None = None
 
     def resource(self) -> Job:
         """Return what a poll compares."""
@@ -132,7 +142,7 @@ class GraphJobInfo(Wire):
             mode=spelled(self.job_type),
             submitted_at=utc(self.submitted_timestamp),
             ended_at=utc(self.end_timestamp),
-            tasks=None if self.tasks is None else tuple(task.resource() for task in self.tasks),
+            tasks=None if self.tasks is None else tuple(self.tasks),
         )
 
 

@@ -121,6 +121,7 @@ GOOD: dict[str, Any] = {"version": VERSION, "family": "jobs", "state": {"known":
     [
         {"version": VERSION + 1},
         {"version": None},
+        {"version": [1]},
         {"version": "x"},
         {"family": "segments"},
         {"state": []},

@@ -44,7 +44,7 @@ ENVIRONMENTS = (1, 10, 1_000)
 DAY = timedelta(days=1)
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 INPUTS = ("cost-design", "cost-assumptions", "cost-prices")
-COMPUTED = ("cost-quantities", "cost-sums", "cost-zones")
+COMPUTED = ("cost-quantities", "cost-sums", "cost-looks", "cost-zones")
 
 
 def number(cell: str) -> float:

@@ -255,6 +255,17 @@ def test_a_long_list_whose_items_hold_what_begins_like_them_takes_little_memory(
     assert most < len(body) / 2
 
 
+def test_a_job_with_many_tasks_takes_little_more_memory_than_what_becomes_of_it() -> None:
+    tasks = [{**TASK, "taskId": f"t{n}", "friendlyName": f"Segment {n}", "endTimestamp": TIME} for n in range(2_000)]
+    body = json.dumps([{"jobId": "a", "tasks": tasks}]).encode()
+    tracemalloc.start()
+    jobs = wire.JOBS.all(body, "i1", Omissions())
+    left, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(jobs[0].tasks or ()) == len(tasks)
+    assert most < 1.2 * left
+
+
 @pytest.mark.parametrize("cut", [1, 700_000, -2])
 def test_a_long_list_that_is_cut_off_is_none(cut: int) -> None:
     body = json.dumps([{"name": f"S{n}", "description": "." * 600} for n in range(3_000)]).encode()

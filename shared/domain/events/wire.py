@@ -20,6 +20,8 @@ MAX_WHOLE = 2**53
 # Control characters (Unicode's Cc), each as a blank.
 _BLANKS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def json_number(value: Decimal) -> int | float:
     """A decimal as the JSON number that flows can calculate with: whole numbers stay whole."""
@@ -30,7 +32,7 @@ def json_number(value: Decimal) -> int | float:
 
 def json_text(value: object) -> str:
     """A value as JSON text that UTF-8 can hold: half a character stays the escape that JSON has for it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _JSON.encode(value)
     return text.encode(errors="backslashreplace").decode()
 
 
