@@ -469,7 +469,6 @@ class DeliveryStoreFake:
         place = (delivery.subscription_id, delivery.key)
         self.writes += 1
         self.slowness()
-        times = 2 if self.writes in self.repeated else 1
 
         def write() -> str:
             found = self.rows.get(place)
@@ -479,7 +478,7 @@ class DeliveryStoreFake:
             self.rows[place] = delivery, f"v{next(self._versions)}"
             return self.rows[place][1]
 
-        return await self._fate.step(lambda: [write() for _ in range(times)][-1])
+        return await self._fate.step(write)
 
     async def remove(self, delivery: Delivery, version: str) -> None:
         place = (delivery.subscription_id, delivery.key)
