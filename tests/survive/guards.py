@@ -82,10 +82,16 @@ GUARDS = (
         "return False",
     ),
     Guard(
-        "a record is written in the version that was read, only",
-        "shared.adapters.delivery_table",
-        "await (self._table.insert(row) if version is None else self._table.replace(row, version))",
-        "str(await self._table.put(row) or (await self._table.get(row['PartitionKey'], row['RowKey']))[1])",
+        "a row is written in the version that was read, only",
+        "shared.adapters.own_writes",
+        "return await (table.insert(marked) if version is None else table.replace(marked, version))",
+        "return str(await table.put(marked) or (await table.get(row['PartitionKey'], row['RowKey']))[1])",
+    ),
+    Guard(
+        "a write whose answer was lost is no lost race",
+        "shared.adapters.own_writes",
+        "if found is None or found[0].get(MARK) != marked[MARK]:",
+        "if True:",
     ),
     Guard(
         "who has ended is not attempted again",
@@ -113,11 +119,11 @@ GUARDS = (
     ),
     Guard(
         "a record and its place in the line are written at once",
-        "shared.adapters.delivery_table",
-        "            return str((await self._table.transact(record, *steps))[0])",
-        "            done = await self._table.transact(record)\n"
+        "shared.adapters.own_writes",
+        "            return str((await table.transact(record, *steps))[0])",
+        "            done = await table.transact(record)\n"
         "            for step in steps:\n"
-        "                await self._table.transact(step)\n"
+        "                await table.transact(step)\n"
         "            return str(done[0])",
     ),
     Guard(
@@ -192,8 +198,13 @@ GUARDS = (
     Guard(
         "what is due is removed after it is sent",
         f"{USES}.agenda",
-        "            await self._send(what, at)\n            await self._due.remove(at, what)\n",
-        "            await self._due.remove(at, what)\n            await self._send(what, at)\n",
+        """            await self._send(what, at)
+            # Whoever has looked by now, and takes it to be earlier, may have put it in once more.
+            await self._due.remove(at, what, version)
+""",
+        """            await self._due.remove(at, what, version)
+            await self._send(what, at)
+""",
     ),
     Guard(
         "what is dead leaves its line after it is buried",
