@@ -255,7 +255,7 @@ class Release:
         delivery = stored.delivery
         if delivery.is_claimed(now):
             return False
-        if delivery.patient_since < subscription.created_at:  # of one with the same id that has ended since
+        if not delivery.is_for(subscription.created_at):
             await self._deliveries.remove(delivery, stored.version)
         elif delivery.stage is Stage.DEAD:
             await self._attempt.bury_again(stored)

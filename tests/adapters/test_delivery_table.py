@@ -312,7 +312,7 @@ async def test_what_is_replayed_while_it_would_be_forgotten_stays(
     assert found is not None
 
     async def replay() -> None:
-        await table.put(found[0].replay(LATER), found[1], found[0])
+        await table.put(found[0].replay(LATER, NOW), found[1], found[0])
 
     tap.before = TRANSACT, replay
     assert await purging.purge(NOW + MONTH, clock() + timedelta(minutes=1)) == Purged(4, is_done=True)

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, Line, New, Stage
+from shared.domain.logs import ALWAYS
 from shared.domain.messages import Release
 from shared.errors import TransientError
 from shared.usecases.change import change
 from shared.usecases.gate import INSTANCES, MAX_UNDER_WAY, WINDOW, share
 from shared.usecases.release import Pace
+from shared.usecases.replay import Wanted
 from tests.fakes import NOON, Death
 from tests.usecases.world import URL, World, event_of, subscription
 
@@ -175,6 +177,33 @@ async def test_what_a_former_subscription_with_the_same_id_had_waiting_is_not_fo
     await world.backlog.start("s1")
     await world.run()
     assert called_with(world) == [EVENTS[4].id]
+
+
+async def test_whoever_is_behind_the_making_of_a_subscription_takes_no_event_for_a_former_ones() -> None:
+    made_at = NOON + timedelta(minutes=5)  # by a process that is ahead
+    world = World(of=replace(subscription(status="paused"), created_at=made_at), events=EVENTS[:3])
+    await world.run()
+    await resume(world)
+    await world.run()
+    assert (called_with(world), set(world.stages())) == ([event.id for event in EVENTS[:3]], {Stage.DELIVERED})
+
+
+@pytest.mark.parametrize("how", ["letters", "replay"])
+async def test_what_somebody_asks_for_again_is_for_the_subscription_that_has_the_id_now(how: str) -> None:
+    world = World(Answer(400), events=EVENTS[:3])
+    await world.run()
+    world.clock.advance(timedelta(hours=1))
+    world.subscriptions.rows["s1"] = replace(subscription(status="paused"), created_at=world.clock()), "v7"
+    for event in EVENTS[:4]:
+        await world.events.record(event, ["s1"])
+    if how == "letters":
+        assert await world.redeliver.letters("s1", ALWAYS) == 3
+    else:
+        assert await world.replay("s1", Wanted(since=NOON)) == 4
+    world.callbacks.answers.clear()
+    await resume(world)
+    await world.run()
+    assert called_with(world)[3:] == [event.id for event in (EVENTS[:3] if how == "letters" else EVENTS[:4])]
 
 
 async def test_a_replay_goes_out_after_what_is_held_and_holds_up_nothing() -> None:
