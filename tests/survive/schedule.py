@@ -257,7 +257,7 @@ def _of_the_host(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
         yield Step(60 * chance.randrange(1, ends // 60) + round(chance.uniform(0, 0.08), 3), "dies")
     if chance.random() < 0.15:
         for _ in range(chance.choice((1, 2))):
-            yield Step(_at(chance, ends), "clock jumps", (chance.choice((-45, -45, -5, 5, 45, 45)),))
+            yield Step(_at(chance, ends), "clock jumps", (chance.choice((-300, -45, -5, 5, 45, 300)),))
     if not polls:
         return
     for _ in range(chance.choice((0, 0, 2, 4))):
