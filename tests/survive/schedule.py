@@ -195,7 +195,7 @@ def schedule_of(seed: int) -> Schedule:
     calls = {**DELIVERING, **(POLLING if polls else {}), **(PEOPLE if has_people else {})}
     steps = [
         *_in_the_tenant(chance, ends, polls=polls),
-        *_of_flows(chance, ends, len(flows), most=2 if polls else 12),
+        *_of_flows(chance, ends, len(flows)),
         *(_of_people(chance, ends, len(flows)) if has_people else ()),
         *_of_the_host(chance, ends, polls=polls),
         *_faults(chance, calls),
@@ -210,7 +210,7 @@ def _at(chance: Random, ends: int) -> float:
 
 def _in_the_tenant(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
     for _ in range(chance.randint(1, 8)):
-        number = chance.choice((1, 1, 2, 2) if polls else (1, 1, 1, 2, 5, 12))
+        number = chance.choice((1, 1, 1, 2, 5, 12))
         outcome = chance.choice(("successful", "successful", "successful", "failed"))
         yield Step(_at(chance, ends), "refresh", (chance.choice(SOURCES), outcome, number))
     if not polls:
@@ -226,7 +226,7 @@ def _in_the_tenant(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
         yield Step(begins + chance.choice((50, 200, 1_000)), "api", ("well",))
 
 
-def _of_flows(chance: Random, ends: int, flows: int, most: int) -> Iterator[Step]:
+def _of_flows(chance: Random, ends: int, flows: int) -> Iterator[Step]:
     if chance.random() < 0.25:
         mood = chance.choice(("broken", "busy", "rejects", "off"))
         for number in range(flows):
@@ -240,7 +240,7 @@ def _of_flows(chance: Random, ends: int, flows: int, most: int) -> Iterator[Step
         for number in range(flows):
             yield Step(begins, "flow", (number, "slow"))
         for source in SOURCES:
-            yield Step(begins + 1, "refresh", (source, "successful", most))
+            yield Step(begins + 1, "refresh", (source, "successful", 12))
         yield Step(round(begins + chance.uniform(6, 25), 1), "dies")
 
 
