@@ -179,6 +179,26 @@ async def test_what_a_former_subscription_with_the_same_id_had_waiting_is_not_fo
     assert called_with(world) == [EVENTS[4].id]
 
 
+@pytest.mark.parametrize("status", ["paused", "suspended"])
+async def test_what_a_process_that_died_was_letting_out_is_held_again_once_its_subscription_is_not_open(
+    status: str,
+) -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS[:1])
+    await world.run()
+    await resume(world)
+
+    async def die() -> None:
+        raise Death
+
+    world.callbacks.during = die
+    with pytest.raises(Death):
+        await world.run()
+    world.begin()
+    await change(world.subscriptions, "s1", lambda it: replace(it, status=status))
+    await world.run()
+    assert (world.stages(), world.is_quiet()) == ([Stage.HELD], True)
+
+
 async def test_whoever_is_behind_the_making_of_a_subscription_takes_no_event_for_a_former_ones() -> None:
     made_at = NOON + timedelta(minutes=5)  # by a process that is ahead
     world = World(of=replace(subscription(status="paused"), created_at=made_at), events=EVENTS[:3])
