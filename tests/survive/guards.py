@@ -52,6 +52,12 @@ GUARDS = (
         "        state = JobsState(floor=None, known={'': JobMark(ended=True)})",
     ),
     Guard(
+        "jobs are read back to one that had ended",
+        "shared.domain.refreshes",
+        "return (job.ended_at or job.submitted_at or by) <= by",
+        "return (job.submitted_at or by) <= by",
+    ),
+    Guard(
         "an occurrence always has the same id",
         "shared.domain.events.envelope",
         "str(uuid.uuid5(NAMESPACE, name))",
@@ -166,6 +172,20 @@ GUARDS = (
 """,
     ),
     Guard(
+        "a backlog is looked at again after all of it was let out",
+        f"{USES}.release",
+        """        if await self._deliveries.line(subscription_id, 1):
+            await self._backlog.start(subscription_id)
+""",
+        "",
+    ),
+    Guard(
+        "a former subscription's delivery is known without a clock",
+        f"{USES}.release",
+        "if not delivery.is_for(subscription.created_at):",
+        "if delivery.patient_since < subscription.created_at:",
+    ),
+    Guard(
         "a probe waits until it is due",
         f"{USES}.release",
         "if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:",
@@ -204,6 +224,27 @@ GUARDS = (
 """,
         """            await self._due.remove(at, what, version)
             await self._send(what, at)
+""",
+    ),
+    Guard(
+        "what is due is removed in the version that was sent, only",
+        f"{USES}.agenda",
+        "await self._due.remove(at, what, version)",
+        "await self._due.remove(at, what)",
+    ),
+    Guard(
+        "a retry is arranged before its record waits",
+        f"{USES}.attempt",
+        """            try:
+                await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)
+            except BridgeError:
+                if line is None:  # the message that led here comes again, finds this, and arranges the look
+                    await self._deliveries.put(ended, version, was)
+                raise
+""",
+        """            await self._deliveries.put(ended, version, was)
+            await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)
+            return
 """,
     ),
     Guard(

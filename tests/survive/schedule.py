@@ -200,6 +200,8 @@ def schedule_of(seed: int) -> Schedule:
         *_of_the_host(chance, ends, polls=polls),
         *_faults(chance, calls),
         *_outage(chance, calls),
+        *_slowness(chance),
+        *_resumed_too_soon(chance, len(flows)),
     ]
     return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
 
@@ -286,3 +288,25 @@ def _outage(chance: Random, calls: Mapping[str, int]) -> Iterator[Fault]:
         call, first, trouble = _one(chance, calls), chance.randrange(12), _one(chance, TROUBLES)
         for number in range(first, first + chance.randint(2, 8)):
             yield Fault(call, number, trouble)
+
+
+def _slowness(chance: Random) -> Iterator[Fault]:
+    """What is read and written of subscriptions takes long for some time: others do much meanwhile."""
+    if chance.random() < 0.1:
+        for call in ("subscriptions.get", "subscriptions.replace"):
+            first = chance.randrange(40)
+            for number in range(first, first + chance.randint(5, 20)):
+                yield Fault(call, number, "slow")
+
+
+def _resumed_too_soon(chance: Random, flows: int) -> Iterator[Step | Fault]:
+    """A backlog is let out to a flow that is not well yet, by a process that dies of it."""
+    if chance.random() < 0.1:
+        flow, at = chance.randrange(flows), round(chance.uniform(70, 110), 1)
+        yield Step(5.5, "pause", (flow,))
+        yield Step(10.0, "refresh", (SOURCES[0], "successful", chance.randint(1, 4)))
+        yield Step(at, "flow", (flow, chance.choice(("busy", "broken"))))
+        yield Step(at + 1, "activate", (flow,))
+        yield Step(at + 20, "flow", (flow, "takes"))
+        call = chance.choice(("deliveries.transact", "queue deliveries.add", "due.put"))
+        yield Fault(call, chance.randrange(12), chance.choice(("dies before", "dies after")))

@@ -233,7 +233,8 @@ class Witness:
             self.say(f"flow {flow} is called with {event.id} past what is held: it is {stands.status}")
         if stands.status in {"paused", "suspended"} and stands.status_since < now - PAGE_AGO:
             self.say(f"flow {flow} is called with {event.id} while it is {stands.status}")
-        if not self.is_skewed and (line is None or stands.status == "failing"):
+        is_probe = stands.status == "failing" and stands.status_since < now - READ_AGO
+        if not self.is_skewed and (line is None or is_probe):
             self._check_wait(flow, event.id)
         if line == "held" and not self.is_skewed:
             self._check_order(flow, id_, event.time, event.id)
