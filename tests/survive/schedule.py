@@ -200,8 +200,7 @@ def schedule_of(seed: int) -> Schedule:
         *_of_the_host(chance, ends, polls=polls),
         *_faults(chance, calls),
         *_outage(chance, calls),
-        *_slowness(chance),
-        *_resumed_too_soon(chance, len(flows)),
+        *_resumed(chance, len(flows)),
     ]
     return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
 
@@ -290,23 +289,21 @@ def _outage(chance: Random, calls: Mapping[str, int]) -> Iterator[Fault]:
             yield Fault(call, number, trouble)
 
 
-def _slowness(chance: Random) -> Iterator[Fault]:
-    """What is read and written of subscriptions takes long for some time: others do much meanwhile."""
-    if chance.random() < 0.1:
-        for call in ("subscriptions.get", "subscriptions.replace"):
-            first = chance.randrange(40)
-            for number in range(first, first + chance.randint(5, 20)):
-                yield Fault(call, number, "slow")
-
-
-def _resumed_too_soon(chance: Random, flows: int) -> Iterator[Step | Fault]:
-    """A backlog is let out to a flow that is not well yet, by a process that dies of it."""
-    if chance.random() < 0.1:
-        flow, at = chance.randrange(flows), round(chance.uniform(70, 110), 1)
-        yield Step(5.5, "pause", (flow,))
-        yield Step(10.0, "refresh", (SOURCES[0], "successful", chance.randint(1, 4)))
-        yield Step(at, "flow", (flow, chance.choice(("busy", "broken"))))
-        yield Step(at + 1, "activate", (flow,))
+def _resumed(chance: Random, flows: int) -> Iterator[Step | Fault]:
+    """A backlog is let out to a flow that is not well, by a process that dies of it; or slowly, while more comes."""
+    if chance.random() < 0.8:
+        return
+    flow, at = chance.randrange(flows), round(chance.uniform(70, 110), 1)
+    yield Step(5.5, "pause", (flow,))
+    yield Step(10.0, "refresh", (SOURCES[0], "successful", chance.randint(1, 4)))
+    yield Step(at, "activate", (flow,))
+    if chance.random() < 0.5:
+        yield Step(at - 1, "flow", (flow, chance.choice(("busy", "broken"))))
         yield Step(at + 20, "flow", (flow, "takes"))
-        call = chance.choice(("deliveries.transact", "queue deliveries.add", "due.put"))
+        call = chance.choice(("deliveries.transact", "queue deliveries.add"))
         yield Fault(call, chance.randrange(12), chance.choice(("dies before", "dies after")))
+        return
+    yield Step(round(at + chance.uniform(1, 6), 1), "refresh", (SOURCES[0], "successful", 1))
+    for number in range(80):
+        yield Fault("subscriptions.get", number, "slow")
+        yield Fault("subscriptions.replace", number, "slow")
