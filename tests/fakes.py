@@ -427,33 +427,35 @@ class DueStoreFake:
 
     def __init__(self, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
-        self.rows: dict[tuple[datetime, str], Look | Release] = {}
+        self.rows: dict[tuple[datetime, str], tuple[Look | Release, str]] = {}
+        self._versions = itertools.count(1)
 
     async def add(self, at: datetime, what: Look | Release) -> None:
-        await self._fate.step(lambda: self.rows.update({(at, what.encode()): what}))
+        await self._fate.step(lambda: self.rows.update({(at, what.encode()): (what, f"v{next(self._versions)}")}))
 
-    async def remove(self, at: datetime, what: Look | Release) -> None:
-        await self._fate.step(lambda: self.rows.pop((at, what.encode()), None))
+    async def remove(self, at: datetime, what: Look | Release, version: str | None = None) -> None:
+        def effect() -> None:
+            place = at, what.encode()
+            if place in self.rows and version in {None, self.rows[place][1]}:
+                del self.rows[place]
 
-    async def until(self, at: datetime) -> AsyncIterator[tuple[datetime, Look | Release]]:
-        for (due_at, _), what in sorted(self.rows.items(), key=lambda row: row[0]):
+        await self._fate.step(effect)
+
+    async def until(self, at: datetime) -> AsyncIterator[tuple[datetime, Look | Release, str]]:
+        for (due_at, _), due in sorted(self.rows.items(), key=lambda row: row[0]):
             if due_at < at:
                 await asyncio.sleep(0)
-                yield due_at, what
+                yield due_at, *due
 
 
 class DeliveryStoreFake:
-    """Deliveries with versions; the lines are read from the records, as they are written at once with them.
-
-    `repeated` are the numbers (1, 2, …) of writes whose answer is lost, so that the SDK makes them once more.
-    """
+    """Deliveries with versions; the lines are read from the records, as they are written at once with them."""
 
     def __init__(self, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
         self._versions = itertools.count(1)
         self.rows: dict[tuple[str, EventKey], tuple[Delivery, str]] = {}
         self.reads = self.writes = 0
-        self.repeated: set[int] = set()
         self.slowness: Callable[[], None] = lambda: None
 
     async def get(self, subscription_id: str, key: EventKey) -> tuple[Delivery, str] | None:
@@ -469,7 +471,6 @@ class DeliveryStoreFake:
         place = (delivery.subscription_id, delivery.key)
         self.writes += 1
         self.slowness()
-        times = 2 if self.writes in self.repeated else 1
 
         def write() -> str:
             found = self.rows.get(place)
@@ -479,7 +480,7 @@ class DeliveryStoreFake:
             self.rows[place] = delivery, f"v{next(self._versions)}"
             return self.rows[place][1]
 
-        return await self._fate.step(lambda: [write() for _ in range(times)][-1])
+        return await self._fate.step(write)
 
     async def remove(self, delivery: Delivery, version: str) -> None:
         place = (delivery.subscription_id, delivery.key)

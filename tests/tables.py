@@ -29,7 +29,8 @@ class TableFake:
     """`step` is asked to let each call to the storage take effect; `page` is how many rows one of them gives.
 
     `calls` are the calls so far, `given` counts the rows that queries have given, and `failures` are what the next
-    calls of a name raise, None for one that does not.
+    calls of a name raise, None for one that does not. Of the next call of each name in `repeated` the answer is lost,
+    so that the SDK makes it once more.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class TableFake:
         self.calls: list[str] = []
         self.given = 0
         self.failures: dict[str, list[Exception | None]] = {}
+        self.repeated: set[str] = set()
         self._step = step
         self._clock = clock
         self._page = page
@@ -170,6 +172,9 @@ class TableFake:
         self.calls.append(name)
         if self.failures.get(name) and (failure := self.failures[name].pop(0)) is not None:
             raise failure
+        if name in self.repeated:
+            self.repeated.remove(name)
+            await self._step(effect)
         done: T = await self._step(effect)
         return done
 

@@ -91,6 +91,7 @@ def record_row(delivery: Delivery) -> Row:
         "byHand": delivery.by_hand,
         "was": delivery.was,
         "traceparent": delivery.traceparent,
+        "subscribedAt": text_of(delivery.subscribed_at),
     }
     return present(row)
 
@@ -130,4 +131,5 @@ def delivery_of(row: Row) -> Delivery:
         by_hand=row.get("byHand"),
         was=Stage(was) if was is not None else None,
         traceparent=row.get("traceparent"),
+        subscribed_at=time_in(row, "subscribedAt"),
     )

@@ -18,6 +18,7 @@ from shared.adapters.delivery_rows import (
     records_in,
 )
 from shared.adapters.ordering import readable
+from shared.adapters.own_writes import write
 from shared.adapters.paging import page, position
 from shared.adapters.storage import Account, key_of
 from shared.adapters.tables import (
@@ -29,8 +30,6 @@ from shared.adapters.tables import (
     Table,
     batches,
     deletion,
-    insertion,
-    replacement,
     version_of,
 )
 from shared.domain.deliveries import Delivery, EventKey, Stage
@@ -72,11 +71,7 @@ class DeliveryTable:
 
         Raises `LostRaceError` when there is one already, or it has been changed.
         """
-        row = record_row(delivery)
-        if steps := line_steps(was, delivery):
-            record = insertion(row) if version is None else replacement(row, version)
-            return str((await self._table.transact(record, *steps))[0])
-        return await (self._table.insert(row) if version is None else self._table.replace(row, version))
+        return await write(self._table, record_row(delivery), version, *line_steps(was, delivery))
 
     async def remove(self, delivery: Delivery, version: str) -> None:
         """Forget that version, and its place in the line. Raises `LostRaceError` when it has been changed."""

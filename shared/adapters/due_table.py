@@ -2,15 +2,16 @@
 
 import hashlib
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from shared.adapters.grouping import Grouped
 from shared.adapters.ordering import oldest_first, time_of
 from shared.adapters.storage import Account
-from shared.adapters.tables import VERSION, Row, Table, known
+from shared.adapters.tables import VERSION, Row, Table, known, version_of
 from shared.domain.deliveries import New
 from shared.domain.messages import Look, Release, decode_delivery
-from shared.errors import FormatError
+from shared.errors import FormatError, LostRaceError
 
 DUE = "due"
 
@@ -33,12 +34,16 @@ class DueTable:
         row = due_row(at, what)
         await self._add(row["PartitionKey"], row["RowKey"], row)
 
-    async def remove(self, at: datetime, what: Look | Release) -> None:
-        """Forget it, also when it is gone."""
-        await self._remove(*_key(at, what), None)
+    async def remove(self, at: datetime, what: Look | Release, version: str | None = None) -> None:
+        """Forget it, also when it is gone; with an ETag, unless it has been added once more since."""
+        if version is None:
+            await self._remove(*_key(at, what), None)
+            return
+        with suppress(LostRaceError):
+            await self._table.delete(*_key(at, what), version)
 
-    async def until(self, at: datetime) -> AsyncGenerator[tuple[datetime, Look | Release]]:
-        """What is due before a time, the earliest first; it may be removed meanwhile.
+    async def until(self, at: datetime) -> AsyncGenerator[tuple[datetime, Look | Release, str]]:
+        """What is due before a time, the earliest first, with its ETag; it may be removed meanwhile.
 
         What another version of the bridge has written stops nothing else: it raises `FormatError` at the end.
         """
@@ -50,7 +55,7 @@ class DueTable:
             except FormatError as error:
                 unknown = error
                 continue
-            yield due
+            yield *due, version_of(row)
         if unknown is not None:
             raise unknown
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.adapters.columns import present, text_of, time_in
+from shared.adapters.own_writes import write
 from shared.adapters.storage import Account, key_of
 from shared.adapters.tables import VERSION, Row, Table, known
 from shared.adapters.timer_table import POLLS, TIMERS
@@ -36,8 +37,7 @@ class PollTable:
 
         Raises `LostRaceError` when there is a row already, or it has been changed.
         """
-        row = _row(polled)
-        return await (self._table.insert(row) if version is None else self._table.replace(row, version))
+        return await write(self._table, _row(polled), version)
 
     async def remove(self, polled: Polled) -> None:
         """Forget how they go, also when it is forgotten already."""

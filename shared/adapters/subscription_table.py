@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.adapters.columns import present
 from shared.adapters.ordering import readable
+from shared.adapters.own_writes import write
 from shared.adapters.storage import Account, key_of
 from shared.adapters.subscription_rows import (
     BETWEEN,
@@ -59,7 +60,7 @@ class SubscriptionTable:
         """Write a new one (None), or replace that version (which is `replaced`); gives the new ETag.
 
         Raises `LostRaceError` when there is one already, or it has been changed. The signposts are then left to the
-        sweep: what looks like a lost race may be our own write, whose answer was lost.
+        sweep: whoever has changed it may want them.
         """
         before = signposts(replaced) if replaced is not None else []
         after = signposts(subscription)
@@ -67,8 +68,7 @@ class SubscriptionTable:
             if row not in before:
                 await self._table.put(row)
         stale = await self._as_they_stand({key(row) for row in before} - {key(row) for row in after})
-        row = subscription_row(subscription)
-        written = await (self._table.insert(row) if version is None else self._table.replace(row, version))
+        written = await write(self._table, subscription_row(subscription), version)
         await self._remove(stale)
         return written
 

@@ -23,7 +23,7 @@ VERSION = 1
 # What a transaction fails with when somebody else was quicker.
 LOST = {"EntityAlreadyExists", "UpdateConditionNotSatisfied", "ConditionNotMet", "ResourceNotFound", "EntityNotFound"}
 # The SDK repeats what a closed connection has lost, but no POST. One that had arrived and is repeated finds its own
-# doing, and that is a lost race as any other: whoever lost it reads what stands there.
+# doing, and that looks like a lost race: see `own_writes`.
 REPEATED: Mapping[str, Any] = {"retry_on_methods": {"POST"}}
 
 type Row = Mapping[str, Any]

@@ -129,7 +129,8 @@ class Delivery:
     `attempts` counts those with a known end, and `history` has the latest of them. `patient_since` is what the maximum
     age counts from: its dispatch, or when it was last let out of the backlog or sent by hand. While it stands in a
     `line` of the backlog it keeps its place there, also during an attempt. `by_hand` is the last request of a person
-    that was begun, and `was` the stage in which it found the delivery.
+    that was begun, and `was` the stage in which it found the delivery. `subscribed_at` is when the subscription was
+    made that it is for; nothing where it is for whichever has the id.
     """
 
     subscription_id: str
@@ -150,6 +151,7 @@ class Delivery:
     by_hand: str | None = None
     was: Stage | None = None
     traceparent: str | None = None
+    subscribed_at: datetime | None = None
 
     @classmethod
     def attempted(cls, new: "New", now: datetime, until: datetime) -> Self:
@@ -165,6 +167,7 @@ class Delivery:
             by_hand=new.by_hand,
             was=Stage.DEAD if new.by_hand else None,
             traceparent=new.traceparent,
+            subscribed_at=new.subscribed_at,
         )
 
     @classmethod
@@ -181,6 +184,7 @@ class Delivery:
             line=line,
             replayed=line is Line.REPLAYED,
             traceparent=new.traceparent,
+            subscribed_at=new.subscribed_at,
         )
 
     @property
@@ -203,6 +207,13 @@ class Delivery:
         """Whether it goes nowhere by itself."""
         return self.stage in {Stage.DELIVERED, Stage.DEAD}
 
+    def is_for(self, subscribed_at: datetime) -> bool:
+        """Whether it is for the subscription that was made then, and not for one with the same id that has ended since.
+
+        The times are compared as names: the clocks of two processes may differ.
+        """
+        return self.subscribed_at in {None, subscribed_at}
+
     def is_claimed(self, now: datetime) -> bool:
         """Whether somebody may be making an attempt."""
         return self.stage is Stage.ATTEMPTING and self.claimed_until is not None and self.claimed_until > now
@@ -223,6 +234,7 @@ class Delivery:
             patient_since=now if fresh else self.patient_since,
             by_hand=by_hand or self.by_hand,
             was=self._found(by_hand),
+            subscribed_at=None if by_hand is not None else self.subscribed_at,
         )
 
     def _found(self, by_hand: str | None) -> Stage | None:
@@ -244,8 +256,8 @@ class Delivery:
             was=None,
         )
 
-    def replay(self, now: datetime) -> Self:
-        """A new delivery of the same event, in the backlog."""
+    def replay(self, now: datetime, subscribed_at: datetime) -> Self:
+        """A new delivery of the same event, in the backlog of the subscription that was made then."""
         return replace(
             self,
             stage=_checked(Move.REPLAY, self.stage, Stage.HELD),
@@ -259,6 +271,7 @@ class Delivery:
             reason=None,
             run_id=None,
             was=None,
+            subscribed_at=subscribed_at,
         )
 
     def give_up(self, now: datetime, why: str) -> Self:
@@ -306,13 +319,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """A delivery that has no record yet; `by_hand` is the request of the person who sends it."""
+    """A delivery that has no record yet; `by_hand` is the request of the person who sends it.
+
+    `subscribed_at` is when its subscription was made, which shows when the record is made: no message bears it.
+    """
 
     subscription_id: str
     event: Event
     dispatched_at: datetime
     by_hand: str | None = None
     traceparent: str | None = None
+    subscribed_at: datetime | None = None
 
     @property
     def key(self) -> EventKey:

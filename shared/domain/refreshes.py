@@ -14,6 +14,7 @@ from shared.domain.events.data_sources import DataSourceRefreshed, DataSourceRef
 from shared.domain.events.envelope import Event
 from shared.domain.faults import error_of, warned_of
 from shared.domain.gathering import Refresh, gather, is_settled
+from shared.domain.jobs import has_ended
 from shared.domain.refresh_marks import DataSourceMark, DataSourcesState, KnownRefresh, Outcome
 from shared.domain.resources import DataSource, Fault, Job
 from shared.domain.sightings import Feeds, Snapshot, sort
@@ -51,10 +52,11 @@ class Kind:
 
 
 def enough(state: DataSourcesState | None, jobs: Sequence[Job]) -> bool:
-    """Whether this list of the latest jobs reaches back to the time up to which everything is known."""
-    if state is None:
-        return True
-    return any((job.submitted_at or job.ended_at or state.horizon) <= state.horizon for job in jobs)
+    """Whether this list of the latest jobs reaches back to one that had ended when all was known for the last time.
+
+    One that had only begun by then may have ended since, and so may those before it.
+    """
+    return state is None or any(_had_ended(job, state.horizon) for job in jobs)
 
 
 def compare(
@@ -88,6 +90,12 @@ def last_success(state: DataSourcesState, data_source_id: str) -> datetime | Non
     """When the latest successful refresh of a data source completed, as it was told; None where none is known."""
     mark = state.marks.get(ids.key(data_source_id), DataSourceMark())
     return max((known.at for known in mark.recent if known.outcome == "succeeded"), default=None)
+
+
+def _had_ended(job: Job, by: datetime) -> bool:
+    if job.ended_at is None and not has_ended(job):
+        return False
+    return (job.ended_at or job.submitted_at or by) <= by
 
 
 def _kept(marks: Mapping[str, DataSourceMark], feeds: Feeds, now: datetime) -> dict[str, DataSourceMark]:

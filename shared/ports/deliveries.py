@@ -64,10 +64,13 @@ class DueStore(Protocol):
         """Have something looked at, at a time; once more changes nothing."""
         ...
 
-    async def remove(self, at: datetime, what: Look | Release) -> None:
-        """Forget it, also when it is gone."""
+    async def remove(self, at: datetime, what: Look | Release, version: str | None = None) -> None:
+        """Forget it, also when it is gone; with a version, unless it has been added once more since."""
         ...
 
-    def until(self, at: datetime) -> AsyncIterator[tuple[datetime, Look | Release]]:
-        """What is due before a time, in pages, so that any number fits into memory; it may be removed meanwhile."""
+    def until(self, at: datetime) -> AsyncIterator[tuple[datetime, Look | Release, str]]:
+        """What is due before a time, with its version; it may be removed meanwhile.
+
+        It comes in pages, so that any number fits into memory.
+        """
         ...

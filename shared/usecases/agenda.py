@@ -85,9 +85,10 @@ class Agenda:
     async def advance(self) -> int:
         """Move what is due before the timer looks again into the queues; gives how many."""
         moved = 0
-        async for at, what in self._due.until(self._clock() + EVERY):
+        async for at, what, version in self._due.until(self._clock() + EVERY):
             await self._send(what, at)
-            await self._due.remove(at, what)
+            # Whoever has looked by now, and takes it to be earlier, may have put it in once more.
+            await self._due.remove(at, what, version)
             moved += 1
         return moved
 

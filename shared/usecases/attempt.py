@@ -201,28 +201,18 @@ class Attempt:
                 await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)
             except BridgeError:
                 if line is None:  # the message that led here comes again, finds this, and arranges the look
-                    await self._write(ended, version, was)
+                    await self._deliveries.put(ended, version, was)
                 raise
         if ended.stage is not Stage.DEAD:
-            await self._write(ended, version, was)
+            await self._deliveries.put(ended, version, was)
             return
         # It leaves its line last: who finds it there buries it once more.
         in_line = replace(ended, line=line)
-        version = await self._write(in_line, version, was)
+        version = await self._deliveries.put(in_line, version, was)
         if not ended.is_test:
             await self._bury.delivery(ended)
         if line is not None:
-            await self._write(ended, version, in_line)
-
-    async def _write(self, delivery: Delivery, version: str | None, was: Delivery | None) -> str:
-        """Write what a delivery has become. Where that stands there already, the answer to this very write was lost."""
-        try:
-            return await self._deliveries.put(delivery, version, was)
-        except LostRaceError:
-            found = await self._deliveries.get(delivery.subscription_id, delivery.key)
-            if found is None or found[0] != delivery:
-                raise
-            return found[1]
+            await self._deliveries.put(ended, version, in_line)
 
     async def give_up(self, stored: Stored) -> None:
         """Give up a delivery that is too old; a flow that denied it until then has its subscription suspended."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -84,7 +85,7 @@ class Deliver:
             # What led the event here is older than the subscription's filters; what was begun before them goes on.
             await self._look(Look(new.subscription_id, new.key), subscription, tries)
             return
-        now = self._clock()
+        now, new = self._clock(), replace(new, subscribed_at=subscription.created_at)
         begin = partial(Delivery.attempted, new)
         begun = begin(now, now)
         try:

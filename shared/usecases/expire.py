@@ -97,7 +97,7 @@ class Expire:
             return False
         stored = Stored(*found)
         try:
-            if seen.dispatched_at < subscription.created_at:  # of one with the same id that has ended since
+            if not seen.is_for(subscription.created_at):
                 await self._deliveries.remove(seen, stored.version)
             elif seen.stage is Stage.DEAD:
                 await self._attempt.bury_again(stored)

@@ -94,12 +94,13 @@ class Redeliver:
         while True:
             page = await self._letters.page(part, subscription_id=subscription_id, kind="delivery", between=between)
             concerned = {letter.subscription_id for letter in page.items if letter.subscription_id is not None}
-            known = {id_ for id_ in concerned if await self._subscriptions.get(id_) is not None}
+            found = [await self._subscriptions.get(id_) for id_ in concerned]
+            known = {one[0].id: one[0] for one in found if one is not None}
             for id_ in known:
                 await self._backlog.expect(id_)
             for letter in page.items:
                 if letter.subscription_id in known:
-                    count += await self._put_back(letter, letter.subscription_id)
+                    count += await self._put_back(letter, known[letter.subscription_id])
             for id_ in known:
                 await self._backlog.start(id_)
             if page.cursor is None:
@@ -108,16 +109,16 @@ class Redeliver:
         log.info("deadletters.redelivered count=%d", count)
         return count
 
-    async def _put_back(self, letter: DeadLetter, subscription_id: str) -> bool:
-        now = self._clock()
-        new = New(subscription_id, Event.decode(letter.body), now)
-        found = await self._deliveries.get(subscription_id, new.key)
+    async def _put_back(self, letter: DeadLetter, subscription: Subscription) -> bool:
+        now, made_at = self._clock(), subscription.created_at
+        new = New(subscription.id, Event.decode(letter.body), now, subscribed_at=made_at)
+        found = await self._deliveries.get(subscription.id, new.key)
         is_dead = found is None or found[0].stage is Stage.DEAD
         try:
             if found is None:
                 await self._deliveries.put(Delivery.held(new, now, Line.REPLAYED))
             elif is_dead:
-                await self._deliveries.put(found[0].replay(now), found[1], found[0])
+                await self._deliveries.put(found[0].replay(now, made_at), found[1], found[0])
         except LostRaceError:
             return False
         await self._letters.remove(letter.id)

@@ -6,6 +6,7 @@ failing subscription's backlog is not let out: its oldest delivery is tried now 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -133,6 +134,8 @@ class Release:
             await self._bury.message("releases", message, f"unreadable: {error}")
             return
         found = await self._subscriptions.get(asked.subscription_id)
+        if found is not None and found[0].status not in OPEN:
+            await self._hold_again(asked.subscription_id)
         if found is None or not self._is_meant(asked, found[0]):
             return
         until = self._clock() + self._lease
@@ -255,7 +258,7 @@ class Release:
         delivery = stored.delivery
         if delivery.is_claimed(now):
             return False
-        if delivery.patient_since < subscription.created_at:  # of one with the same id that has ended since
+        if not delivery.is_for(subscription.created_at):
             await self._deliveries.remove(delivery, stored.version)
         elif delivery.stage is Stage.DEAD:
             await self._attempt.bury_again(stored)
@@ -264,6 +267,16 @@ class Release:
         else:
             return stored
         return True
+
+    async def _hold_again(self, subscription_id: str) -> None:
+        """Hold what a run that died was letting out: a person's request alone goes on while nothing is let out."""
+        for key in await self._deliveries.line(subscription_id, MAX_UNDER_WAY):
+            found, now = await self._deliveries.get(subscription_id, key), self._clock()
+            if found is None or found[0].stage is not Stage.ATTEMPTING:
+                continue
+            if not found[0].is_claimed(now) and not found[0].is_by_hand:
+                with suppress(LostRaceError):
+                    await self._deliveries.put(found[0].hold(now), found[1], found[0])
 
     async def _hand_over(self, subscription_id: str, until: datetime, run: _Run) -> None:
         """Give the lease back, and see to it that whoever is to look next does."""

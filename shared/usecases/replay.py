@@ -90,10 +90,10 @@ class Replay:
             return True
         try:
             if found is None:
-                new = New(subscription.id, event, now, traceparent=event.traceparent)
+                new = New(subscription.id, event, now, None, event.traceparent, subscription.created_at)
                 await self._deliveries.put(Delivery.held(new, now, Line.REPLAYED))
             else:
-                await self._deliveries.put(found[0].replay(now), found[1], found[0])
+                await self._deliveries.put(found[0].replay(now, subscription.created_at), found[1], found[0])
         except LostRaceError:
             return False
         if found is not None and found[0].stage is Stage.DEAD:

@@ -33,8 +33,6 @@ class RotateSecret:
         def rotated(it: Subscription) -> Subscription | None:
             if not it.is_signed:
                 raise ConflictError("The subscription is not signed: subscribe again with signed: true.")
-            if it.secret == sealed:  # the answer to our own write was lost
-                return None
             now = self._clock()
             return replace(it, secret=sealed, previous_secret=it.secret, previous_until=now + OVERLAP, updated_at=now)
 

@@ -101,6 +101,7 @@ def deliveries(draw: st.DrawFn) -> Delivery:
         draw(text),
         draw(st.none() | st.sampled_from(Stage)),
         draw(text),
+        draw(time),
     )
 
 

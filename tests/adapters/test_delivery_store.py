@@ -89,7 +89,7 @@ def leave(it: Delivery) -> Delivery:
 
 
 def replay(it: Delivery) -> Delivery:
-    return it.replay(LATER)
+    return it.replay(LATER, NOW)
 
 
 def put_back(it: Delivery) -> Delivery:

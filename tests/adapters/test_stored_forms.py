@@ -50,6 +50,7 @@ RECORD = {
     "byHand": "request",
     "was": "dead",
     "traceparent": TRACE,
+    "subscribedAt": "2026-11-20T03:12:45.123456+00:00",
 }
 PLACE = {
     "PartitionKey": "s!2F1",
@@ -106,6 +107,7 @@ DELIVERY = Delivery(
     by_hand="request",
     was=Stage.DEAD,
     traceparent=TRACE,
+    subscribed_at=later(0),
 )
 MESSAGES: Mapping[str, tuple[str, Any, Callable[[Any], str], Callable[[str], Any]]] = {
     "new": (NEW, New("s/1", DELIVERY.event, AT, "request", TRACE), encode_new, decode_delivery),
@@ -132,10 +134,11 @@ def test_a_record_of_what_has_just_begun() -> None:
         "byHand",
         "was",
         "traceparent",
+        "subscribedAt",
     }
     row = {key: value for key, value in RECORD.items() if key not in optional}
     bare = dict.fromkeys(["line", "next_attempt_at", "claimed_until", "status", "reason", "run_id", "by_hand", "was"])
-    assert delivery_of(row) == replace(DELIVERY, **bare, history=(), traceparent=None)
+    assert delivery_of(row) == replace(DELIVERY, **bare, history=(), traceparent=None, subscribed_at=None)
     assert record_row(delivery_of(row)) == row
 
 

@@ -2,14 +2,21 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.adapters.subscription_rows import rule_of, signposts, subscription_of, subscription_row
+from shared.domain.notices import owing
+from shared.domain.subscriptions import Subscription
 from shared.errors import FormatError
-from tests.adapters.subscriptions import FULL
+from tests.adapters.subscriptions import FULL, MEASURE, subscription
 
+TIMES = st.datetimes(timezones=st.just(UTC))
+LATELY = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the bounds
+NUMBERS = st.decimals(-(10**9), 10**9, places=3)
 SAMPLE = {
     "PartitionKey": "subscription|m",
     "RowKey": "",
@@ -52,6 +59,39 @@ SIGNPOSTS = [
     },
     {"PartitionKey": "callback|fingerprint of m", "RowKey": "m|rule of m", "v": 1, "subscriptionId": "m"},
 ]
+
+
+@st.composite
+def subscriptions(draw: st.DrawFn) -> Subscription:
+    text, time, sealed = st.none() | st.text(max_size=20), st.none() | TIMES, st.none() | st.binary(max_size=20)
+    values = st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5) | NUMBERS, max_size=2)
+    filters = {"threshold": draw(NUMBERS), "direction": draw(st.sampled_from(("above", "either")))}
+    old = replace(
+        subscription(MEASURE, "m", **filters, dimensions=draw(values) or None),
+        created_at=draw(TIMES),
+        updated_at=draw(TIMES),
+        label=draw(text),
+        status=draw(st.sampled_from(("active", "failing", "paused", "suspended"))),
+        status_reason=draw(text),
+        status_since=draw(time),
+        failures=draw(st.integers(0, 1_000)),
+        failing_since=draw(st.none() | LATELY),
+        release_at=draw(time),
+        leased_until=draw(time),
+        tokens=tuple(draw(st.lists(st.text(max_size=5), max_size=2))),
+        secret=draw(sealed),
+        previous_secret=draw(sealed),
+        previous_until=draw(time),
+        environment_hint=draw(text),
+        flow_hint=draw(text),
+        warned_since=draw(time),
+    )
+    return owing(old, old.suspended(draw(st.text(max_size=20)), draw(LATELY)), held=draw(st.integers(0, 9)))
+
+
+@given(subscriptions())
+def test_a_subscription_is_read_as_it_was_written(one: Subscription) -> None:
+    assert subscription_of(subscription_row(one)) == one
 
 
 def test_times_are_stored_in_utc() -> None:

@@ -35,7 +35,7 @@ MOVES: dict[Move, Callable[[Delivery | None], Delivery]] = {
     Move.RETRY: lambda it: _some(it).retry(LATER, None),
     Move.HOLD: lambda it: it.hold(T0) if it else Delivery.held(NEW, T0),
     Move.GIVE_UP: lambda it: _some(it).give_up(T0, "why"),
-    Move.REPLAY: lambda it: it.replay(T0) if it else Delivery.held(NEW, T0, Line.REPLAYED),
+    Move.REPLAY: lambda it: it.replay(T0, T0) if it else Delivery.held(NEW, T0, Line.REPLAYED),
     Move.PUT_BACK: lambda it: _some(it).put_back(),
 }
 
@@ -77,7 +77,7 @@ def test_the_latest_attempts_are_kept_each_with_when_and_how_long() -> None:
     assert (it.attempts, len(it.history)) == (MOST_ENDED + 1, MOST_ENDED)
     assert it.history[0] == Ended(T0 + timedelta(minutes=2), 2_000, 503, "HTTP 503")
     assert it.history[-1].at == T0 + timedelta(minutes=MOST_ENDED + 1)
-    assert it.give_up(LATER, "too old").replay(LATER).history == ()
+    assert it.give_up(LATER, "too old").replay(LATER, T0).history == ()
 
 
 answers = st.builds(

@@ -52,6 +52,12 @@ GUARDS = (
         "        state = JobsState(floor=None, known={'': JobMark(ended=True)})",
     ),
     Guard(
+        "jobs are read back to one that had ended",
+        "shared.domain.refreshes",
+        "return (job.ended_at or job.submitted_at or by) <= by",
+        "return (job.submitted_at or by) <= by",
+    ),
+    Guard(
         "an occurrence always has the same id",
         "shared.domain.events.envelope",
         "str(uuid.uuid5(NAMESPACE, name))",
@@ -82,10 +88,16 @@ GUARDS = (
         "return False",
     ),
     Guard(
-        "a record is written in the version that was read, only",
-        "shared.adapters.delivery_table",
-        "await (self._table.insert(row) if version is None else self._table.replace(row, version))",
-        "str(await self._table.put(row) or (await self._table.get(row['PartitionKey'], row['RowKey']))[1])",
+        "a row is written in the version that was read, only",
+        "shared.adapters.own_writes",
+        "return await (table.insert(marked) if version is None else table.replace(marked, version))",
+        "return str(await table.put(marked) or (await table.get(row['PartitionKey'], row['RowKey']))[1])",
+    ),
+    Guard(
+        "a write whose answer was lost is no lost race",
+        "shared.adapters.own_writes",
+        "if found is None or found[0].get(MARK) != marked[MARK]:",
+        "if True:",
     ),
     Guard(
         "who has ended is not attempted again",
@@ -113,11 +125,11 @@ GUARDS = (
     ),
     Guard(
         "a record and its place in the line are written at once",
-        "shared.adapters.delivery_table",
-        "            return str((await self._table.transact(record, *steps))[0])",
-        "            done = await self._table.transact(record)\n"
+        "shared.adapters.own_writes",
+        "            return str((await table.transact(record, *steps))[0])",
+        "            done = await table.transact(record)\n"
         "            for step in steps:\n"
-        "                await self._table.transact(step)\n"
+        "                await table.transact(step)\n"
         "            return str(done[0])",
     ),
     Guard(
@@ -160,6 +172,20 @@ GUARDS = (
 """,
     ),
     Guard(
+        "a backlog is looked at again after all of it was let out",
+        f"{USES}.release",
+        """        if await self._deliveries.line(subscription_id, 1):
+            await self._backlog.start(subscription_id)
+""",
+        "",
+    ),
+    Guard(
+        "a former subscription's delivery is known without a clock",
+        f"{USES}.release",
+        "if not delivery.is_for(subscription.created_at):",
+        "if delivery.patient_since < subscription.created_at:",
+    ),
+    Guard(
         "a probe waits until it is due",
         f"{USES}.release",
         "if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:",
@@ -192,8 +218,34 @@ GUARDS = (
     Guard(
         "what is due is removed after it is sent",
         f"{USES}.agenda",
-        "            await self._send(what, at)\n            await self._due.remove(at, what)\n",
-        "            await self._due.remove(at, what)\n            await self._send(what, at)\n",
+        """            await self._send(what, at)
+            # Whoever has looked by now, and takes it to be earlier, may have put it in once more.
+            await self._due.remove(at, what, version)
+""",
+        """            await self._due.remove(at, what, version)
+            await self._send(what, at)
+""",
+    ),
+    Guard(
+        "what is due is removed in the version that was sent, only",
+        f"{USES}.agenda",
+        "await self._due.remove(at, what, version)",
+        "await self._due.remove(at, what)",
+    ),
+    Guard(
+        "a retry is arranged before its record waits",
+        f"{USES}.attempt",
+        """            try:
+                await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)
+            except BridgeError:
+                if line is None:  # the message that led here comes again, finds this, and arranges the look
+                    await self._deliveries.put(ended, version, was)
+                raise
+""",
+        """            await self._deliveries.put(ended, version, was)
+            await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)
+            return
+""",
     ),
     Guard(
         "what is dead leaves its line after it is buried",

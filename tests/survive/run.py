@@ -28,8 +28,6 @@ from tests.virtual_time import NOON, run
 # After the schedule the timers poll for so long, and what waits is waited for at most so long. Seconds.
 CATCHES_UP, MOST = 660, 4 * 3_600
 MINUTE = 60
-# The subscriptions were made so long ago: whoever takes it to be earlier than that forgets what was for others.
-AGE = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -83,7 +81,7 @@ class World:
         """Let all of it happen, then nothing more, and see."""
         asyncio.get_running_loop().set_task_factory(keep_tasks)
         for _ in range(self.schedule.workers):
-            self.host.start().process.skew = -AGE
+            self.host.start()
         timers = asyncio.create_task(self.host.run_timers())
         self.cloud.is_calm = True
         for flow in range(len(self.schedule.flows)):
@@ -91,8 +89,6 @@ class World:
         if self.schedule.polls:
             self.host.tick("thresholds")
             await asyncio.sleep(2)
-        for worker in self.host.workers.values():
-            worker.process.skew = timedelta(0)
         self.cloud.calls.clear()
         self.cloud.is_calm = False
         begun = [asyncio.create_task(self._happen(step)) for step in self.schedule.happenings]

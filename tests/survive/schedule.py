@@ -195,11 +195,12 @@ def schedule_of(seed: int) -> Schedule:
     calls = {**DELIVERING, **(POLLING if polls else {}), **(PEOPLE if has_people else {})}
     steps = [
         *_in_the_tenant(chance, ends, polls=polls),
-        *_of_flows(chance, ends, len(flows), most=2 if polls else 12),
+        *_of_flows(chance, ends, len(flows)),
         *(_of_people(chance, ends, len(flows)) if has_people else ()),
         *_of_the_host(chance, ends, polls=polls),
         *_faults(chance, calls),
         *_outage(chance, calls),
+        *_resumed(chance, len(flows)),
     ]
     return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
 
@@ -210,7 +211,7 @@ def _at(chance: Random, ends: int) -> float:
 
 def _in_the_tenant(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
     for _ in range(chance.randint(1, 8)):
-        number = chance.choice((1, 1, 2, 2) if polls else (1, 1, 1, 2, 5, 12))
+        number = chance.choice((1, 1, 1, 2, 5, 12))
         outcome = chance.choice(("successful", "successful", "successful", "failed"))
         yield Step(_at(chance, ends), "refresh", (chance.choice(SOURCES), outcome, number))
     if not polls:
@@ -226,7 +227,7 @@ def _in_the_tenant(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
         yield Step(begins + chance.choice((50, 200, 1_000)), "api", ("well",))
 
 
-def _of_flows(chance: Random, ends: int, flows: int, most: int) -> Iterator[Step]:
+def _of_flows(chance: Random, ends: int, flows: int) -> Iterator[Step]:
     if chance.random() < 0.25:
         mood = chance.choice(("broken", "busy", "rejects", "off"))
         for number in range(flows):
@@ -240,7 +241,7 @@ def _of_flows(chance: Random, ends: int, flows: int, most: int) -> Iterator[Step
         for number in range(flows):
             yield Step(begins, "flow", (number, "slow"))
         for source in SOURCES:
-            yield Step(begins + 1, "refresh", (source, "successful", most))
+            yield Step(begins + 1, "refresh", (source, "successful", 12))
         yield Step(round(begins + chance.uniform(6, 25), 1), "dies")
 
 
@@ -257,7 +258,7 @@ def _of_the_host(chance: Random, ends: int, *, polls: bool) -> Iterator[Step]:
         yield Step(60 * chance.randrange(1, ends // 60) + round(chance.uniform(0, 0.08), 3), "dies")
     if chance.random() < 0.15:
         for _ in range(chance.choice((1, 2))):
-            yield Step(_at(chance, ends), "clock jumps", (chance.choice((-45, -45, -5, 5, 45, 45)),))
+            yield Step(_at(chance, ends), "clock jumps", (chance.choice((-300, -45, -5, 5, 45, 300)),))
     if not polls:
         return
     for _ in range(chance.choice((0, 0, 2, 4))):
@@ -286,3 +287,23 @@ def _outage(chance: Random, calls: Mapping[str, int]) -> Iterator[Fault]:
         call, first, trouble = _one(chance, calls), chance.randrange(12), _one(chance, TROUBLES)
         for number in range(first, first + chance.randint(2, 8)):
             yield Fault(call, number, trouble)
+
+
+def _resumed(chance: Random, flows: int) -> Iterator[Step | Fault]:
+    """A backlog is let out to a flow that is not well, by a process that dies of it; or slowly, while more comes."""
+    if chance.random() < 0.8:
+        return
+    flow, at = chance.randrange(flows), round(chance.uniform(70, 110), 1)
+    yield Step(5.5, "pause", (flow,))
+    yield Step(10.0, "refresh", (SOURCES[0], "successful", chance.randint(1, 4)))
+    yield Step(at, "activate", (flow,))
+    if chance.random() < 0.5:
+        yield Step(at - 1, "flow", (flow, chance.choice(("busy", "broken"))))
+        yield Step(at + 20, "flow", (flow, "takes"))
+        call = chance.choice(("deliveries.transact", "queue deliveries.add"))
+        yield Fault(call, chance.randrange(12), chance.choice(("dies before", "dies after")))
+        return
+    yield Step(round(at + chance.uniform(1, 6), 1), "refresh", (SOURCES[0], "successful", 1))
+    for number in range(80):
+        yield Fault("subscriptions.get", number, "slow")
+        yield Fault("subscriptions.replace", number, "slow")

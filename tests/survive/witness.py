@@ -182,9 +182,7 @@ class Witness:
             kinds = {one["type"] for one in _owed(after) if one["id"] in fresh}
             if f"CustomerInsights.Bridge.Subscription{TOLD[status]}" not in kinds:
                 self.say(f"the subscription {id_} turns from {was} to {status}, and nobody is to be told")
-        # A count whose answer is lost, or whose process dies, is made again.
-        again = sum(fault.call == "subscriptions.replace" for _, _, fault in self.outside.storage.cloud.struck)
-        if status == "failing" and self.failed[id_] + again < MAX_FAILURES:
+        if status == "failing" and self.failed[id_] < MAX_FAILURES:
             self.say(f"the subscription {id_} is failing after {self.failed[id_]} failures in a row")
 
     def _note_rule(self, before: Row | None, after: Row) -> None:
@@ -235,7 +233,8 @@ class Witness:
             self.say(f"flow {flow} is called with {event.id} past what is held: it is {stands.status}")
         if stands.status in {"paused", "suspended"} and stands.status_since < now - PAGE_AGO:
             self.say(f"flow {flow} is called with {event.id} while it is {stands.status}")
-        if not self.is_skewed and (line is None or stands.status == "failing"):
+        is_probe = stands.status == "failing" and stands.status_since < now - READ_AGO
+        if not self.is_skewed and (line is None or is_probe):
             self._check_wait(flow, event.id)
         if line == "held" and not self.is_skewed:
             self._check_order(flow, id_, event.time, event.id)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain.deliveries import EventKey, New
 from shared.domain.messages import Look, Release
-from shared.usecases.agenda import PER_SECOND, SOON, Agenda, Calendar
+from shared.usecases.agenda import EVERY, PER_SECOND, SOON, Agenda, Calendar
 from tests.fakes import NOON, ClockFake, DueStoreFake, QueueFake
 from tests.usecases.world import EVENT
 
@@ -72,3 +72,18 @@ async def test_what_is_asked_for_now_comes_now() -> None:
     for number in range(1_000):
         await agenda.look(Look(f"s{number}", KEY), NOON)
     assert {at for at, _ in queue.messages} == {NOON}
+
+
+async def test_what_a_process_that_is_behind_puts_in_again_while_it_is_moved_stays() -> None:
+    ahead, behind = ClockFake(), ClockFake(NOON - timedelta(minutes=5))
+    queue, due, look = QueueFake[New | Look](ahead), DueStoreFake(), Look("s1", KEY)
+
+    def agenda(clock: ClockFake) -> Agenda:
+        return Agenda(deliveries=queue, releases=QueueFake[Release](clock), due=due, clock=clock)
+
+    queue.taken = lambda: agenda(behind).look(look, NOON)
+    await agenda(behind).look(look, NOON)
+    assert (await agenda(ahead).advance(), [what async for _, what, _ in due.until(NOON + EVERY)]) == (1, [look])
+    behind.advance(timedelta(minutes=5))
+    queue.taken = None
+    assert (await agenda(behind).advance(), due.rows, len(queue.messages)) == (1, {}, 2)

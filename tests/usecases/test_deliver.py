@@ -101,19 +101,6 @@ async def test_a_flow_that_is_gone_is_suspended_and_its_event_held(answer: Answe
     assert world.delivery().status == answer.status
 
 
-@pytest.mark.parametrize(
-    ("answer", "stage", "status", "letters"),
-    [(400, Stage.DEAD, "active", 1), (404, Stage.HELD, "suspended", 0), (202, Stage.DELIVERED, "active", 0)],
-)
-async def test_what_follows_an_attempt_does_so_where_the_answer_to_its_record_is_lost(
-    answer: int, stage: Stage, status: str, letters: int
-) -> None:
-    world = World(Answer(answer))
-    world.deliveries.repeated = {2}  # the first is the claim
-    await world.run()
-    assert (world.calls(), world.stage(), world.status(), len(world.letters())) == (1, stage, status, letters)
-
-
 @pytest.mark.parametrize("answer", [Answer(s) for s in (301, 302, 307, 308, 304, 400, 402, 409, 413, 422)])
 async def test_what_the_flow_rejects_is_a_dead_letter_at_once(answer: Answer) -> None:
     world = World(answer)

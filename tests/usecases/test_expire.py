@@ -19,6 +19,7 @@ from tests.usecases.world import World, event_of, subscription
 DAYS, HOUR = timedelta(days=30), timedelta(hours=1)
 BEFORE = NOON
 OLD, YOUNG = NOON - HOUR, NOON + HOUR
+MADE = NOON - 2 * DAYS
 EVENTS = [event_of(number, minutes=-100 + number) for number in range(20)]
 
 
@@ -26,11 +27,14 @@ class Held(World):
     """A backlog of which nothing is let out."""
 
     def __init__(self, status: str = "paused", *, deadly: int | None = None, after: bool = False) -> None:
-        mine = replace(subscription(status=status), created_at=NOON - 2 * DAYS)
+        mine = replace(subscription(status=status), created_at=MADE)
         super().__init__(of=mine, events=[], deadly=deadly, after=after)
 
-    def hold(self, event: Event, dispatched_at: datetime, line: Line = Line.HELD) -> Delivery:
-        delivery = Delivery.held(New(self.mine, event, dispatched_at), dispatched_at, line)
+    def hold(
+        self, event: Event, dispatched_at: datetime, line: Line = Line.HELD, *, subscribed_at: datetime = MADE
+    ) -> Delivery:
+        new = New(self.mine, event, dispatched_at, subscribed_at=subscribed_at)
+        delivery = Delivery.held(new, dispatched_at, line)
         self.deliveries.rows[(self.mine, delivery.key)] = delivery, f"{event.id} {line}"
         return delivery
 
@@ -84,7 +88,7 @@ async def test_any_number_is_given_up() -> None:
 
 async def test_what_belonged_to_one_of_the_same_id_is_forgotten_without_a_letter() -> None:
     world = Held()
-    world.hold(EVENTS[0], NOON - 3 * DAYS)
+    world.hold(EVENTS[0], OLD, subscribed_at=NOON - 3 * DAYS)
     assert await world.expire() == Purged(1, is_done=True)
     assert (world.deliveries.rows, world.letters()) == ({}, [])
 

@@ -1,6 +1,7 @@
 """Poll: how far back the jobs are read, whatever stays open, and however slow the API is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from shared.domain.resources import Job
 from shared.errors import PermanentError, TimedOutError, TransientError
 from shared.usecases.poll import REFRESHES
 from shared.usecases.poll_many import PollFailedError
-from tests.usecases.test_poll import World, at, jobs
+from tests.usecases.test_poll import World, at, job, jobs
 
 
 @pytest.mark.parametrize("status", ["completedWithWarnings", "needsUpdate", "running"])
@@ -74,6 +75,19 @@ async def test_a_time_out_that_passes_loses_nothing(monkeypatch: pytest.MonkeyPa
         await world.poll(REFRESHES)
     await world.poll(REFRESHES)
     assert world.told() == ["DataSource.RefreshSucceeded"] * 49 + ["System.RefreshCompleted"] * 49
+
+
+async def test_more_jobs_than_are_read_at_first_may_have_begun_before_a_poll_and_end_after_it() -> None:
+    world, begun = World(), range(30, 0, -1)
+    world.show("i1", 0, (5,), (5,))
+    world.clock.now = at(6)
+    await world.poll(REFRESHES)
+    world.insights.show("i1", jobs=[*(replace(job(n, running=True), submitted_at=at(5.5)) for n in begun), job(0)])
+    await world.poll(REFRESHES)
+    world.insights.show("i1", jobs=[*(replace(job(n), submitted_at=at(5.5)) for n in begun), job(0)])
+    world.clock.now = at(400)
+    await world.poll(REFRESHES)
+    assert world.told().count("DataSource.RefreshSucceeded") == len(begun)
 
 
 async def test_an_open_job_that_cannot_be_read_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Delivery, Line, New, Stage
+from shared.domain.logs import ALWAYS
 from shared.domain.messages import Release
 from shared.errors import TransientError
+from shared.usecases.change import change
 from shared.usecases.gate import INSTANCES, MAX_UNDER_WAY, WINDOW, share
 from shared.usecases.release import Pace
-from tests.fakes import Death
+from shared.usecases.replay import Wanted
+from tests.fakes import NOON, Death
 from tests.usecases.world import URL, World, event_of, subscription
 
 EVENTS = [event_of(number) for number in range(12)]
@@ -120,6 +123,31 @@ async def test_failures_that_are_not_in_a_row_leave_a_subscription_active() -> N
     assert (world.status(), set(world.stages())) == ("active", {Stage.DELIVERED})
 
 
+@pytest.mark.parametrize("is_repeated", [False, True], ids=["heard", "not heard"])
+async def test_five_failures_make_it_failing_and_none_of_them_counts_twice(*, is_repeated: bool) -> None:
+    world = World(Answer(503), Answer(503), Answer(503), Answer(503), Answer(202), events=EVENTS[:1])
+    for _ in range(4):
+        world.subscriptions.table.repeated = {"replace"} if is_repeated else set()
+        await world.run(until=timedelta(seconds=1))
+        world.clock.advance(timedelta(minutes=1))
+    assert (world.calls(), world.subscriptions.rows["s1"][0].failures, world.status()) == (4, 4, "active")
+
+
+async def test_failures_at_the_same_time_are_counted_each() -> None:
+    world = World(events=[])
+    await asyncio.gather(*(change(world.subscriptions, "s1", lambda it: it.failed(NOON)) for _ in range(3)))
+    assert world.subscriptions.rows["s1"][0].failures == 3
+
+
+async def test_whoever_has_not_heard_that_the_lease_is_his_lets_out_at_once() -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS[:3])
+    await world.run()
+    await resume(world)
+    world.subscriptions.table.repeated = {"replace"}
+    await world.run(until=timedelta(seconds=10))
+    assert (world.subscriptions.table.repeated, called_with(world)) == (set(), [event.id for event in EVENTS[:3]])
+
+
 async def test_what_was_held_for_too_long_is_a_dead_letter() -> None:
     world = World(of=subscription(status="paused"), events=EVENTS[:3], keep=timedelta(days=30))
     await world.run()
@@ -149,6 +177,53 @@ async def test_what_a_former_subscription_with_the_same_id_had_waiting_is_not_fo
     await world.backlog.start("s1")
     await world.run()
     assert called_with(world) == [EVENTS[4].id]
+
+
+@pytest.mark.parametrize("status", ["paused", "suspended"])
+async def test_what_a_process_that_died_was_letting_out_is_held_again_once_its_subscription_is_not_open(
+    status: str,
+) -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS[:1])
+    await world.run()
+    await resume(world)
+
+    async def die() -> None:
+        raise Death
+
+    world.callbacks.during = die
+    with pytest.raises(Death):
+        await world.run()
+    world.begin()
+    await change(world.subscriptions, "s1", lambda it: replace(it, status=status))
+    await world.run()
+    assert (world.stages(), world.is_quiet()) == ([Stage.HELD], True)
+
+
+async def test_whoever_is_behind_the_making_of_a_subscription_takes_no_event_for_a_former_ones() -> None:
+    made_at = NOON + timedelta(minutes=5)  # by a process that is ahead
+    world = World(of=replace(subscription(status="paused"), created_at=made_at), events=EVENTS[:3])
+    await world.run()
+    await resume(world)
+    await world.run()
+    assert (called_with(world), set(world.stages())) == ([event.id for event in EVENTS[:3]], {Stage.DELIVERED})
+
+
+@pytest.mark.parametrize("how", ["letters", "replay"])
+async def test_what_somebody_asks_for_again_is_for_the_subscription_that_has_the_id_now(how: str) -> None:
+    world = World(Answer(400), events=EVENTS[:3])
+    await world.run()
+    world.clock.advance(timedelta(hours=1))
+    world.subscriptions.rows["s1"] = replace(subscription(status="paused"), created_at=world.clock()), "v7"
+    for event in EVENTS[:4]:
+        await world.events.record(event, ["s1"])
+    if how == "letters":
+        assert await world.redeliver.letters("s1", ALWAYS) == 3
+    else:
+        assert await world.replay("s1", Wanted(since=NOON)) == 4
+    world.callbacks.answers.clear()
+    await resume(world)
+    await world.run()
+    assert called_with(world)[3:] == [event.id for event in (EVENTS[:3] if how == "letters" else EVENTS[:4])]
 
 
 async def test_a_replay_goes_out_after_what_is_held_and_holds_up_nothing() -> None:
@@ -332,14 +407,6 @@ async def test_what_somebody_has_sent_by_hand_since_the_line_was_read_is_not_let
     world.deliveries.slowness = sent_by_hand  # while the first is claimed
     await world.run()
     assert called_with(world) == [EVENTS[0].id]
-
-
-async def test_the_rate_holds_also_where_the_answer_to_what_was_put_in_is_lost() -> None:
-    world = World(events=EVENTS, rate=1)
-    world.deliveries.repeated = {5}  # two have gone straight out, with two writes each
-    await world.run()
-    assert sorted(called_with(world)) == sorted(event.id for event in EVENTS)
-    assert in_any_window(world.called) <= WINDOW
 
 
 async def test_what_is_put_in_between_the_last_look_at_the_line_and_the_end_of_the_lease_is_let_out() -> None:

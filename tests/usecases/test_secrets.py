@@ -28,6 +28,13 @@ async def test_a_signed_one_shows_its_secret_once() -> None:
     assert taken.secret.encode() not in kept.secret
 
 
+async def test_a_signed_one_shows_its_secret_also_where_the_answer_to_its_making_was_lost() -> None:
+    world = World()
+    world.store.table.repeated = {"insert"}
+    taken = await world.subscribe(signed())
+    assert (world.store.table.repeated, taken.created, taken.secret is not None) == (set(), True, True)
+
+
 async def test_each_has_a_secret_of_its_own() -> None:
     world = World()
     one, other = await world.subscribe(signed(), "one"), await world.subscribe(signed(), "other")
