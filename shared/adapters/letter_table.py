@@ -32,7 +32,11 @@ class DeadLetterTable:
 
     async def record(self, letter: DeadLetter) -> None:
         """Keep a dead letter, in place of an earlier one with its id."""
-        await self._table.put(_row(letter))
+        row = _row(letter)
+        try:
+            await self._table.insert(row)
+        except LostRaceError:
+            await self._table.put(row)
 
     async def get(self, letter_id: str) -> DeadLetter | None:
         """A dead letter."""

@@ -96,9 +96,8 @@ async def test_its_table_is_created_when_it_is_missing(table: DeadLetterTable, s
     assert await storage.names() == {"table deadletters"}
 
 
-async def test_to_record_a_letter_once_more_changes_nothing(log: Log) -> None:
+async def test_a_letter_that_many_record_is_one(log: Log) -> None:
     await asyncio.gather(*(log.record(FULL) for _ in range(5)))
-    await log.record(replace(FULL, reason="HTTP 404", recorded_at=NOW + DAY))
     assert await listed(log) == [FULL]
 
 
