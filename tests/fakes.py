@@ -592,12 +592,15 @@ class DeadLetterLogFake:
     async def record(self, letter: DeadLetter) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        await self._fate.step(lambda: self.letters.setdefault(letter.id, letter))
+        await self._fate.step(lambda: self.letters.update({letter.id: letter}))
 
     async def get(self, letter_id: str) -> DeadLetter | None:
         return await self._fate.step(lambda: self.letters.get(letter_id))
 
-    async def remove(self, letter_id: str) -> bool:
+    async def remove(self, letter_id: str, recorded_at: datetime | None = None) -> bool:
+        found = self.letters.get(letter_id)
+        if found is None or recorded_at not in {None, found.recorded_at}:
+            return await self._fate.step(lambda: False)
         return await self._fate.step(lambda: self.letters.pop(letter_id, None)) is not None
 
     async def page(

@@ -9,7 +9,7 @@ from shared.adapters.columns import present
 from shared.adapters.ordering import readable
 from shared.adapters.paging import page, position
 from shared.adapters.storage import Account, is_plain
-from shared.adapters.tables import VERSION, Row, Table, known
+from shared.adapters.tables import VERSION, Row, Table, known, version_of
 from shared.domain.letters import DeadLetter, LetterKind
 from shared.domain.logs import ALWAYS, Between
 from shared.domain.pages import Page, Slice
@@ -31,22 +31,27 @@ class DeadLetterTable:
         self.check, self.close = self._table.check, self._table.close
 
     async def record(self, letter: DeadLetter) -> None:
-        """Keep a dead letter; once more changes nothing."""
+        """Keep a dead letter, in place of an earlier one with its id."""
+        row = _row(letter)
         try:
-            await self._table.insert(_row(letter))
+            await self._table.insert(row)
         except LostRaceError:
-            return
+            await self._table.put(row)
 
     async def get(self, letter_id: str) -> DeadLetter | None:
         """A dead letter."""
         found = await self._table.get(PARTITION, letter_id) if is_plain(letter_id) else None
         return _read(found[0]) if found is not None else None
 
-    async def remove(self, letter_id: str) -> bool:
-        """Forget a dead letter; whether there was one."""
-        if await self.get(letter_id) is None:
+    async def remove(self, letter_id: str, recorded_at: datetime | None = None) -> bool:
+        """Forget a dead letter, with a time only the one recorded then; whether there was one."""
+        found = await self._table.get(PARTITION, letter_id) if is_plain(letter_id) else None
+        if found is None or recorded_at not in {None, _read(found[0]).recorded_at}:
             return False
-        await self._table.delete(PARTITION, letter_id)
+        try:
+            await self._table.delete(PARTITION, letter_id, version_of(found[0]))
+        except LostRaceError:
+            return False
         return True
 
     async def page(

@@ -45,7 +45,7 @@ def settle(attempted: Delivery, answer: Answer, now: datetime, policy: RetryPoli
             return Settled(done.hold(now))
         case Verdict.GONE, None:
             return Settled(done.hold(now), suspends=done.reason)
-        case ((Verdict.RETRY | Verdict.DENIED), _) if not done.is_test:
+        case (Verdict.GONE, Stage.WAITING) | ((Verdict.RETRY | Verdict.DENIED), _) if not done.is_test:
             return _later(done, answer, now, policy, terms)
     return Settled(done.give_up(now, done.reason or verdict))
 

@@ -36,15 +36,15 @@ class DeadLetterLog(Protocol):
     """What could not be delivered."""
 
     async def record(self, letter: DeadLetter) -> None:
-        """Keep a dead letter; once more changes nothing."""
+        """Keep a dead letter, in place of an earlier one with its id."""
         ...
 
     async def get(self, letter_id: str) -> DeadLetter | None:
         """A dead letter."""
         ...
 
-    async def remove(self, letter_id: str) -> bool:
-        """Forget a dead letter; whether there was one."""
+    async def remove(self, letter_id: str, recorded_at: datetime | None = None) -> bool:
+        """Forget a dead letter, with a time only the one recorded then; whether there was one."""
         ...
 
     async def page(

@@ -214,7 +214,7 @@ class Attempt:
         if line is not None:
             await self._deliveries.put(ended, version, in_line)
 
-    async def give_up(self, stored: Stored) -> None:
+    async def give_up(self, stored: Stored, subscription: Subscription) -> None:
         """Give up a delivery that is too old; a flow that denied it until then has its subscription suspended."""
         delivery, now = stored.delivery, self._clock()
         if delivery.status not in DENIED_STATUSES:
@@ -222,10 +222,10 @@ class Attempt:
             return
         why = f"HTTP {delivery.status}, until DELIVERY_MAX_AGE_HOURS"
         await self.conclude(delivery.hold(now, why), stored)
-        stands = await change(self._subscriptions, delivery.subscription_id, lambda it: it.suspended(why, now))
-        if stands is not None:
-            log.warning("subscription.suspended id=%s trigger=%s: %s", stands.id, stands.trigger.slug, why)
-        await self._notify(stands)
+        if subscription.updated_at > delivery.updated_at:  # its callback may have changed since it was denied
+            await self._backlog.start(subscription.id)
+        else:
+            await self._notify(await self._suspend(subscription, why))
 
     async def bury_again(self, stored: Stored) -> None:
         """Finish what a process that died has left of a dead delivery: its letter, and its place in the line."""

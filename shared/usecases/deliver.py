@@ -123,7 +123,7 @@ class Deliver:
         begin = partial(delivery.attempt, by_hand=by_hand)
         try:
             if by_hand is None and delivery.is_too_old(now, self._attempt.policy):
-                await self._attempt.give_up(stored)
+                await self._attempt.give_up(stored, subscription)
             elif not await self._go(subscription, begin, stored, by_hand=by_hand is not None):
                 held = delivery.hold(now)
                 await self._backlog.add(held, stored.version, delivery, is_careful=subscription.is_open)

@@ -39,7 +39,7 @@ class Expire:
         self._clock = clock
 
     async def __call__(self, before: datetime, until: datetime) -> Purged:
-        """Give up what was dispatched before a time, for as long as it is not `until`; gives how many.
+        """Give up what is held since before a time, for as long as it is not `until`; gives how many.
 
         One subscription's trouble keeps no other waiting: raises all of it, as a group, at the end.
         """
@@ -76,7 +76,7 @@ class Expire:
         yield some
 
     async def _old(self, subscription: Subscription, before: datetime) -> AsyncIterator[Delivery]:
-        """What was dispatched before a time and is still in the backlog.
+        """What has been in the backlog since before a time.
 
         No event is dispatched before its time. So what is looked for is among the deliveries of the events before that
         time, of which the log has forgotten all that have ended long ago.
@@ -86,7 +86,7 @@ class Expire:
             while part is not None:
                 page = await self._deliveries.page(subscription.id, part, stage=stage, between=Between(until=before))
                 for delivery in page.items:
-                    if delivery.line is not None and delivery.dispatched_at < before:
+                    if delivery.line is not None and delivery.patient_since < before:
                         yield delivery
                 part = Slice(MAX_PAGE, page.cursor) if page.cursor is not None else None
 

@@ -64,9 +64,10 @@ class Redeliver:
     async def delivery(self, subscription_id: str, event_id: str) -> None:
         """Attempt a delivery now; one that waits is moved forward. Raises `NotFoundError`."""
         delivery = await self._follow.delivery(subscription_id, event_id)
+        letter = await self._letters.get(letter_of(delivery)) if delivery.stage is Stage.DEAD else None
         await self._agenda.look(Look(subscription_id, delivery.key, uuid.uuid4().hex), self._clock())
-        if delivery.stage is Stage.DEAD:
-            await self._letters.remove(letter_of(delivery))
+        if letter is not None:
+            await self._forget(letter)
 
     async def letter(self, letter_id: str) -> str:
         """Deliver a dead letter; it is gone once the delivery waits in the queue. Gives the event's id.
@@ -81,8 +82,10 @@ class Redeliver:
         if await self._subscriptions.get(letter.subscription_id) is None:
             raise ConflictError(f"Its subscription {letter.subscription_id} is gone.")
         event = Event.decode(letter.body)
-        await self._agenda.begin(New(letter.subscription_id, event, self._clock(), by_hand=letter.id))
-        await self._letters.remove(letter.id)
+        # Asked for twice, it is one attempt; given up once more, it is another letter with the same id.
+        request = f"{letter.id} {letter.recorded_at.isoformat()}"
+        await self._agenda.begin(New(letter.subscription_id, event, self._clock(), by_hand=request))
+        await self._forget(letter)
         return event.id
 
     async def letters(self, subscription_id: str | None, between: Between) -> int:
@@ -121,8 +124,12 @@ class Redeliver:
                 await self._deliveries.put(found[0].replay(now, made_at), found[1], found[0])
         except LostRaceError:
             return False
-        await self._letters.remove(letter.id)
+        await self._forget(letter)
         return is_dead
+
+    async def _forget(self, letter: DeadLetter) -> None:
+        """Forget a letter whose delivery goes its way again, unless that has come to nothing by now."""
+        await self._letters.remove(letter.id, letter.recorded_at)
 
     async def _known(self, subscription_id: str) -> Subscription:
         found = await self._subscriptions.get(subscription_id)

@@ -244,7 +244,7 @@ class Release:
         if delivery.next_attempt_at is not None and delivery.next_attempt_at > now:
             run.end(delivery.next_attempt_at)
         elif delivery.is_too_old(now, self._attempt.policy):
-            await self._attempt.give_up(stored)
+            await self._attempt.give_up(stored, subscription)
         else:
             await self._sleep(run.pace.wait(self._seconds()))
             await self._attempt(await self._attempt.claim(delivery.attempt, stored), subscription, is_probe=True)

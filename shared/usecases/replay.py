@@ -83,11 +83,15 @@ class Replay:
         found = await self._deliveries.get(subscription.id, EventKey(event.time, event.id))
         taken = {Stage.DEAD, Stage.DELIVERED} if wanted.which == "all" else {Stage.DEAD}
         if found is not None and found[0].stage not in taken:
-            if found[0].replayed and not is_dry:  # whoever has put it in may have died before this
-                await self._letters.remove(letter_of(found[0]))
+            if found[0].replayed and not is_dry:  # whoever has put it in may have died before he forgot its letter
+                letter = await self._letters.get(letter_of(found[0]))
+                if letter is not None and await self._deliveries.get(subscription.id, found[0].key) == found:
+                    await self._letters.remove(letter.id, letter.recorded_at)
             return False
         if is_dry:
             return True
+        is_dead = found is not None and found[0].stage is Stage.DEAD
+        letter = await self._letters.get(letter_of(found[0])) if found is not None and is_dead else None
         try:
             if found is None:
                 new = New(subscription.id, event, now, None, event.traceparent, subscription.created_at)
@@ -96,6 +100,6 @@ class Replay:
                 await self._deliveries.put(found[0].replay(now, subscription.created_at), found[1], found[0])
         except LostRaceError:
             return False
-        if found is not None and found[0].stage is Stage.DEAD:
-            await self._letters.remove(letter_of(found[0]))
+        if letter is not None:
+            await self._letters.remove(letter.id, letter.recorded_at)
         return True

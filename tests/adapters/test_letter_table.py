@@ -71,6 +71,16 @@ async def test_a_letter_comes_back_as_recorded_until_it_is_removed(log: Log, let
     assert await log.remove(letter.id) is False
 
 
+async def test_a_letter_takes_the_place_of_the_one_before_and_is_not_removed_for_it(log: Log) -> None:
+    later = replace(FULL, recorded_at=NOW + DAY, status=400)
+    await log.record(FULL)
+    await log.record(later)
+    assert await log.remove(FULL.id, FULL.recorded_at) is False
+    assert await listed(log) == [later]
+    assert await log.remove(FULL.id, later.recorded_at) is True
+    assert await listed(log) == []
+
+
 @pytest.mark.parametrize("letter_id", NO_IDS)
 async def test_what_is_not_there_is_not_found(log: Log, letter_id: str) -> None:
     await log.record(FULL)
@@ -86,9 +96,8 @@ async def test_its_table_is_created_when_it_is_missing(table: DeadLetterTable, s
     assert await storage.names() == {"table deadletters"}
 
 
-async def test_to_record_a_letter_once_more_changes_nothing(log: Log) -> None:
+async def test_a_letter_that_many_record_is_one(log: Log) -> None:
     await asyncio.gather(*(log.record(FULL) for _ in range(5)))
-    await log.record(replace(FULL, reason="HTTP 404", recorded_at=NOW + DAY))
     assert await listed(log) == [FULL]
 
 
@@ -206,6 +215,5 @@ async def test_another_form_is_left_alone_and_said_to_be_another(table: DeadLett
     for asked in (table.get(SAMPLE.id), table.remove(SAMPLE.id), table.page(Slice())):
         with pytest.raises(FormatError):
             await asked
-    await table.record(SAMPLE)
     assert await storage.rows("deadletters") == [{**ROW, "v": 2}]
     assert await table.count(9) == 1

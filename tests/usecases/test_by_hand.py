@@ -167,6 +167,16 @@ async def test_one_that_was_delivered_stays_so_when_it_is_sent_again_in_vain(ans
     assert (world.status(), world.letters()) == ("active", [])
 
 
+async def test_one_that_waits_goes_on_to_wait_when_it_is_sent_to_a_flow_that_is_off() -> None:
+    world = World(Answer(503, retry_after=60), Answer(404), Answer(202))
+    await world.run(until=AT_ONCE)
+    await world.redeliver.delivery("s1", EVENT.id)
+    await world.run(until=AT_ONCE)
+    assert (world.calls(), world.stage(), world.status(), world.letters()) == (2, Stage.WAITING, "active", [])
+    await world.run()
+    assert (world.calls(), world.stage()) == (3, Stage.DELIVERED)
+
+
 async def test_a_request_that_comes_twice_is_one_attempt() -> None:
     world = World()
     await world.run()
@@ -194,6 +204,42 @@ async def test_a_dead_letter_that_is_delivered_in_vain_is_one_again() -> None:
     world = World(Answer(400))
     await world.run()
     await world.redeliver.letter(world.letters()[0].id)
+    await world.run()
+    assert (world.calls(), world.stage(), len(world.letters())) == (2, Stage.DEAD, 1)
+
+
+@pytest.mark.parametrize("by", ["letter", "delivery"])
+async def test_a_dead_letter_is_kept_of_what_is_in_vain_before_the_earlier_one_is_forgotten(by: str) -> None:
+    world = World(Answer(400))
+    await world.run()
+
+    async def at_once() -> None:
+        world.queue.taken = None
+        world.clock.advance(AT_ONCE)
+        await world.deliver(world.take())
+
+    world.queue.taken = at_once
+    await ASKED[by](world)
+    assert (world.calls(), world.stage(), len(world.letters())) == (2, Stage.DEAD, 1)
+
+
+async def test_a_dead_letter_can_be_sent_again_as_often_as_it_is_one() -> None:
+    world = World(Answer(400), Answer(400), Answer(202))
+    await world.run()
+    for _ in range(2):
+        world.clock.advance(AT_ONCE)
+        await world.redeliver.letter(world.letters()[0].id)
+        await world.run()
+    assert (world.calls(), world.stage(), world.letters()) == (3, Stage.DELIVERED, [])
+
+
+async def test_a_dead_letter_that_is_asked_for_twice_is_sent_once() -> None:
+    world = World(Answer(400))
+    await world.run()
+    (letter,) = world.letters()
+    await world.redeliver.letter(letter.id)
+    await world.graveyard.record(letter)  # the process had died before it was forgotten
+    await world.redeliver.letter(letter.id)
     await world.run()
     assert (world.calls(), world.stage(), len(world.letters())) == (2, Stage.DEAD, 1)
 
@@ -245,6 +291,13 @@ async def test_a_replay_brings_what_happened_before_the_subscription() -> None:
     assert await world.replay("s1", Wanted(EVENTS[2].time, EVENTS[5].time)) == 3
     await world.run()
     assert called_with(world) == [event.id for event in EVENTS[2:5]]
+
+
+async def test_a_replay_brings_what_is_wanted_and_nothing_else() -> None:
+    world = await logged()
+    row, version = world.subscriptions.rows["s1"]
+    world.subscriptions.rows["s1"] = replace(row, filters=subscription(dataSourceId="d2").filters), version
+    assert await world.replay("s1", Wanted(NOON)) == 0
 
 
 async def test_a_replay_leaves_out_what_was_taken_unless_all_is_wanted() -> None:

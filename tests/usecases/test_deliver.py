@@ -10,6 +10,8 @@ import pytest
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Stage
+from shared.domain.triggers import TRIGGERS
+from shared.domain.wishes import Wish
 from shared.errors import FormatError, TransientError
 from shared.usecases.crowd import BRISK, PLACES
 from tests.fakes import NOON, Death
@@ -120,6 +122,19 @@ async def test_a_delivery_older_than_the_maximum_age_is_not_made() -> None:
     world.clock.advance(timedelta(hours=77))
     await world.run()
     assert (world.calls(), world.stage(), len(world.letters())) == (0, Stage.DEAD, 1)
+
+
+@pytest.mark.parametrize("is_anew", [False, True], ids=["as it was", "subscribed anew"])
+async def test_only_the_callback_that_denied_an_event_has_its_subscription_suspended(*, is_anew: bool) -> None:
+    world = World(Answer(401, retry_after=6_000), max_age=timedelta(hours=2))
+    await world.run(until=timedelta(seconds=5))
+    if is_anew:
+        trigger, new = TRIGGERS["data-source-refresh-succeeded"], "https://prod-2.logic.azure.com/workflows/x?sig=new"
+        await world.subscribe(Wish(trigger, "i1", trigger.filters(), new), "s1")
+    world.clock.advance(timedelta(hours=2, seconds=1))  # the app stood still
+    await world.run()
+    called, stage, status = (2, Stage.DELIVERED, "active") if is_anew else (1, Stage.HELD, "suspended")
+    assert (world.calls(), world.stage(), world.status(), world.letters()) == (called, stage, status, [])
 
 
 @pytest.mark.parametrize("status", ["suspended", "paused", "failing"])

@@ -67,7 +67,7 @@ async def test_an_active_backlog_is_left_to_those_who_let_it_out() -> None:
     assert (await world.expire(), world.stage(EVENTS[0])) == (Purged(0, is_done=True), Stage.HELD)
 
 
-async def test_age_counts_from_the_dispatch_whatever_the_events_times_and_the_line() -> None:
+async def test_age_counts_from_when_it_was_put_in_whatever_the_events_times_and_the_line() -> None:
     world = Held()
     for number, event in enumerate(EVENTS):
         world.hold(event, (OLD, YOUNG)[number % 2], (Line.HELD, Line.REPLAYED)[number // 2 % 2])
@@ -75,6 +75,14 @@ async def test_age_counts_from_the_dispatch_whatever_the_events_times_and_the_li
     world.hold(edge, BEFORE)
     await world.expire()
     assert world.outcome([*EVENTS, edge]) == [Stage.DEAD, Stage.HELD] * 10 + [Stage.HELD]
+
+
+async def test_a_dead_letter_that_is_put_back_is_held_as_long_as_any_other() -> None:
+    world = Held()
+    dead = world.hold(EVENTS[0], OLD).give_up(OLD, "HTTP 400")
+    world.deliveries.rows[(world.mine, dead.key)] = dead.replay(YOUNG, MADE), "v"
+    assert await world.expire() == Purged(0, is_done=True)
+    assert world.outcome(EVENTS[:1]) == [Stage.HELD]
 
 
 async def test_any_number_is_given_up() -> None:
