@@ -41,7 +41,7 @@ def failures(instance: Instance, count: int, *, name: str = "") -> list[Event]:
 
 async def publish(world: World, events: Iterable[Event]) -> None:
     """Put events into the queue `events`."""
-    queue = world.queues.get_queue_client("events")
+    queue = world.storage.queues.get_queue_client("events")
     for some in batched(events, AT_ONCE, strict=False):
         await asyncio.gather(*(queue.send_message(event.encode()) for event in some))
 

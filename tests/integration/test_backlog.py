@@ -88,6 +88,6 @@ async def test_unsubscribing_drops_what_is_held(world: World) -> None:
     assert (await world.stack.call("DELETE", f"/subscriptions/{id_}")).status == 204
     again = await world.subscribe(DATA_SOURCE_FAILED, flow, instance)
     assert (again["held"], again["status"]) == (0, "active")
-    assert [row for row in await world.rows("deliveries") if row.get("stage") == "held"] == []
+    assert [row for row in await world.storage.rows("deliveries") if row.get("stage") == "held"] == []
     await asyncio.sleep(1)
     assert world.stack.flows.of(flow) == []
