@@ -17,7 +17,7 @@ AT_ONCE = 32
 WINDOW = 10.0  # seconds over which the rate holds
 MAX_UNDER_WAY = 8  # attempts of a flow at a time
 # A flow's answer is recorded so soon: in some milliseconds, or later where Azurite collects its garbage.
-RECORDED_WITHIN = timedelta(seconds=10)
+RECORDED_WITHIN = timedelta(seconds=5)
 
 
 class Always:

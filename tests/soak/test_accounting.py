@@ -92,7 +92,7 @@ def test_each_thing_that_is_not_as_it_should_be_is_wrong(found: Found, rows: lis
 
 def test_a_death_before_the_record_or_a_request_explains_a_repeat_and_nothing_else_does() -> None:
     again = replace(RIGHT, calls=(*RIGHT.calls, call("log", ONE, 40)))
-    before, soon, between, after = (START + timedelta(seconds=second) for second in (0, 10, 12, 41))
+    before, soon, between, after = (START + timedelta(seconds=second) for second in (0, 6, 7, 41))
     assert wrong(replace(again, killed=[soon])) == []
     assert wrong(replace(again, asked={"log": {"e1": [between]}})) == []
     for found in (
