@@ -1,6 +1,7 @@
 """What all tests share: how Hypothesis looks for examples, how many tests run at once, and storage."""
 
 import fcntl
+import logging
 import os
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
@@ -18,6 +19,9 @@ from tests.leaks import fail_where_told
 settings.register_profile("build", derandomize=True, deadline=None)
 settings.register_profile("desk", deadline=None)
 settings.load_profile("build" if os.environ.get("CI") else "desk")
+
+# As in the app: at their usual level the SDKs log every request.
+logging.getLogger("azure").setLevel(logging.WARNING)
 
 MOST_WORKERS = 4  # each has storage and hosts of its own
 # Files that are there, for the workers to lock.

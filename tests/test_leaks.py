@@ -1,11 +1,16 @@
 """The scan for secrets sees what it is to see."""
 
 import base64
+import re
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from tests.leaks import Secrets, fail_where_told, shapes_in
+from tests.pages import PROJECT
 from tests.telemetry.recorder import Recorder
 
 SECRET = 'ca"na/ry+secret=='
@@ -55,6 +60,26 @@ def test_a_test_whose_log_tells_a_secret_has_failed(section: str, text: str, out
     report = pytest.TestReport("a", ("a", 0, "a"), {}, "passed", None, "call", [(section, text)])
     fail_where_told(report)
     assert report.outcome == outcome
+
+
+PLANTED = """
+import logging
+import pytest
+
+@pytest.mark.parametrize("url", ["https://a/x?sig=c2lnbmF0dXJl", "https://a/x"])
+@pytest.mark.parametrize("level", ["info", "warning"])
+def test_logs(level, url):
+    getattr(logging.getLogger("bridge.deliver"), level)("POST %s", url)
+"""
+
+
+def test_in_a_run_of_tests_those_fail_whose_log_tells_a_secret_at_the_level_that_azure_keeps(tmp_path: Path) -> None:
+    path = tmp_path / "test_planted.py"
+    path.write_text(PLANTED, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-n", "0", "-p", "tests.conftest", str(path)]
+    told = subprocess.run(command, cwd=PROJECT, check=False, capture_output=True, text=True).stdout  # noqa: S603
+    assert "the log tells a flow's signature" in told
+    assert re.search(r"^2 failed, 2 passed", told, re.MULTILINE)
 
 
 def test_recorded_traces_are_searched() -> None:

@@ -1,7 +1,8 @@
 """Absolute addresses: where a caller finds the bridge again, whatever lies between the two.
 
 A host that a request names in a header is believed only where it is the connectors' gateway: what is sent to an
-address that somebody else chose would be theirs.
+address that somebody else chose would be theirs. `Host` is part of the request's own address, which is given where no
+public one is set; Azure's front end goes by it, and so hands on only what is for a name of the app.
 """
 
 import re

@@ -195,6 +195,7 @@ async def test_a_failure_in_the_middle_leaves_the_rest_for_later() -> None:
 
 async def test_publishing_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "azure")
     grid = Grid()
     async with grid.topic() as topic:
         await topic.publish([{**event, "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"} for event in events(3)])

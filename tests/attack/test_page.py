@@ -6,10 +6,15 @@ import pytest
 from azure.functions import AuthLevel
 
 from local.host.web import BODY_LIMIT
+from shared.adapters.delivery_table import DELIVERIES, DeliveryTable
+from shared.adapters.event_table import EVENTS, EventTable
+from shared.adapters.letter_table import DEAD_LETTERS, DeadLetterTable
 from shared.domain.exact_json import MAX_DEPTH
 from tests.attack.corpus import ANSWERS, URLS
 from tests.functions import FUNCTIONS
+from tests.integration.test_bodies import SLOW
 from tests.pages import PAGES, PROJECT, block, code_spans, commands, rows, table
+from tests.storage import SHOWN
 
 PAGE = PAGES["docs/security.md"]
 PROOFS = [
@@ -48,9 +53,20 @@ def test_the_ways_in_are_those_of_the_app() -> None:
     assert code_spans(told) >= {queue for queue in queues if "poison" not in queue}
 
 
+def test_only_what_forgets_is_said_to_be_kept_for_some_days() -> None:
+    logs = {EVENTS: EventTable, DELIVERIES: DeliveryTable, DEAD_LETTERS: DeadLetterTable}
+    [told] = [where for _, _, where in table("worth", PAGE) if "`EVENT_RETENTION_DAYS`" in where]
+    assert code_spans(told) & set(logs) == {name for name, log in logs.items() if hasattr(log, "purge")}
+
+
 def test_the_limits_are_those_of_the_code() -> None:
     assert f"{BODY_LIMIT:,} bytes" in PAGE
     assert f"{MAX_DEPTH} levels" in PAGE
+
+
+def test_what_is_tried_is_as_the_page_says() -> None:
+    assert f"{SLOW} senders" in PAGE
+    assert f"the first {SHOWN} messages" in PAGE
 
 
 def test_the_corpus_is_as_large_as_the_page_says() -> None:

@@ -133,12 +133,13 @@ async def _beside(world: World, edge: str, fault: Fault) -> float | None:
 
 
 async def ended_well(world: World, outcomes: Sequence[Outcome]) -> Sequence[str]:
-    """What is wrong at the end of all: repeats that came late, dead letters, messages that nobody takes."""
+    """What is wrong at the end of all: repeats that came late, dead letters, secrets that were stored."""
     await asyncio.sleep(world.visibility)
     ids = [call.event["id"] for call in world.stack.flows.of(STRUCK) if call.accepted]
     repeats = len(ids) - len(set(ids))
     letters = (await world.stack.call("GET", "/dead-letters")).json()["value"]
     troubles = [f"a dead letter: {letter['reason']}" for letter in letters]
+    troubles += [f"stored or published: {secret}" for secret in await world.stored()]
     if repeats != (told := sum(each.twice for each in outcomes)):
         troubles.append(f"{repeats} repeats, of which {told} came in time")
     return troubles

@@ -1,4 +1,4 @@
-"""The table of docs/reliability.md and its summary, made from `results.json`, where the last whole run is kept."""
+"""The table of docs/reliability.md and its summary, made from `results.json`, which has the last run of each cell."""
 
 import json
 import re
@@ -24,12 +24,12 @@ _HEADS = {
 
 
 def kept() -> list[Outcome]:
-    """The outcomes of the last whole run."""
+    """The last outcome of each cell."""
     return [Outcome.of(each) for each in json.loads(RESULTS.read_text("utf-8"))]
 
 
 def keep(outcomes: Sequence[Outcome]) -> None:
-    """Keep these outcomes in the place of older ones."""
+    """Keep these outcomes in the place of older ones of the same cells."""
     found = {(each.edge, each.fault): each for each in [*(kept() if RESULTS.exists() else []), *outcomes]}
     in_order = [found[cell] for edge in EDGES for fault in FAULTS if (cell := (edge, fault.name)) in found]
     lines = ",\n".join(json.dumps(each.stored()) for each in in_order)
@@ -54,7 +54,7 @@ def write(outcomes: Sequence[Outcome]) -> None:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """The run in figures."""
+    """All cells in figures."""
     counted = ("lost", "twice", "changed", "secrets")
     total = {what: sum(getattr(each, what) for each in outcomes) for what in counted}
     longest = max(each.well_after or 0.0 for each in outcomes)

@@ -1,6 +1,7 @@
 """A world for faults: a stack behind proxies, an instance whose edges are struck, and one beside it that is well."""
 
 import asyncio
+import json
 import re
 import time
 from collections import Counter
@@ -12,8 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from azure.storage.queue.aio import QueueClient
-
 from local.flows import Call
 from local.simulated import Access
 from local.stack import PROJECT, Stack
@@ -21,11 +20,12 @@ from local.tenant.api import TenantApi
 from local.tenant.model import Instance, Tenant
 from shared.domain.events.envelope import Event
 from tests.faults.edges import Edges, before
+from tests.leaks import Secrets
+from tests.storage import Storage
 
 TRIGGER = "data-source-refresh-failed"
 STRUCK, WELL = "struck", "well"
 EVERY_THREE_SECONDS = "*/3 * * * * *"
-API_VERSION = "2025-11-05"
 # Seconds for which the host hides a message that it hands out; Azure's does so for ten minutes.
 VISIBILITY = 30
 SETTINGS = {
@@ -49,9 +49,9 @@ class World:
     lines: list[str]
     instances: Mapping[str, Instance]
     subscriptions: Mapping[str, str]
-    secrets: Sequence[str]
+    storage: Storage
+    secrets: Secrets
     visibility: int
-    _events: QueueClient
     _last: float = field(default=0.0)
 
     async def fail(self, who: str) -> datetime:
@@ -64,7 +64,7 @@ class World:
 
     async def enqueue(self, event: Event) -> None:
         """Put an event into the queue as Event Grid does."""
-        await self._events.send_message(event.encode())
+        await self.storage.queues.get_queue_client("events").send_message(event.encode())
 
     def taken(self, who: str, times: Collection[datetime]) -> Sequence[Call]:
         """The calls of events of these times that a flow has taken."""
@@ -84,9 +84,13 @@ class World:
         """The functions that have failed since that line of the log, and how often."""
         return Counter(match[1] for line in self.lines[since:] if (match := _FAILED.search(line)))
 
-    def told(self) -> Sequence[str]:
+    def told(self) -> set[str]:
         """The secrets that the host's log has told."""
-        return [secret for secret in self.secrets if any(secret in line for line in self.lines)]
+        return self.secrets.found_in("\n".join(self.lines))
+
+    async def stored(self) -> set[str]:
+        """The secrets that stand in the storage, or went to the topic."""
+        return self.secrets.found_in(json.dumps(self.stack.topic.published) + await self.storage.text())
 
     async def deliveries(self, who: str, times: Collection[datetime]) -> Sequence[Mapping[str, Any]]:
         """What the bridge's log has of the deliveries of these times' events to a flow."""
@@ -119,10 +123,7 @@ async def started(visibility: int = VISIBILITY, **settings: str) -> AsyncIterato
             Stack(PROJECT, tenant=app, settings=made, on_line=lines.append, visibility=visibility)
         )
         edges = await opened.enter_async_context(before(stack, access.token, folder))
-        storage = stack.settings["AzureWebJobsStorage"]
-        events = await opened.enter_async_context(
-            QueueClient.from_connection_string(storage, "events", api_version=API_VERSION)
-        )
+        storage = await opened.enter_async_context(Storage.opened(stack.settings["AzureWebJobsStorage"]))
         await stack.start_host(**edges.settings | settings)
         subscriptions = {}
         for who, url in {STRUCK: edges.callback(stack, STRUCK), WELL: stack.flows.url(WELL)}.items():
@@ -131,11 +132,12 @@ async def started(visibility: int = VISIBILITY, **settings: str) -> AsyncIterato
             if answer.status != 201:
                 raise RuntimeError(answer.body.decode() + "\n".join(lines[-20:]))
             subscriptions[who] = str(answer.json()["id"])
-        names = ("EVENT_GRID_TOPIC_KEY", "FUNCTIONS_KEY", "CALLBACK_ENCRYPTION_KEY")
-        hidden = [access.token, access.key, edges.secret, *(stack.settings[name] for name in names)]
-        hidden.append(storage.partition("AccountKey=")[2].partition(";")[0])
-        hidden += [stack.flows.url(who).rpartition("sig=")[2] for who in (STRUCK, WELL)]
-        world = World(stack, edges, lines, instances, subscriptions, hidden, visibility, events)
+        hidden = Secrets()
+        hidden.keep_settings(stack.settings)
+        hidden.keep("the client secret", edges.secret)
+        for who in (STRUCK, WELL):
+            hidden.keep(f"the signature of {who}", stack.flows.url(who).rpartition("sig=")[2])
+        world = World(stack, edges, lines, instances, subscriptions, storage, hidden, visibility)
         for who in (STRUCK, WELL):
             await _begun(world, who)
         yield world

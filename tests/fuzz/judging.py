@@ -81,6 +81,7 @@ class Judge:
         if any(_KEY_IN_LINE.search(name + value) for name, value in answered.headers.items()):
             yield "a header breaks out of its line"
         location = answered.headers.get("Location", "console/")
+        # No public address is set here, so the request's own is given, which `Host` names.
         if urlsplit(location).netloc not in {"", HOST, GATEWAY, request.headers.get("Host")}:
             yield f"somebody else is given the address {location!r}"
         yield from self._against_description(request, answered)

@@ -16,9 +16,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest_asyncio
-from azure.data.tables.aio import TableServiceClient
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueServiceClient
 
 from local.flows import Call
 from local.install_azurite import install
@@ -26,9 +23,9 @@ from local.stack import PROJECT, Answer, Stack
 from local.tenant.api import TenantApi
 from local.tenant.model import Instance, Tenant
 from tests.leaks import Secrets
+from tests.storage import Storage
 
 TOKEN, KEY = "canary-tenant-token", "canary-subscription-key"
-API_VERSION = "2025-11-05"
 NEVER = "0 0 0 1 1 *"
 EVERY_SECOND = "* * * * * *"
 VISIBILITY = 2  # seconds
@@ -86,17 +83,15 @@ class World:
     stack: WatchedStack
     api: TenantApi
     lines: list[str]
-    blobs: BlobServiceClient
-    queues: QueueServiceClient
-    tables: TableServiceClient
+    storage: Storage
     names: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
 
     async def leaks(self) -> set[str]:
-        """The secrets that were told until now: in an answer, in the hosts' log, or in storage as they are."""
+        """The secrets that were told until now: in an answer, in the hosts' log, to the topic, or in storage."""
         secrets = self.stack.secrets
         for name, signature in self.stack.flows._signatures.items():
             secrets.keep(f"the signature of {name}", signature)
-        seen = "\n".join(self.lines) + (await self.stored()).decode("utf-8", "replace")
+        seen = "\n".join([*self.lines, json.dumps(self.stack.topic.published), await self.storage.text()])
         return secrets.found_in(seen) | self.stack.told
 
     def instance(self, idle: timedelta = timedelta(hours=2)) -> Instance:
@@ -132,24 +127,9 @@ class World:
         assert await self.poll()
         await self.settle()
 
-    async def rows(self, table: str) -> list[Mapping[str, Any]]:
-        return [dict(row) async for row in self.tables.get_table_client(table).list_entities()]
-
     async def etags(self, instance: Instance) -> Mapping[str, str]:
-        container = self.blobs.get_container_client("checkpoints")
+        container = self.storage.blobs.get_container_client("checkpoints")
         return {blob.name: blob.etag async for blob in container.list_blobs(name_starts_with=instance.id)}
-
-    async def stored(self) -> bytes:
-        """All that stands in tables and blobs, as one text to search in."""
-        found: list[bytes] = []
-        async for table in self.tables.list_tables():
-            for row in await self.rows(table.name):
-                found += [value if isinstance(value, bytes) else str(value).encode() for value in row.values()]
-        async for container in self.blobs.list_containers():
-            client = self.blobs.get_container_client(container.name)
-            async for blob in client.list_blobs():
-                found += [blob.name.encode(), await (await client.download_blob(blob.name)).readall()]
-        return b"\n".join(found)
 
     async def restart(self, **settings: str) -> None:
         """Start the host anew with these settings."""
@@ -158,7 +138,7 @@ class World:
         await self.stack.start_host(**settings)
 
     async def _length(self, queue: str) -> int:
-        properties = await self.queues.get_queue_client(queue).get_queue_properties()
+        properties = await self.storage.queues.get_queue_client(queue).get_queue_properties()
         return int(properties.approximate_message_count or 0)
 
 
@@ -184,19 +164,16 @@ async def started(visibility: int) -> AsyncIterator[World]:
         "DELIVERY_RETRY_SECONDS": "1,1,2,2",
         "CALLBACK_TIMEOUT_SECONDS": "2",
     }
-    async with WatchedStack(
-        PROJECT, tenant=api.app(), settings=settings, on_line=lines.append, visibility=visibility
-    ) as stack:
-        connection = stack.settings["AzureWebJobsStorage"]
-        async with (
-            BlobServiceClient.from_connection_string(connection, api_version=API_VERSION) as blobs,
-            QueueServiceClient.from_connection_string(connection, api_version=API_VERSION) as queues,
-            TableServiceClient.from_connection_string(connection) as tables,
-        ):
-            stack.secrets.keep_settings(stack.settings)
-            world = World(stack, api, lines, blobs, queues, tables)
-            yield world
-            assert await world.leaks() == set()
+    async with (
+        WatchedStack(
+            PROJECT, tenant=api.app(), settings=settings, on_line=lines.append, visibility=visibility
+        ) as stack,
+        Storage.opened(stack.settings["AzureWebJobsStorage"]) as storage,
+    ):
+        stack.secrets.keep_settings(stack.settings)
+        world = World(stack, api, lines, storage)
+        yield world
+        assert await world.leaks() == set()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

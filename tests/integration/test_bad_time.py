@@ -63,7 +63,7 @@ async def minutes(running: World) -> Minutes:
         return answer.json() if answer.status == 200 and answer.json()["stage"] == "waiting" else None
 
     waiting = await until(waits, within=30)
-    due = [row for row in await world.rows("due") if row["kind"] == "look"]
+    due = [row for row in await world.storage.rows("due") if row["kind"] == "look"]
     await world.settle(within=60)  # tests before this one may have left what comes again soon
     queued = await world._length("deliveries")
 
@@ -97,7 +97,7 @@ async def minutes(running: World) -> Minutes:
 
 
 async def _send(world: World, queue: str, text: str) -> None:
-    client = world.queues.get_queue_client(queue)
+    client = world.storage.queues.get_queue_client(queue)
     with contextlib.suppress(ResourceExistsError):  # the host makes it with the first message that it gives up
         await client.create_queue()
     await client.send_message(text)

@@ -74,8 +74,8 @@ async def test_kills_at_any_moment_lose_nothing(world: World, seed: int) -> None
     made = contoso(now()).instance
     world.api.tenant.instances[made.id] = made
     mine = {trigger: f"kill-{seed}-{trigger}" for trigger in WISHES}
-    async for blob in world.blobs.get_container_client("checkpoints").list_blobs(name_starts_with=made.id):
-        await world.blobs.get_blob_client("checkpoints", blob.name).delete_blob()
+    async for blob in world.storage.blobs.get_container_client("checkpoints").list_blobs(name_starts_with=made.id):
+        await world.storage.blobs.get_blob_client("checkpoints", blob.name).delete_blob()
     await world.cycle()
     for trigger, filters in WISHES.items():
         await world.subscribe(trigger, mine[trigger], made, **filters)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import aiohttp
 import pytest
 
 from local.flows import Disabled
@@ -83,9 +84,22 @@ async def test_subscribing_shows_the_subscription(world: World, instance: Instan
     assert (one.status, one.json()) == (200, body)
 
 
+async def told_as(world: World, host: str, body: object) -> str:
+    """Where to unsubscribe, as whoever sends this `Host` is told."""
+    headers = {"Host": host, "x-functions-key": world.stack.settings["FUNCTIONS_KEY"]}
+    address = f"{world.stack.url}/triggers/{SYSTEM}/subscriptions"
+    async with aiohttp.ClientSession() as session, session.post(address, json=body, headers=headers) as answer:
+        assert answer.status == 201, await answer.read()
+        return answer.headers["Location"]
+
+
 async def test_addresses_are_those_that_callers_reach(world: World, instance: Instance) -> None:
+    told = await told_as(world, "evil.test", wish(world, instance, "first"))
+    assert told.startswith("http://evil.test/api/unsubscribe/")
     await world.restart(PUBLIC_URL="https://events.contoso.com/bridge/")
     try:
+        told = await told_as(world, "evil.test", wish(world, instance, "second"))
+        assert told.startswith("https://events.contoso.com/bridge/api/unsubscribe/")
         answer = await post(world, SYSTEM, wish(world, instance))
         assert answer.headers["Location"].startswith("https://events.contoso.com/bridge/api/unsubscribe/")
         document = (await world.stack.call("GET", "/openapi.json")).json()
@@ -243,7 +257,7 @@ async def test_a_secret_is_shown_once_and_signs_what_is_sent(world: World, insta
     assert call.headers["webhook-signature"] == f"v1,{expected}"
     shown = [again.body.decode(), listed.body.decode(), *world.lines]
     assert [text for text in shown if "whsec_" in text or secret[6:] in text] == []
-    assert secret.encode() not in await world.stored()
+    assert secret not in await world.storage.text()
 
 
 async def test_a_callback_is_shown_nowhere_and_stored_unreadable(world: World, instance: Instance) -> None:
@@ -266,8 +280,8 @@ async def test_a_callback_is_shown_nowhere_and_stored_unreadable(world: World, i
     texts = [answer.body.decode() + str(dict(answer.headers)) for answer in answers]
     assert [text for text in texts if signature in text or "/workflows/gone" in text] == []
     assert [line for line in world.lines if signature in line or "/workflows/gone" in line] == []
-    stored = await world.stored()
-    assert instance.id.encode() in stored
-    assert signature.encode() not in stored
-    assert b"/workflows/" not in stored
-    assert b"sig=" not in stored
+    stored = await world.storage.text()
+    assert instance.id in stored
+    assert signature not in stored
+    assert "/workflows/" not in stored
+    assert "sig=" not in stored

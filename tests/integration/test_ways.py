@@ -221,13 +221,13 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("queue", ["events", "deliveries"])
 async def test_what_cannot_be_read_is_a_dead_letter_with_its_reason(world: World, queue: str) -> None:
-    before = {row["RowKey"] for row in await world.rows("deadletters")}
-    client = world.queues.get_queue_client(queue)
+    before = {row["RowKey"] for row in await world.storage.rows("deadletters")}
+    client = world.storage.queues.get_queue_client(queue)
     for text in UNREADABLE.values():
         await client.send_message(text)
 
     async def buried() -> list[Any]:
-        rows = [row for row in await world.rows("deadletters") if row["RowKey"] not in before]
+        rows = [row for row in await world.storage.rows("deadletters") if row["RowKey"] not in before]
         return rows if len(rows) >= len(UNREADABLE) else []
 
     ids = [row["RowKey"] for row in await until(buried)]

@@ -12,7 +12,7 @@ from azure.storage.queue.aio import QueueClient
 
 from local.azurite import Azurite
 from local.flows import Flows
-from tests.integration.conftest import API_VERSION
+from tests.storage import API_VERSION
 
 STORAGE_AT_ONCE = 32
 HIDDEN = 600  # seconds

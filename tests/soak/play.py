@@ -1,16 +1,13 @@
 """A soak: a lively tenant, flows that are not well, people, and two hosts on one storage that die now and then."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from azure.data.tables.aio import TableServiceClient
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueServiceClient
 
 from local.child import Child
 from local.demo.accounting import Row
@@ -19,11 +16,12 @@ from local.flows import Disabled, Healthy
 from local.simulated import Access
 from local.stack import PROJECT, Stack
 from local.tenant.life import LivelyTenant, Occurrence, contoso
-from tests.integration.conftest import API_VERSION
+from tests.leaks import Secrets
 from tests.soak.accounting import TIMEOUT, Found, Tally, account, tallies
 from tests.soak.flows import AT_LAST, OFF_AT_LAST, PAUSED_AT_LAST, STEADY, have_moods, soak_flows
 from tests.soak.people import People
 from tests.soak.samples import FIRST, SECOND, Looker, Sample
+from tests.storage import Storage
 
 SETTINGS = {
     "POLL_REFRESHES_SCHEDULE": "*/3 * * * * *",
@@ -70,6 +68,8 @@ class Soak:
     flows: Sequence[DemoFlow]
     people: People
     looker: Looker
+    secrets: Secrets
+    told: set[str]
     chance: random.Random
     began: datetime
     say: Callable[[str], object]
@@ -91,7 +91,9 @@ class Soak:
             self.hosts[host] = await self.stack.start_another_host()
 
     async def subscribe(self, flow: DemoFlow) -> str:
-        body = flow.body(self.stack.flows.url(flow.name), self.instance_id)
+        url = self.stack.flows.url(flow.name)
+        self.secrets.keep(f"the signature of {flow.name}", url.rpartition("sig=")[2])
+        body = flow.body(url, self.instance_id)
         answer = await self.people.call("POST", f"/triggers/{flow.slug}/subscriptions", body)
         assert answer.status in {200, 201}, answer.body
         return str(answer.json()["id"])
@@ -151,6 +153,11 @@ class Soak:
             published, calls, stages, killed, self.people.asked, held, frozenset(self.suspended), frozenset(active)
         )
 
+    async def leaks(self) -> set[str]:
+        """The secrets that stand in the hosts' logs, in the storage or in what was published."""
+        text = json.dumps(self.stack.topic.published) + await self.looker.storage.text()
+        return self.told | self.secrets.found_in(text)
+
 
 def stands(delivery: Mapping[str, Any], *, is_active: bool) -> str:
     """Its stage. What a host had let out when it died keeps its place in the backlog until it is let out again."""
@@ -162,6 +169,7 @@ def stands(delivery: Mapping[str, Any], *, is_active: bool) -> str:
 async def play(minutes: float, say: Callable[[str], object], seed: int = 1) -> Outcome:
     """Soak for so many minutes, let it settle, and count; `say` is told how it goes."""
     tenant, access, chance = contoso(datetime.now(UTC)), Access(), random.Random(seed)  # noqa: S311
+    secrets, told = Secrets(), set[str]()
     flows = soak_flows(tenant)
     async with AsyncExitStack() as open_:
         stack = await open_.enter_async_context(
@@ -169,27 +177,20 @@ async def play(minutes: float, say: Callable[[str], object], seed: int = 1) -> O
                 PROJECT,
                 tenant=access.app(tenant.tenant),
                 settings=access.settings | SETTINGS,
+                on_line=lambda line: told.update(secrets.found_in(line)),
                 visibility=VISIBILITY,
             )
         )
-        looker = await _looker(stack, open_)
+        secrets.keep_settings(stack.settings)
+        looker = Looker(await open_.enter_async_context(Storage.opened(stack.settings["AzureWebJobsStorage"])))
         people = People(stack, {}, chance, datetime.now(UTC))
-        soak = Soak(stack, tenant.instance.id, flows, people, looker, chance, datetime.now(UTC), say)
+        now = datetime.now(UTC)
+        soak = Soak(stack, tenant.instance.id, flows, people, looker, secrets, told, chance, now, say)
         try:
             return await _play(soak, LivelyTenant(tenant.instance, random.Random(seed)), minutes * 60)  # noqa: S311
         finally:
             if SECOND in soak.hosts:
                 await soak.hosts[SECOND].stop()
-
-
-async def _looker(stack: Stack, open_: AsyncExitStack) -> Looker:
-    connection = stack.settings["AzureWebJobsStorage"]
-    tables = TableServiceClient.from_connection_string(connection)
-    queues = QueueServiceClient.from_connection_string(connection, api_version=API_VERSION)
-    blobs = BlobServiceClient.from_connection_string(connection, api_version=API_VERSION)
-    for client in (tables, queues, blobs):
-        await open_.enter_async_context(client)
-    return Looker(tables, queues, blobs)
 
 
 async def _play(soak: Soak, tenant: LivelyTenant, seconds: float) -> Outcome:
@@ -203,7 +204,7 @@ async def _play(soak: Soak, tenant: LivelyTenant, seconds: float) -> Outcome:
     soak.say("What is under way comes to its end.")
     await _settle(soak)
     await soak.sample()
-    found = await soak.found()
+    found = replace(await soak.found(), told=frozenset(await soak.leaks()))
     return Outcome(
         seconds / 60,
         account(soak.occurrences, soak.flows, found),

@@ -11,11 +11,8 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any, Self
 
-from azure.data.tables.aio import TableServiceClient
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueServiceClient
-
 from local.child import Child
+from tests.storage import Storage
 
 LOGS = {"events", "deliveries", "deadletters"}
 # A place in a backlog has a row of its own beside the record of the delivery.
@@ -119,30 +116,28 @@ def trends(samples: Sequence[Sample], alone_since: float) -> list[Trend]:
 class Looker:
     """Takes samples of a storage account and of hosts."""
 
-    tables: TableServiceClient
-    queues: QueueServiceClient
-    blobs: BlobServiceClient
+    storage: Storage
 
     async def look(self, at: float, hosts: Mapping[str, Child], events: int) -> Sample:
         """Take one."""
         running = {name: host.pid for name, host in hosts.items() if host.is_running}
         memory = {name: size for name, pid in running.items() if (size := await resident(pid)) is not None}
-        blobs = self.blobs.get_container_client("checkpoints").list_blobs()
+        blobs = self.storage.blobs.get_container_client("checkpoints").list_blobs()
         checkpoints = sum([blob.size async for blob in blobs])
         return Sample(round(at, 1), memory, await self._rows(), await self._messages(), checkpoints, events)
 
     async def _rows(self) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
-        async for table in self.tables.list_tables():
-            async for row in self.tables.get_table_client(table.name).list_entities(select=["RowKey"]):
+        async for table in self.storage.tables.list_tables():
+            async for row in self.storage.tables.get_table_client(table.name).list_entities(select=["RowKey"]):
                 is_place = table.name == "deliveries" and not row["RowKey"].startswith("d|")
                 counts[PLACES if is_place else table.name] += 1
         return dict(counts)
 
     async def _messages(self) -> Mapping[str, int]:
         counts = {}
-        async for queue in self.queues.list_queues():
-            properties = await self.queues.get_queue_client(queue.name).get_queue_properties()
+        async for queue in self.storage.queues.list_queues():
+            properties = await self.storage.queues.get_queue_client(queue.name).get_queue_properties()
             counts[queue.name] = properties.approximate_message_count or 0
         return counts
 

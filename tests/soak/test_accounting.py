@@ -82,6 +82,7 @@ def test_an_account_as_it_should_be_is_right_and_counted_by_flow() -> None:
             ["taken again with other bytes"],
         ),
         (replace(RIGHT, published=RIGHT.published[:-1]), ["suspended, and nobody was told"]),
+        (replace(RIGHT, told=frozenset({"AccountKey"})), ["secrets in logs, storage or events"]),
     ],
 )
 def test_each_thing_that_is_not_as_it_should_be_is_wrong(found: Found, rows: list[str] | None) -> None:
@@ -89,17 +90,19 @@ def test_each_thing_that_is_not_as_it_should_be_is_wrong(found: Found, rows: lis
     assert wrong(found) == (rows or both)
 
 
-def test_a_death_or_a_request_explains_a_repeat_and_nothing_else_does() -> None:
-    again = replace(RIGHT, calls=(*RIGHT.calls, call("log", ONE, 20)))
-    between, before = START + timedelta(seconds=10), START
-    assert wrong(replace(again, killed=[between])) == []
+def test_a_death_before_the_record_or_a_request_explains_a_repeat_and_nothing_else_does() -> None:
+    again = replace(RIGHT, calls=(*RIGHT.calls, call("log", ONE, 40)))
+    before, soon, between, after = (START + timedelta(seconds=second) for second in (0, 6, 7, 41))
+    assert wrong(replace(again, killed=[soon])) == []
     assert wrong(replace(again, asked={"log": {"e1": [between]}})) == []
     for found in (
-        replace(again, killed=[before]),
+        replace(again, killed=[before, between, after]),
         replace(again, asked={"log": {"e2": [between]}}),
         replace(again, asked={"ticket": {"e1": [between]}}),
     ):
         assert wrong(found) == ["taken again for no reason"]
+    slow = replace(again, calls=(*RIGHT.calls[1:], call("log", ONE, 1, delay=4), call("log", ONE, 40)))
+    assert wrong(replace(slow, killed=[between])) == []
 
 
 def test_what_comes_too_late_for_the_bridge_to_hear_is_not_taken() -> None:

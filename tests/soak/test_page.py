@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.integration.many import RECORDED_WITHIN
 from tests.pages import PAGES, block
 from tests.soak.page import KEPT, PICTURE, decode, drawn, encode, written
 from tests.soak.plot import PANELS, plot
@@ -80,6 +81,10 @@ def test_what_was_kept_was_right_and_level() -> None:
     assert [each.series for each in trends(outcome.samples, outcome.alone_since) if not each.is_level] == []
     assert all(each.expected == each.delivered + each.held + each.dead for each in outcome.tallies)
     assert sum(map(len, outcome.deaths.values())) >= outcome.minutes
+
+
+def test_the_page_says_how_soon_after_an_answer_a_death_explains_a_repeat() -> None:
+    assert f"within {RECORDED_WITHIN.seconds} seconds of the flow's answer" in PAGES["docs/reliability.md"]
 
 
 def test_page_and_picture_are_of_what_was_kept() -> None:

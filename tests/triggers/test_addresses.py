@@ -59,7 +59,6 @@ HEADERS = [
     "Forwarded",
     "X-Original-Host",
     "X-Original-URL",
-    "Host",
 ]
 
 
@@ -74,11 +73,17 @@ HEADERS = [
     st.sampled_from([None, PUBLIC]),
     st.booleans(),
 )
-def test_no_header_chooses_the_host(headers: dict[str, str], public_url: str | None, in_azure: bool) -> None:  # noqa: FBT001 - drawn
+def test_no_header_but_host_chooses_the_host(headers: dict[str, str], public_url: str | None, in_azure: bool) -> None:  # noqa: FBT001 - drawn
     base = urlsplit(base_of(HERE, headers, public_url=public_url, in_azure=in_azure))
     assert base.netloc == urlsplit(public_url or HERE).netloc
     assert base.scheme == "https" or not (in_azure or public_url)
     assert (base.query, base.fragment, base.username) == ("", "", None)
+
+
+@pytest.mark.parametrize("in_azure", [True, False])
+def test_host_is_believed_only_where_no_public_address_is_set(*, in_azure: bool) -> None:
+    for public, base in ((None, "https://evil.test"), (PUBLIC, PUBLIC)):
+        assert base_of("https://evil.test/api/x", {}, public_url=public, in_azure=in_azure) == base
 
 
 @pytest.mark.parametrize(
