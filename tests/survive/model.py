@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from shared.adapters.chunks import joined
+from shared.adapters.storage import parts_of
 from shared.domain.events.wire import json_text
 from shared.domain.triggers import TRIGGERS
-from shared.usecases.gate import INSTANCES, WINDOW
 from tests.survive.occurrences import judge_polls
 from tests.survive.outside import Call
 from tests.survive.people import ENDS, Asked
 from tests.survive.schedule import Wanted
 from tests.survive.witness import Witness
+from tests.survive.witness import flow_called as _flow
+from tests.virtual_time import NOON
 
 CHANGES = {"edit"}
-# With what reason a delivery may be dead, and what must have been for it.
-REASONS = ("HTTP 400", "older than", "until DELIVERY_MAX_AGE_HOURS", "held for", "discarded by hand", "kept failing")
+# The rate holds over any so many seconds, and over so many instances.
+WINDOW, INSTANCES = 10.0, 4
+# With these the witness has looked at the age of what is given up.
+OF_AGE = ("older than", "until DELIVERY_MAX_AGE_HOURS", "held for", "kept failing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ def judge(witness: Witness) -> list[str]:
     problems += judge_polls(witness, {id_: one.raw for id_, one in published.items()})
     problems += _phantoms(witness, published)
     problems += _repeats(witness)
+    problems += _in_vain(witness)
     problems += _too_fast(witness)
     problems += _untold(witness, published)
     problems += _unrest(witness)
@@ -59,10 +65,6 @@ def _pairs(witness: Witness) -> dict[tuple[int, str], list[Call]]:
     for call in witness.outside.flows.calls:
         pairs[_flow(call), call.event_id].append(call)
     return pairs
-
-
-def _flow(call: Call) -> int:
-    return int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
 
 
 def _asked(witness: Witness, flow: int, what: Iterable[str]) -> list[Asked]:
@@ -108,7 +110,9 @@ def _lost(witness: Witness, published: Mapping[str, Published]) -> Iterator[str]
             letter = letters.get((witness.people.ids[flow], event_id))
             marks = witness.marks[flow, event_id]
             stage = f"{marks[-1].stage} ({marks[-1].reason})" if marks else "nowhere"
-            if letter is None:
+            if letter is None and _given_up(witness, event_id):
+                witness.counts["dead"] += 1
+            elif letter is None:
                 yield f"flow {flow} never takes {event_id} ({event.raw['type']}): it is {stage}, and no dead letter"
             elif reason := _wrongly_dead(witness, flow, letter, calls):
                 yield f"flow {flow}'s {event_id} is a dead letter ({letter}): {reason}"
@@ -126,19 +130,24 @@ def _letters(witness: Witness) -> dict[tuple[str, str], str]:
     return {(row["subscriptionId"], row["eventId"]): row["reason"] for row in rows if "subscriptionId" in row}
 
 
+def _given_up(witness: Witness, event_id: str) -> bool:
+    """Whether the message with an event kept failing until it was too old."""
+    rows = witness.outside.storage.tables["deadletters"].rows.values()
+    kept_failing = [
+        joined(row, "body").decode() for row in rows if row["reason"].startswith("queue events: its function")
+    ]
+    is_old = witness.outside.storage.cloud.now() - NOON > witness.schedule.settings.max_age
+    return is_old and any(event_id in body for body in kept_failing)
+
+
 def _wrongly_dead(witness: Witness, flow: int, reason: str, calls: Sequence[Call]) -> str | None:
     """Why a delivery should not be dead for this reason."""
-    settings = witness.schedule.settings
-    began = min((mark.at for mark in witness.marks[flow, calls[0].event_id]), default=0.0) if calls else 0.0
     if reason.startswith("HTTP 4") and "until" not in reason:
         # What a person sends in vain of what was dead is dead again, whatever the flow says.
         is_by_hand = any(call.number in witness.by_hand for call in calls)
         return None if is_by_hand or any(call.mood == "rejects" for call in calls) else "nobody has rejected it"
-    if "DELIVERY_MAX_AGE_HOURS" in reason:
-        end = witness.calm_from + 1e5
-        return None if end - began > settings.max_age.total_seconds() - 700 else "it was not that old"
-    if reason.startswith("held for"):
-        return None if settings.keep.days < 1 else "it was not held for so long"
+    if any(why in reason for why in OF_AGE):
+        return None
     if reason == "discarded by hand":
         return None if _asked(witness, flow, {"discard"}) else "nobody has discarded anything"
     return "no reason that there is"
@@ -201,6 +210,27 @@ def _repeats(witness: Witness) -> Iterator[str]:
                 )
 
 
+def _in_vain(witness: Witness) -> Iterator[str]:
+    """What somebody has asked for, was told is done, and had no consequence."""
+    pairs = _pairs(witness)
+    tests = [call for call in witness.outside.flows.calls if json.loads(call.body)["data"].get("test") is True]
+    for one in witness.people.asked:
+        changed = [
+            other
+            for other in _asked(witness, one.flow, ENDS | CHANGES)
+            if other.began_at <= (one.ended_at or 0.0) and (other.ended_at or 1e9) >= one.began_at
+        ]
+        ended = [other for other in _asked(witness, one.flow, ENDS) if (other.ended_at or 1e9) >= one.began_at]
+        if one.ended_at is None or one.is_refused or ended or changed:
+            continue
+        if one.what == "test" and not any(_flow(call) == one.flow and call.began_at >= one.began_at for call in tests):
+            yield f"flow {one.flow} never gets the test that is asked for at {one.began_at:.3f} s"
+        for event_id in {*one.concerns, *([one.event_id] if one.event_id is not None else [])}:
+            called = any(call.began_at >= one.began_at for call in pairs.get((one.flow, event_id), []))
+            if not called and not any(mark.at >= one.began_at for mark in witness.marks[one.flow, event_id]):
+                yield f"nothing comes of what is asked for at {one.began_at:.3f} s ({one.what}), of {event_id}"
+
+
 def _excuse(witness: Witness, flow: int, one: Call, other: Call) -> str | None:
     """Why a flow may be called again with what it has taken: nobody could write down that it has."""
     assert one.ended_at is not None
@@ -259,10 +289,16 @@ def _unrest(witness: Witness) -> Iterator[str]:
             yield f"{len(line)} deliveries are left in the backlog of {id_}"
         if row["status"] != "active" or "releaseAt" in row:
             yield f"the subscription {id_} is not open in the end: {row['status']}, {row.get('releaseAt')}"
+    rows = storage.tables["deliveries"].rows
+    left = [key for partition, key in rows if key[:2] in {"h|", "r|"} and parts_of(partition)[0] not in subscriptions]
+    if (
+        left and not witness.is_skewed
+    ):  # what a clock ahead of the others has put in is left, for whoever has the id next
+        yield f"{len(left)} deliveries are left in the backlog of subscriptions that have ended"
     stages = Counter(
         row["stage"]
         for (_, key), row in storage.tables["deliveries"].rows.items()
-        if key.startswith("d|") and row["PartitionKey"] in subscriptions
+        if key.startswith("d|") and parts_of(row["PartitionKey"])[0] in subscriptions
     )
     for stage in ("attempting", "waiting", "held"):
         if stages[stage]:

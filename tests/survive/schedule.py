@@ -102,12 +102,15 @@ DELIVERING: Mapping[str, int] = {
     "deliveries.replace": 5,
     "deliveries.transact": 6,
     "deliveries.query": 3,
-    "due.put": 4,
+    "due.put_all": 6,
     "due.delete": 3,
     "due.query": 1,
+    "events.get": 1,
+    "events.delete": 1,
     "events.insert": 2,
     "events.query": 1,
     "deadletters.insert": 3,
+    "deadletters.put": 1,
     "deadletters.delete": 1,
     "queue deliveries.add": 6,
     "queue releases.add": 5,
@@ -124,8 +127,8 @@ PEOPLE: Mapping[str, int] = {
     "subscriptions.insert": 2,
     "subscriptions.put": 3,
     "subscriptions.delete": 2,
-    "deliveries.delete": 1,
     "deadletters.get": 1,
+    "deadletters.query": 1,
 }
 POLLING: Mapping[str, int] = {
     "checkpoints.load": 4,
@@ -133,7 +136,6 @@ POLLING: Mapping[str, int] = {
     "topic.publish": 10,
     "polls.get": 2,
     "polls.replace": 3,
-    "polls.insert": 3,
     "polls.put": 2,
     "polls.query": 2,
     "queue polls.add": 3,
@@ -146,6 +148,11 @@ POLLING: Mapping[str, int] = {
     "api.measures": 2,
     "api.measure": 1,
 }
+# All calls that are made: something may go wrong with each.
+CALLS = {**DELIVERING, **PEOPLE, **POLLING}
+# Some schedules last so long, in seconds, and reach the age at which a delivery is given up, and that to which all is
+# kept. A message whose process died comes again after ten minutes: both ages are more, as they are in the settings.
+LONG, AGES = 3_000, (timedelta(minutes=15), timedelta(minutes=30))
 TROUBLES: Mapping[Trouble, int] = {
     "refused": 4,
     "denied": 1,
@@ -180,12 +187,13 @@ def schedule_of(seed: int) -> Schedule:
     """The schedule of a seed. Each has a taste of its own: what it has much of, and what none of."""
     chance = Random(seed)  # noqa: S311 - a schedule, and no secret
     polls = chance.random() < 0.35
-    ends = chance.choice((240, 480, 900) if polls else (120, 300, 600, 900))
+    is_long = chance.random() < 0.12
+    ends = LONG if is_long else chance.choice((240, 480, 900) if polls else (120, 300, 600, 900))
     settings = Settings(
         rate=chance.choice((1_000, 1_000, 15, 5, 2, 1)),
         retry_seconds=chance.choice(((10, 30, 60), (5, 10, 20, 40), (10, 200, 400), (150, 300))),
-        max_age=timedelta(hours=chance.choice((2, 2, 76))),
-        keep=timedelta(hours=chance.choice((3, 720, 720))),
+        max_age=AGES[0] if is_long else timedelta(hours=76),
+        keep=AGES[1] if is_long else timedelta(days=30),
         inline_max=chance.choice((20, 20, 0)),
     )
     wanted = WANTED + WATCHED * 2 if polls else WANTED
@@ -201,6 +209,7 @@ def schedule_of(seed: int) -> Schedule:
         *_faults(chance, calls),
         *_outage(chance, calls),
         *_resumed(chance, len(flows)),
+        *(_kept_waiting(chance, len(flows)) if is_long else ()),
     ]
     return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
 
@@ -287,6 +296,17 @@ def _outage(chance: Random, calls: Mapping[str, int]) -> Iterator[Fault]:
         call, first, trouble = _one(chance, calls), chance.randrange(12), _one(chance, TROUBLES)
         for number in range(first, first + chance.randint(2, 8)):
             yield Fault(call, number, trouble)
+
+
+def _kept_waiting(chance: Random, flows: int) -> Iterator[Step]:
+    """A flow lets its deliveries wait until they are too old, or until shortly before."""
+    flow, how = chance.randrange(flows), chance.choice(("pause", "busy", "denies", "off"))
+    yield Step(6.0, "pause", (flow,)) if how == "pause" else Step(6.0, "flow", (flow, how))
+    for source in SOURCES:
+        yield Step(_at(chance, 60), "refresh", (source, "successful", chance.choice((1, 2, 5))))
+    ends = chance.choice(AGES).total_seconds() * chance.choice((0.5, 0.9, 1.1, 1.6))
+    yield Step(round(ends, 1), "flow", (flow, "takes"))
+    yield Step(round(ends + 5, 1), "activate", (flow,))
 
 
 def _resumed(chance: Random, flows: int) -> Iterator[Step | Fault]:

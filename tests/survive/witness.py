@@ -7,18 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.adapters.chunks import joined
 from shared.adapters.columns import time_in
 from shared.adapters.delivery_rows import BACKLOG, event_key, record_key
+from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of, parts_of
 from shared.adapters.subscription_rows import subscription_key, subscription_of
 from shared.adapters.tables import VERSION
 from shared.domain.deliveries import EventKey
 from shared.domain.events.envelope import Event
-from shared.domain.subscriptions import MAX_FAILURES
+from shared.domain.triggers import TRIGGERS
 from tests.survive.cloud import seconds
 from tests.survive.host import Host
 from tests.survive.outside import Call
-from tests.survive.people import People
+from tests.survive.people import Asked, People
 from tests.survive.schedule import Schedule
 from tests.survive.worker import Outside
 from tests.tables import Row
@@ -28,6 +30,11 @@ from tests.tables import Row
 READ_AGO, PAGE_AGO = 12.0, 130.0
 # What is older in the line has been there for so long, for whoever lets out to have seen it.
 SEEN_FOR = 60.0
+# After so many failures in a row a subscription is failing.
+FAILURES = 5
+# What is claimed has been found young enough so long ago, at most.
+FOUND_AGO = timedelta(seconds=12)
+NOTICE = "CustomerInsights.Bridge.Subscription"
 TOLD = {"failing": "Failing", "suspended": "Suspended", "active": "Resumed"}
 
 
@@ -62,6 +69,15 @@ class Known:
     since: float
     until: float | None = None
 
+    def wants(self, raw: Mapping[str, Any]) -> bool:
+        """Whether an event is for it."""
+        data, source = raw["data"], self.filters.get("dataSourceId")
+        if TRIGGERS[self.slug].event_type != raw["type"]:
+            return False
+        if "ruleId" in data:
+            return bool(data["ruleId"] == self.rule_id)
+        return source in {None, data.get("dataSourceId")}
+
 
 @dataclass(slots=True)
 class Witness:
@@ -78,8 +94,7 @@ class Witness:
     stands: dict[str, Stands] = field(default_factory=dict)
     rules: dict[str, Known] = field(default_factory=dict)
     owed: dict[str, str] = field(default_factory=dict)
-    owing: dict[str, set[str]] = field(default_factory=dict)
-    failed: Counter[str] = field(default_factory=Counter)
+    failed: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     taken_at: dict[str, float] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     calm_from: float = 0.0
@@ -91,11 +106,13 @@ class Witness:
         tables["polls"].on_write = self._polls
         self.outside.flows.on_call = self._call
         self.outside.flows.on_end = self.ended
+        self.people.on_ask = self._asked
 
     @property
     def owes(self) -> bool:
         """Whether anybody still has a notice to tell."""
-        return any(self.owing.values())
+        tables = self.outside.storage.tables
+        return any(_owed(row) for name in ("subscriptions", "polls") for row in tables[name].rows.values())
 
     @property
     def is_skewed(self) -> bool:
@@ -155,9 +172,65 @@ class Witness:
         if before is None:
             event = Event.decode(after["event"].decode())
             self.people.known.setdefault(flow, []).append(EventKey(event.time, event.id))
+            self._check_wish(flow, subscription_id, event.raw, after)
+        if not self.is_skewed:
+            self._check_age(flow, before, after)
         self.marks[flow, after["eventId"]].append(
             Mark(seconds(), after["stage"], after.get("reason"), time_in(after, "nextAttemptAt"))
         )
+
+    def _check_wish(self, flow: int, id_: str, raw: Mapping[str, Any], after: Row) -> None:
+        """Whether what is begun is wanted, or was until just now; a letter is put back whatever is wanted by now."""
+        is_letter = after["replayed"] and any(one.what == "redeliver letters" for one in self.people.asked)
+        stood = [one for one in self.rules.values() if one.subscription_id == id_]
+        stands = [one for one in stood if one.until is None or one.until > seconds() - READ_AGO or is_letter]
+        if raw["data"].get("test") is not True and "byHand" not in after and not any(one.wants(raw) for one in stands):
+            self.say(f"flow {flow} is called with {raw['id']}, a {raw['type']} that it does not want")
+
+    def _check_age(self, flow: int, before: Row | None, after: Row) -> None:
+        """Whether what is given up is as old as that, what goes out is not, and no age begins anew for no reason."""
+        settings, now = self.schedule.settings, self.outside.storage.cloud.now()
+        since, is_by_hand = time_in(after, "patientSince"), "was" in after
+        was, began = (before or {}).get("stage"), time_in(before or after, "patientSince" if before else "dispatchedAt")
+        assert since is not None
+        assert began is not None
+        reason, age, event = after.get("reason", ""), now - since, f"flow {flow}'s {after['eventId']}"
+        least = {
+            "older than DELIVERY_MAX_AGE_HOURS": settings.max_age,
+            "held for EVENT_RETENTION_DAYS": settings.keep,
+            "its function kept failing": settings.max_age,
+            "until DELIVERY_MAX_AGE_HOURS": settings.max_age - timedelta(seconds=max(25, *settings.retry_seconds)),
+        }
+        if after["stage"] == "dead" != was:
+            self.counts["given up for their age"] += any(why in reason for why in least)
+            for why, least_age in least.items():
+                if why in reason and age < least_age:
+                    self.say(f"{event} is a dead letter ({reason}) at the age of {age}")
+        if since != began and not (was == "held" or is_by_hand or after["replayed"]):
+            self.say(f"{event} was as old as since {began}, and is so since {since}")
+        most = settings.keep if (before or {}).get("line") else settings.max_age
+        if after["stage"] == "attempting" and not is_by_hand and now - began > most + FOUND_AGO:
+            self.say(f"{event} goes out {now - began - most} too late")
+
+    def _asked(self, asked: Asked) -> None:
+        """Note which events a request concerns: of each, something must come."""
+        tables, id_ = self.outside.storage.tables, self.people.ids.get(asked.flow, "")
+        stages = {
+            row["eventId"]: row["stage"]
+            for (partition, key), row in tables["deliveries"].rows.items()
+            if partition == key_of(id_) and key.startswith("d|")
+        }
+        if asked.what in {"replay", "replay all"}:
+            again = {None, "dead", "delivered"} if asked.what == "replay all" else {None, "dead"}
+            wishes = [one for one in self.rules.values() if one.subscription_id == id_ and one.until is None]
+            kept = readable(self.outside.storage.cloud.now() - self.schedule.settings.keep + timedelta(minutes=10))
+            logged = [row for row in tables["events"].rows.values() if row.get("recordedAt", "") > kept]
+            wanted = [raw for raw in (json.loads(joined(row, "event")) for row in logged) if wishes[-1].wants(raw)]
+            asked.concerns = frozenset(raw["id"] for raw in wanted if stages.get(raw["id"]) in again)
+        if asked.what == "redeliver letters":
+            letters = [row for row in tables["deadletters"].rows.values() if row.get("subscriptionId") == id_]
+            events = {row["eventId"] for row in letters}
+            asked.concerns = frozenset(one for one in events if stages.get(one) in {None, "dead"})
 
     def _subscription(self, before: Row | None, after: Row) -> None:
         if "tokens" not in after:
@@ -166,9 +239,7 @@ class Witness:
         id_, status, is_open = after["id"], after["status"], after["status"] == "active" and "releaseAt" not in after
         self._note_owed(id_, after)
         if before is None:
-            self.stands[id_], self.failed[id_] = Stands(status, seconds(), is_open, seconds()), 0
-        if before is not None and before["failures"] and not after["failures"]:
-            self.failed[id_] = 0
+            self.stands[id_], self.failed[id_] = Stands(status, seconds(), is_open, seconds()), []
         stands = self.stands[id_]
         if is_open != stands.is_open:
             stands.is_open, stands.open_since = is_open, seconds()
@@ -176,14 +247,23 @@ class Witness:
             return
         was, stands.status, stands.status_since = stands.status, status, seconds()
         self.counts[f"turned {status}"] += 1
+        fresh = {one["id"] for one in _owed(after)} - {one["id"] for one in _owed(before)}
+        kinds = {one["type"].removeprefix(NOTICE) for one in _owed(after) if one["id"] in fresh}
         is_told = status in {"failing", "suspended"} or (status == "active" and was in {"failing", "suspended"})
-        if is_told and not after["trigger"].startswith("subscription-"):
-            fresh = {one["id"] for one in _owed(after)} - {one["id"] for one in _owed(before)}
-            kinds = {one["type"] for one in _owed(after) if one["id"] in fresh}
-            if f"CustomerInsights.Bridge.Subscription{TOLD[status]}" not in kinds:
-                self.say(f"the subscription {id_} turns from {was} to {status}, and nobody is to be told")
-        if status == "failing" and self.failed[id_] < MAX_FAILURES:
-            self.say(f"the subscription {id_} is failing after {self.failed[id_]} failures in a row")
+        if is_told and not after["trigger"].startswith("subscription-") and TOLD[status] not in kinds:
+            self.say(f"the subscription {id_} turns from {was} to {status}, and nobody is to be told")
+        if kinds - ({TOLD[status]} if is_told else set()):
+            self.say(f"the subscription {id_} turns from {was} to {status}, and {', '.join(kinds)} is told")
+        if status == "failing" and len(self.failed[id_]) < FAILURES:
+            self.say(f"the subscription {id_} is failing after {len(self.failed[id_])} failures in a row")
+        if status == "suspended" and not self._was_refused(id_):
+            self.say(f"the subscription {id_} is suspended, and its flow is neither off nor gone, and denies nothing")
+
+    def _was_refused(self, id_: str) -> bool:
+        """Whether its flow has said that it is off or gone, or has denied the bridge."""
+        flow = self.flow_of(id_)
+        calls = [one for one in self.outside.flows.calls if one.answer is not None and flow_called(one) == flow]
+        return any(one.mood in {"off", "gone", "denies"} for one in calls)
 
     def _note_rule(self, before: Row | None, after: Row) -> None:
         if after["ruleId"] in self.rules:
@@ -199,24 +279,29 @@ class Witness:
         self._note_owed(f"{after['PartitionKey']}/{after['RowKey']}", after)
 
     def _note_owed(self, of: str, row: Row) -> None:
-        found = _owed(row)
-        self.owing[of] = {one["id"] for one in found}
-        for one in found:
+        for one in _owed(row):
             self.owed[one["id"]] = f"{one['type']} of {of}"
 
     def ended(self, call: Call) -> None:
         """Count a call that the bridge was told the end of."""
-        flow = int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
-        id_ = self.people.ids.get(flow, "")
+        id_ = self.people.ids.get(flow_called(call), "")
         if call.was_taken:
             self.taken_at[id_] = seconds()
+            if not self._is_hindered(call):
+                # One that failed meanwhile, or just before, may be counted after this.
+                self.failed[id_] = [at for at in self.failed[id_] if at > call.began_at - READ_AGO]
         elif call.number not in self.by_hand:
-            self.failed[id_] += 1
+            self.failed[id_].append(seconds())
+
+    def _is_hindered(self, call: Call) -> bool:
+        """Whether what comes of a call may never be written: what its process does with subscriptions goes wrong."""
+        struck = self.outside.storage.cloud.struck
+        return any(name == call.process.name and fault.call.startswith("subscriptions.") for _, name, fault in struck)
 
     def _call(self, call: Call) -> None:
         self.counts["calls of flows"] += 1
         event = Event.decode(call.body.decode())
-        flow = int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
+        flow = flow_called(call)
         id_ = self.people.ids[flow]
         rows = self.outside.storage.tables["deliveries"].rows
         record = rows.get((key_of(id_), record_key(EventKey(event.time, event.id))))
@@ -259,6 +344,11 @@ class Witness:
             if since < seconds() - SEEN_FOR:
                 self.say(f"flow {flow} is called with {event_id} of {time} before the older {record['eventId']}")
             return
+
+
+def flow_called(call: Call) -> int:
+    """The flow that is called."""
+    return int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
 
 
 def _record_of(place: str) -> str:
