@@ -12,14 +12,13 @@ from shared.adapters.storage import parts_of
 from shared.domain.events.wire import json_text
 from shared.domain.triggers import TRIGGERS
 from tests.survive.occurrences import judge_polls
-from tests.survive.outside import Call
-from tests.survive.people import ENDS, Asked
+from tests.survive.outside import Call, flow_called
+from tests.survive.people import CHANGES, ENDS, Asked
+from tests.survive.requests import in_vain
 from tests.survive.schedule import Wanted
 from tests.survive.witness import Witness
-from tests.survive.witness import flow_called as _flow
 from tests.virtual_time import NOON
 
-CHANGES = {"edit"}
 # The rate holds over any so many seconds, and over so many instances.
 WINDOW, INSTANCES = 10.0, 4
 # With these the witness has looked at the age of what is given up.
@@ -42,7 +41,7 @@ def judge(witness: Witness) -> list[str]:
     problems += judge_polls(witness, {id_: one.raw for id_, one in published.items()})
     problems += _phantoms(witness, published)
     problems += _repeats(witness)
-    problems += _in_vain(witness)
+    problems += in_vain(witness)
     problems += _too_fast(witness)
     problems += _untold(witness, published)
     problems += _unrest(witness)
@@ -63,7 +62,7 @@ def _published(witness: Witness) -> tuple[dict[str, Published], list[str]]:
 def _pairs(witness: Witness) -> dict[tuple[int, str], list[Call]]:
     pairs: defaultdict[tuple[int, str], list[Call]] = defaultdict(list)
     for call in witness.outside.flows.calls:
-        pairs[_flow(call), call.event_id].append(call)
+        pairs[flow_called(call), call.event_id].append(call)
     return pairs
 
 
@@ -161,28 +160,28 @@ def _told(raw: Mapping[str, Any]) -> str:
 def _phantoms(witness: Witness, published: Mapping[str, Published]) -> Iterator[str]:
     bodies: dict[str, str] = {}
     for call in witness.outside.flows.calls:
-        wanted, event = witness.schedule.flows[_flow(call)], published.get(call.event_id)
+        wanted, event = witness.schedule.flows[flow_called(call)], published.get(call.event_id)
         raw = json.loads(call.body)
         if bodies.setdefault(call.event_id, _told(raw)) != _told(raw):
-            yield f"flow {_flow(call)} is called with other bytes of {call.event_id}: {call.body!r}"
+            yield f"flow {flow_called(call)} is called with other bytes of {call.event_id}: {call.body!r}"
         if raw["data"].get("test") is True:
-            if not _asked(witness, _flow(call), {"test"}):
-                yield f"flow {_flow(call)} gets a test that nobody has sent"
+            if not _asked(witness, flow_called(call), {"test"}):
+                yield f"flow {flow_called(call)} gets a test that nobody has sent"
             continue
         if event is None:
-            yield f"flow {_flow(call)} is called with {call.event_id}, which was never published"
+            yield f"flow {flow_called(call)} is called with {call.event_id}, which was never published"
         elif TRIGGERS[wanted.slug].event_type != raw["type"]:
-            yield f"flow {_flow(call)} is called with a {raw['type']}, which it never wanted"
+            yield f"flow {flow_called(call)} is called with a {raw['type']}, which it never wanted"
         elif _told(event.raw) != _told(raw):
-            yield f"flow {_flow(call)} is called with {call.event_id} as it was never published: {call.body!r}"
-        if (ended := _asked(witness, _flow(call), ENDS)) and not [
+            yield f"flow {flow_called(call)} is called with {call.event_id} as it was never published: {call.body!r}"
+        if (ended := _asked(witness, flow_called(call), ENDS)) and not [
             one
-            for one in _asked(witness, _flow(call), {"subscribe"})
+            for one in _asked(witness, flow_called(call), {"subscribe"})
             if one.ended_at is None or one.ended_at > min(end.began_at for end in ended)
         ]:
             over = min((one.ended_at for one in ended if one.ended_at is not None), default=1e9)
             if call.began_at > over + 130:
-                yield f"flow {_flow(call)} is called with {call.event_id} long after it has unsubscribed"
+                yield f"flow {flow_called(call)} is called with {call.event_id} long after it has unsubscribed"
 
 
 def _repeats(witness: Witness) -> Iterator[str]:
@@ -208,27 +207,6 @@ def _repeats(witness: Witness) -> Iterator[str]:
                     f"flow {flow} takes {event_id} twice, at {one.ended_at:.3f} and {other.ended_at:.3f} s, "
                     "and nobody has died between"
                 )
-
-
-def _in_vain(witness: Witness) -> Iterator[str]:
-    """What somebody has asked for, was told is done, and had no consequence."""
-    pairs = _pairs(witness)
-    tests = [call for call in witness.outside.flows.calls if json.loads(call.body)["data"].get("test") is True]
-    for one in witness.people.asked:
-        changed = [
-            other
-            for other in _asked(witness, one.flow, ENDS | CHANGES)
-            if other.began_at <= (one.ended_at or 0.0) and (other.ended_at or 1e9) >= one.began_at
-        ]
-        ended = [other for other in _asked(witness, one.flow, ENDS) if (other.ended_at or 1e9) >= one.began_at]
-        if one.ended_at is None or one.is_refused or ended or changed:
-            continue
-        if one.what == "test" and not any(_flow(call) == one.flow and call.began_at >= one.began_at for call in tests):
-            yield f"flow {one.flow} never gets the test that is asked for at {one.began_at:.3f} s"
-        for event_id in {*one.concerns, *([one.event_id] if one.event_id is not None else [])}:
-            called = any(call.began_at >= one.began_at for call in pairs.get((one.flow, event_id), []))
-            if not called and not any(mark.at >= one.began_at for mark in witness.marks[one.flow, event_id]):
-                yield f"nothing comes of what is asked for at {one.began_at:.3f} s ({one.what}), of {event_id}"
 
 
 def _excuse(witness: Witness, flow: int, one: Call, other: Call) -> str | None:
@@ -258,7 +236,9 @@ def _too_fast(witness: Witness) -> Iterator[str]:
         return
     for flow in range(len(witness.schedule.flows)):
         calls = [
-            call for call in witness.outside.flows.calls if _flow(call) == flow and call.number not in witness.by_hand
+            call
+            for call in witness.outside.flows.calls
+            if flow_called(call) == flow and call.number not in witness.by_hand
         ]
         for first, last in zip(calls, calls[most:], strict=False):
             between = [one for one in calls if first.began_at <= one.began_at <= last.began_at]

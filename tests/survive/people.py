@@ -20,7 +20,7 @@ from tests.virtual_time import NOON
 
 PATIENCE = 6.0
 MOST_TRIES = 30
-ENDS = {"unsubscribe", "leave"}
+ENDS, CHANGES = {"unsubscribe", "leave"}, {"edit"}
 
 
 @dataclass(slots=True)

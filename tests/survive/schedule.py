@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
+from tests.survive.calls import DELIVERING, PEOPLE, POLLING
 from tests.survive.cloud import Fault, Trouble
 from tests.survive.outside import MOODS
 from tests.survive.tenant import FIRST, SOURCES
@@ -92,64 +93,6 @@ WATCHED = (
     Wanted("polling-failed", instance_id="*"),
     Wanted("polling-recovered", instance_id="*"),
 )
-# Which calls may go wrong, and how likely each is chosen.
-DELIVERING: Mapping[str, int] = {
-    "subscriptions.get": 3,
-    "subscriptions.replace": 5,
-    "subscriptions.query": 1,
-    "deliveries.get": 3,
-    "deliveries.insert": 4,
-    "deliveries.replace": 5,
-    "deliveries.transact": 6,
-    "deliveries.query": 3,
-    "due.put_all": 6,
-    "due.delete": 3,
-    "due.query": 1,
-    "events.get": 1,
-    "events.delete": 1,
-    "events.insert": 2,
-    "events.query": 1,
-    "deadletters.insert": 3,
-    "deadletters.put": 1,
-    "deadletters.delete": 1,
-    "queue deliveries.add": 6,
-    "queue releases.add": 5,
-    "queue events.done": 2,
-    "queue deliveries.done": 3,
-    "queue releases.done": 3,
-    "queue events.taken": 1,
-    "queue deliveries.taken": 2,
-    "queue releases.taken": 4,
-    "flow.call": 5,
-    "topic.publish": 3,
-}
-PEOPLE: Mapping[str, int] = {
-    "subscriptions.insert": 2,
-    "subscriptions.put": 3,
-    "subscriptions.delete": 2,
-    "deadletters.get": 1,
-    "deadletters.query": 1,
-}
-POLLING: Mapping[str, int] = {
-    "checkpoints.load": 4,
-    "checkpoints.save": 14,
-    "topic.publish": 10,
-    "polls.get": 2,
-    "polls.replace": 3,
-    "polls.put": 2,
-    "polls.query": 2,
-    "queue polls.add": 3,
-    "queue polls.taken": 2,
-    "queue polls.done": 2,
-    "api.jobs": 3,
-    "api.nodes": 2,
-    "api.data sources": 3,
-    "api.segments": 2,
-    "api.measures": 2,
-    "api.measure": 1,
-}
-# All calls that are made: something may go wrong with each.
-CALLS = {**DELIVERING, **PEOPLE, **POLLING}
 # Some schedules last so long, in seconds, and reach the age at which a delivery is given up, and that to which all is
 # kept. A message whose process died comes again after ten minutes: both ages are more, as they are in the settings.
 LONG, AGES = 3_000, (timedelta(minutes=15), timedelta(minutes=30))
@@ -169,12 +112,12 @@ PERSONS: Mapping[str, int] = {
     "subscribe": 3,
     "unsubscribe": 2,
     "leave": 1,
-    "edit": 1,
+    "edit": 2,
     "relabel": 1,
     "replay": 3,
     "replay all": 1,
     "redeliver": 3,
-    "redeliver letters": 2,
+    "redeliver letters": 4,
     "test": 1,
 }
 
@@ -209,6 +152,7 @@ def schedule_of(seed: int) -> Schedule:
         *_faults(chance, calls),
         *_outage(chance, calls),
         *_resumed(chance, len(flows)),
+        *_edited(chance, len(flows)),
         *(_kept_waiting(chance, len(flows)) if is_long else ()),
     ]
     return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
@@ -307,6 +251,16 @@ def _kept_waiting(chance: Random, flows: int) -> Iterator[Step]:
     ends = chance.choice(AGES).total_seconds() * chance.choice((0.5, 0.9, 1.1, 1.6))
     yield Step(round(ends, 1), "flow", (flow, "takes"))
     yield Step(round(ends + 5, 1), "activate", (flow,))
+
+
+def _edited(chance: Random, flows: int) -> Iterator[Step | Fault]:
+    """A flow wants something else from now on, and what led the former events to it may be left."""
+    if chance.random() < 0.9:
+        return
+    flow, at = chance.randrange(flows), round(chance.uniform(20, 60), 1)
+    yield Step(at, "edit", (flow,))
+    yield Step(at + 8, "refresh", (SOURCES[0], "successful", 2))
+    yield Fault("subscriptions.delete", 0, chance.choice(("refused", "dies before", "dies after")))
 
 
 def _resumed(chance: Random, flows: int) -> Iterator[Step | Fault]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.survive.calls import CALLS
 from tests.survive.guards import GUARDS, stands_in
 from tests.survive.page import CAUGHT_WITHIN, PAGE
 from tests.survive.report import explained, some
 from tests.survive.run import CALLS_OF, survive
-from tests.survive.schedule import CALLS, Schedule, Step, schedule_of
+from tests.survive.schedule import Schedule, Step, schedule_of
 from tests.survive.shrink import shrunk
 
 ROOT = Path(__file__).parents[2]

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.adapters.chunks import joined
 from shared.adapters.columns import time_in
 from shared.adapters.delivery_rows import BACKLOG, event_key, record_key
-from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of, parts_of
 from shared.adapters.subscription_rows import subscription_key, subscription_of
 from shared.adapters.tables import VERSION
 from shared.domain.deliveries import EventKey
 from shared.domain.events.envelope import Event
 from shared.domain.triggers import TRIGGERS
+from tests.survive.ages import wrong_age
 from tests.survive.cloud import seconds
 from tests.survive.host import Host
-from tests.survive.outside import Call
+from tests.survive.outside import Call, flow_called
 from tests.survive.people import Asked, People
+from tests.survive.requests import concerns
 from tests.survive.schedule import Schedule
 from tests.survive.worker import Outside
 from tests.tables import Row
@@ -28,12 +28,12 @@ from tests.tables import Row
 # Whoever is about to call a flow has read so long ago how its subscription stands, at most; who lets out a page of its
 # backlog, so long ago. Seconds.
 READ_AGO, PAGE_AGO = 12.0, 130.0
+# Whoever begins a delivery has read so long ago what its subscription wants.
+BEGUN_AGO = 5.0
 # What is older in the line has been there for so long, for whoever lets out to have seen it.
 SEEN_FOR = 60.0
 # After so many failures in a row a subscription is failing.
 FAILURES = 5
-# What is claimed has been found young enough so long ago, at most.
-FOUND_AGO = timedelta(seconds=12)
 NOTICE = "CustomerInsights.Bridge.Subscription"
 TOLD = {"failing": "Failing", "suspended": "Suspended", "active": "Resumed"}
 
@@ -106,7 +106,7 @@ class Witness:
         tables["polls"].on_write = self._polls
         self.outside.flows.on_call = self._call
         self.outside.flows.on_end = self.ended
-        self.people.on_ask = self._asked
+        self.people.on_ask = self._note_concerns
 
     @property
     def owes(self) -> bool:
@@ -174,7 +174,8 @@ class Witness:
             self.people.known.setdefault(flow, []).append(EventKey(event.time, event.id))
             self._check_wish(flow, subscription_id, event.raw, after)
         if not self.is_skewed:
-            self._check_age(flow, before, after)
+            for problem in wrong_age(self.schedule.settings, self.outside.storage.cloud.now(), before, after):
+                self.say(f"flow {flow}'s {after['eventId']} {problem}")
         self.marks[flow, after["eventId"]].append(
             Mark(seconds(), after["stage"], after.get("reason"), time_in(after, "nextAttemptAt"))
         )
@@ -183,54 +184,13 @@ class Witness:
         """Whether what is begun is wanted, or was until just now; a letter is put back whatever is wanted by now."""
         is_letter = after["replayed"] and any(one.what == "redeliver letters" for one in self.people.asked)
         stood = [one for one in self.rules.values() if one.subscription_id == id_]
-        stands = [one for one in stood if one.until is None or one.until > seconds() - READ_AGO or is_letter]
+        read_at = seconds() - (READ_AGO if after["replayed"] else BEGUN_AGO)
+        stands = [one for one in stood if one.until is None or one.until > read_at or is_letter]
         if raw["data"].get("test") is not True and "byHand" not in after and not any(one.wants(raw) for one in stands):
             self.say(f"flow {flow} is called with {raw['id']}, a {raw['type']} that it does not want")
 
-    def _check_age(self, flow: int, before: Row | None, after: Row) -> None:
-        """Whether what is given up is as old as that, what goes out is not, and no age begins anew for no reason."""
-        settings, now = self.schedule.settings, self.outside.storage.cloud.now()
-        since, is_by_hand = time_in(after, "patientSince"), "was" in after
-        was, began = (before or {}).get("stage"), time_in(before or after, "patientSince" if before else "dispatchedAt")
-        assert since is not None
-        assert began is not None
-        reason, age, event = after.get("reason", ""), now - since, f"flow {flow}'s {after['eventId']}"
-        least = {
-            "older than DELIVERY_MAX_AGE_HOURS": settings.max_age,
-            "held for EVENT_RETENTION_DAYS": settings.keep,
-            "its function kept failing": settings.max_age,
-            "until DELIVERY_MAX_AGE_HOURS": settings.max_age - timedelta(seconds=max(25, *settings.retry_seconds)),
-        }
-        if after["stage"] == "dead" != was:
-            self.counts["given up for their age"] += any(why in reason for why in least)
-            for why, least_age in least.items():
-                if why in reason and age < least_age:
-                    self.say(f"{event} is a dead letter ({reason}) at the age of {age}")
-        if since != began and not (was == "held" or is_by_hand or after["replayed"]):
-            self.say(f"{event} was as old as since {began}, and is so since {since}")
-        most = settings.keep if (before or {}).get("line") else settings.max_age
-        if after["stage"] == "attempting" and not is_by_hand and now - began > most + FOUND_AGO:
-            self.say(f"{event} goes out {now - began - most} too late")
-
-    def _asked(self, asked: Asked) -> None:
-        """Note which events a request concerns: of each, something must come."""
-        tables, id_ = self.outside.storage.tables, self.people.ids.get(asked.flow, "")
-        stages = {
-            row["eventId"]: row["stage"]
-            for (partition, key), row in tables["deliveries"].rows.items()
-            if partition == key_of(id_) and key.startswith("d|")
-        }
-        if asked.what in {"replay", "replay all"}:
-            again = {None, "dead", "delivered"} if asked.what == "replay all" else {None, "dead"}
-            wishes = [one for one in self.rules.values() if one.subscription_id == id_ and one.until is None]
-            kept = readable(self.outside.storage.cloud.now() - self.schedule.settings.keep + timedelta(minutes=10))
-            logged = [row for row in tables["events"].rows.values() if row.get("recordedAt", "") > kept]
-            wanted = [raw for raw in (json.loads(joined(row, "event")) for row in logged) if wishes[-1].wants(raw)]
-            asked.concerns = frozenset(raw["id"] for raw in wanted if stages.get(raw["id"]) in again)
-        if asked.what == "redeliver letters":
-            letters = [row for row in tables["deadletters"].rows.values() if row.get("subscriptionId") == id_]
-            events = {row["eventId"] for row in letters}
-            asked.concerns = frozenset(one for one in events if stages.get(one) in {None, "dead"})
+    def _note_concerns(self, asked: Asked) -> None:
+        asked.concerns = concerns(self, asked)
 
     def _subscription(self, before: Row | None, after: Row) -> None:
         if "tokens" not in after:
@@ -344,11 +304,6 @@ class Witness:
             if since < seconds() - SEEN_FOR:
                 self.say(f"flow {flow} is called with {event_id} of {time} before the older {record['eventId']}")
             return
-
-
-def flow_called(call: Call) -> int:
-    """The flow that is called."""
-    return int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
 
 
 def _record_of(place: str) -> str:
