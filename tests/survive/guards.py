@@ -297,7 +297,7 @@ GUARDS = (
         "a delivery is given up at its age, and not before",
         "shared.domain.deliveries",
         "return now > self.patient_since + policy.max_age",
-        "return now > self.patient_since + policy.max_age / 60",
+        "return now > self.patient_since + (policy.max_age / 60)",
     ),
     Guard(
         "what is held for too long is not let out",

@@ -155,7 +155,9 @@ def schedule_of(seed: int) -> Schedule:
         *_edited(chance, len(flows)),
         *(_kept_waiting(chance, len(flows)) if is_long else ()),
     ]
-    return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
+    workers = chance.choice((1, 1, 2, 3))
+    steps += _untold(chance, len(flows))
+    return Schedule(seed, workers, polls, settings, tuple(flows), tuple(steps))
 
 
 def _at(chance: Random, ends: int) -> float:
@@ -261,6 +263,19 @@ def _edited(chance: Random, flows: int) -> Iterator[Step | Fault]:
     yield Step(at, "edit", (flow,))
     yield Step(at + 8, "refresh", (SOURCES[0], "successful", 2))
     yield Fault("subscriptions.delete", 0, chance.choice(("refused", "dies before", "dies after")))
+
+
+def _untold(chance: Random, flows: int) -> Iterator[Step | Fault]:
+    """A subscription is suspended and resumed while the topic takes nothing."""
+    if chance.random() < 0.92:
+        return
+    flow, at = chance.randrange(flows), round(chance.uniform(20, 60), 1)
+    yield Step(at, "flow", (flow, chance.choice(("off", "gone"))))
+    yield Step(at + 1, "refresh", (SOURCES[0], "successful", 1))
+    yield Step(at + 15, "flow", (flow, "takes"))
+    yield Step(at + 16, "activate", (flow,))
+    for number in range(chance.randint(2, 6)):
+        yield Fault("topic.publish", number, "refused")
 
 
 def _resumed(chance: Random, flows: int) -> Iterator[Step | Fault]:

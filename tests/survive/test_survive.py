@@ -22,7 +22,7 @@ SOON = (
     "the first poll publishes nothing",
     "an attempt is claimed",
     "a record and its place in the line are written at once",
-    "each instance sends its share of the rate",
+    "a backlog is let out at the rate",
     "a notice stands in the subscription from the write that makes it true",
 )
 
