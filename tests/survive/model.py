@@ -267,7 +267,8 @@ def _unrest(witness: Witness) -> Iterator[str]:
     for id_, row in subscriptions.items():
         if line := witness.line(id_):
             yield f"{len(line)} deliveries are left in the backlog of {id_}"
-        if row["status"] != "active" or "releaseAt" in row:
+        # A lease that was taken by a clock ahead of the others lasts longer; whoever comes after it opens what is not.
+        if row["status"] != "active" or ("releaseAt" in row and not witness.is_skewed):
             yield f"the subscription {id_} is not open in the end: {row['status']}, {row.get('releaseAt')}"
     rows = storage.tables["deliveries"].rows
     left = [key for partition, key in rows if key[:2] in {"h|", "r|"} and parts_of(partition)[0] not in subscriptions]
