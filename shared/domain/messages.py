@@ -49,8 +49,8 @@ class Release:
     """Let out a subscription's backlog.
 
     It counts where `at` is what the subscription expects, so that of many such messages one is worked on. `is_careful`:
-    running instances may have called the flow just now, so begin slowly. `is_spent`: whoever let out before has called it
-    at its rate just now, so nothing may go straight to it for a while.
+    running instances may have called the flow just now, so begin slowly. `is_spent`: whoever let out before has called
+    it at its rate just now, so nothing may go straight to it for a while.
     """
 
     subscription_id: str
