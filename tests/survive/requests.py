@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from shared.adapters.chunks import joined
 from shared.adapters.ordering import readable
 from shared.adapters.storage import key_of
+from shared.adapters.subscription_rows import subscription_key
 from tests.survive.outside import Call, flow_called
 from tests.survive.people import CHANGES, ENDS, Asked
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 def concerns(witness: "Witness", asked: Asked) -> frozenset[str]:
     """The events that a request concerns: of each, something must come."""
     tables, id_ = witness.outside.storage.tables, witness.people.ids.get(asked.flow, "")
+    if subscription_key(id_) not in tables["subscriptions"].rows:
+        return frozenset()
     stages = {
         row["eventId"]: row["stage"]
         for (partition, key), row in tables["deliveries"].rows.items()
