@@ -49,12 +49,14 @@ class Release:
     """Let out a subscription's backlog.
 
     It counts where `at` is what the subscription expects, so that of many such messages one is worked on. `is_careful`:
-    running instances may have called the flow just now, so begin slowly.
+    running instances may have called the flow just now, so begin slowly. `is_spent`: whoever let out before has called
+    it at its rate just now, so nothing may go straight to it for a while.
     """
 
     subscription_id: str
     at: datetime
     is_careful: bool = False
+    is_spent: bool = False
 
     def encode(self) -> str:
         """The message as JSON text."""
@@ -63,6 +65,7 @@ class Release:
                 "subscriptionId": self.subscription_id,
                 "at": self.at.isoformat(),
                 "careful": self.is_careful or None,
+                "spent": self.is_spent or None,
             }
         )
 
@@ -70,7 +73,8 @@ class Release:
     def decode(cls, text: str) -> Self:
         """Read a message of the queue `releases`; raises ValueError saying what is wrong with it."""
         message = _versioned(parse(text))
-        return cls(_id_of(message), _time_of(message, "at"), message.get("careful") is True)
+        is_careful, is_spent = message.get("careful") is True, message.get("spent") is True
+        return cls(_id_of(message), _time_of(message, "at"), is_careful, is_spent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,12 @@ HELD_TOO_LONG = "held for EVENT_RETENTION_DAYS"
 class Pace:
     """When the next delivery may begin, in seconds of any clock that only goes forward.
 
-    The first waits, too: the run before may have begun one just now.
+    The first waits, too: the run before may have begun one just now; `was_spent` says that it has begun many.
     """
 
     per_second: int
     is_careful: bool
+    was_spent: bool = False
     began: float | None = None
     last: float = 0.0
     count: int = 0
@@ -65,14 +66,15 @@ class Pace:
     @property
     def is_spent(self) -> bool:
         """Whether so many have begun that no instance may send its own share beside them at once."""
-        return self.count > share(self.per_second)
+        return self.was_spent or self.count > share(self.per_second)
 
 
 @dataclass(slots=True)
 class _Run:
     """One run for a subscription: what is under way, and whether it is over.
 
-    `is_stopped` says that an attempt has shown the subscription to be no longer active, `next_at` when to look again.
+    `is_stopped` says that an attempt has shown the subscription to be no longer active, `next_at` when to look again,
+    and `is_handed_on` that the next run begins where this one ends.
     """
 
     pace: Pace
@@ -80,10 +82,11 @@ class _Run:
     under_way: dict[EventKey, asyncio.Task[None]] = field(default_factory=dict)
     is_stopped: bool = False
     is_over: bool = False
+    is_handed_on: bool = False
     next_at: datetime | None = None
 
-    def end(self, next_at: datetime | None = None) -> None:
-        self.is_over, self.next_at = True, next_at
+    def end(self, next_at: datetime | None = None, *, is_handed_on: bool = False) -> None:
+        self.is_over, self.next_at, self.is_handed_on = True, next_at, is_handed_on
 
     async def wait(self, most: int = 0) -> None:
         """Wait until no more than so many attempts are under way. Raises what one of them has raised."""
@@ -150,7 +153,7 @@ class Release:
 
         if await change(self._subscriptions, asked.subscription_id, leased) is taken is not None:
             try:
-                run = await self._work(asked.subscription_id, is_careful=asked.is_careful)
+                run = await self._work(asked)
             except Exception:  # the message comes again, and is to find the lease free
                 await self._give_back(asked.subscription_id, until, asked.at)
                 raise
@@ -165,11 +168,11 @@ class Release:
         at = subscription.release_at
         return subscription.status == "active" or at is None or at == asked.at or at + LOST_AFTER < now
 
-    async def _work(self, subscription_id: str, *, is_careful: bool) -> _Run:
-        run = _Run(Pace(self._per_second, is_careful), self._clock() + WORK)
+    async def _work(self, asked: Asked) -> _Run:
+        run = _Run(Pace(self._per_second, asked.is_careful, asked.is_spent), self._clock() + WORK)
         try:
             while not run.is_over:
-                await self._step(subscription_id, run)
+                await self._step(asked.subscription_id, run)
         finally:
             await asyncio.gather(*run.under_way.values(), return_exceptions=True)
         await run.wait()
@@ -183,7 +186,7 @@ class Release:
         if found is None or found[0].status not in OPEN:
             run.end()
         elif self._clock() >= run.until:
-            run.end(self._clock())
+            run.end(self._clock(), is_handed_on=True)
         elif found[0].status == "failing":
             await run.wait()
             await self._probe(found[0], run)
@@ -280,8 +283,9 @@ class Release:
 
     async def _hand_over(self, subscription_id: str, until: datetime, run: _Run) -> None:
         """Give the lease back, and see to it that whoever is to look next does."""
-        following = Asked(subscription_id, run.next_at) if run.next_at is not None else None
-        if following is not None:
+        following: Asked | None = None
+        if run.next_at is not None:
+            following = Asked(subscription_id, run.next_at, is_spent=run.is_handed_on and run.pace.is_spent)
             await self._agenda.insure(following, following.at + LOST_AFTER)
         await self._give_back(subscription_id, until, run.next_at)
         if following is not None:  # after that: whoever finds the lease taken leaves, and his message is gone

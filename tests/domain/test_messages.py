@@ -119,6 +119,7 @@ def test_the_forms_of_the_messages_are_these() -> None:
     assert Release.decode('{"v":1,"subscriptionId":"s1","at":"2026-11-20T00:00:00+00:00","careful":true}') == Release(
         "s1", T0, is_careful=True
     )
+    assert Release.decode(Release("s1", T0, is_spent=True).encode()) == Release("s1", T0, is_spent=True)
 
 
 @pytest.mark.parametrize("version", [0, 2, 99])

@@ -281,4 +281,55 @@ GUARDS = (
         await self._publish(told)
 """,
     ),
+    Guard(
+        "what is delivered is wanted by then",
+        f"{USES}.deliver",
+        "if new.by_hand is None and not subscription.wants(new.event):",
+        "if False:",
+    ),
+    Guard(
+        "what is replayed is wanted",
+        f"{USES}.replay",
+        "            if not subscription.wants(event):\n                continue\n",
+        "",
+    ),
+    Guard(
+        "a delivery is given up at its age, and not before",
+        "shared.domain.deliveries",
+        "return now > self.patient_since + policy.max_age",
+        "return now > self.patient_since + (policy.max_age / 60)",
+    ),
+    Guard(
+        "what is held for too long is not let out",
+        f"{USES}.release",
+        "elif now > delivery.patient_since + self._keep:",
+        "elif False:",
+    ),
+    Guard(
+        "a letter is forgotten after its delivery is put back",
+        f"{USES}.redeliver",
+        "                    count += await self._put_back(letter, known[letter.subscription_id])\n",
+        "                    await self._forget(letter)\n",
+    ),
+    Guard(
+        "with a subscription its backlog ends",
+        f"{USES}.subscribe",
+        """                await self._subscriptions.delete(subscription, version)
+                await self._deliveries.drop(subscription_id, now)
+""",
+        """                await self._subscriptions.delete(subscription, version)
+""",
+    ),
+    Guard(
+        "a success ends the failures in a row",
+        "shared.domain.subscriptions",
+        "calm = replace(self, failures=0, failing_since=None)",
+        "calm = self",
+    ),
+    Guard(
+        "one more notice leaves the others owed",
+        "shared.domain.notices",
+        "owed=(*it.owed, notice)[-MOST_OWED:])",
+        "owed=(notice,))",
+    ),
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import timedelta
 from typing import Any
 
 from shared.errors import BridgeError
@@ -90,7 +91,8 @@ class Host:
 
     def _timers(self) -> list[tuple[str, int, int]]:
         polls = [("refreshes", MINUTE, 0), ("thresholds", 5 * MINUTE, 30)] if self.polls else []
-        return [*polls, ("advance", MINUTE, 0), ("observe", 5 * MINUTE, 0), ("purge", HOUR, HOUR // 2)]
+        purges = HOUR if self._settings.keep > timedelta(hours=1) else 5 * MINUTE
+        return [*polls, ("advance", MINUTE, 0), ("observe", 5 * MINUTE, 0), ("purge", purges, purges // 2)]
 
     def tick(self, name: str, *, beside: bool = False) -> None:
         """Run a timer now, unless it still runs; `beside`: even then, as after a lost lease."""

@@ -17,6 +17,8 @@ PREFIX = "CustomerInsights."
 READ_AGO = 5.0
 # An outage of so long is told: what the settings say, and some polls.
 LASTS = 800.0
+# The families, and those of them that are polled whatever anybody asks for.
+POLLED, ALWAYS_POLLED = ("jobs", "dataSources", "segments", "measures"), {"jobs", "dataSources"}
 
 type Occurrence = tuple[object, ...]
 
@@ -43,15 +45,14 @@ def judge_polls(witness: Witness, published: Mapping[str, Mapping[str, Any]]) ->
     for occurrence in [*must, *_crossings(witness, surely=True)]:
         if occurrence not in ids:
             yield f"{occurrence} is never published"
-    own = {"Bridge.Subscription", "Bridge.Polling"}
     for occurrence in ids:
         what = str(occurrence[0])
-        if what in {"Stage.RefreshCompleted", "DataSource.CredentialsExpired"}:
+        if what == "DataSource.CredentialsExpired":
             continue
-        if occurrence not in must | may and not what.startswith(tuple(own)):
+        if occurrence not in must | may and not what.startswith(("Bridge.Subscription", "Bridge.Polling")):
             yield f"{occurrence} is published, and never happened"
     yield from _turns(witness, [str(one[1]) for one in ids if one[0] == "DataSource.CredentialsExpired"])
-    yield from _outages(witness, [raw["type"].removeprefix(PREFIX) for raw in published.values()])
+    yield from _outages(witness, published)
 
 
 def _told(raw: Mapping[str, Any]) -> Occurrence:
@@ -71,6 +72,7 @@ def _refreshes(witness: Witness) -> Iterator[Occurrence]:
         kind, subject, at = expected(refresh)
         yield kind.removeprefix(PREFIX), subject, at, "None", "None", "None"
         yield "System.RefreshCompleted", refresh.job_id
+        yield "Stage.RefreshCompleted", f"jobs/{refresh.job_id}/dataSources", at, "None", "None", "dataSources"
 
 
 def _turns(witness: Witness, told: list[str]) -> Iterator[str]:
@@ -110,14 +112,21 @@ def _crossed(rule: Rule, before: Valued, after: Valued) -> Iterator[str]:
         yield "below"
 
 
-def _outages(witness: Witness, types: list[str]) -> Iterator[str]:
+def _outages(witness: Witness, published: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    own = [raw for raw in published.values() if raw["type"].startswith(f"{PREFIX}Bridge.Polling")]
+    for family in POLLED:
+        of_it = {raw["type"].removeprefix(PREFIX) for raw in own if raw["data"]["family"] == family}
+        yield from _outages_of(witness, family, of_it)
+
+
+def _outages_of(witness: Witness, family: str, types: set[str]) -> Iterator[str]:
     begun = [at for at, trouble in witness.outages if trouble is not None]
     over = [at for at, trouble in witness.outages if trouble is None]
     stopped = any(step.do == "timers" for step in witness.schedule.happenings)
-    lasted = bool(begun and over) and min(over) - max(begun) >= LASTS
+    lasted = bool(begun and over) and min(over) - max(begun) >= LASTS and family in ALWAYS_POLLED
     if lasted and not stopped and not witness.is_skewed and "Bridge.PollingFailed" not in types:
-        yield "that the tenant could not be polled is never told"
+        yield f"that {family} could not be polled is never told"
     if "Bridge.PollingFailed" in types and "Bridge.PollingRecovered" not in types:
-        yield "that the tenant can be polled again is never told"
+        yield f"that {family} can be polled again is never told"
     if "Bridge.PollingFailed" in types and not begun and not stopped:
-        yield "polls are told to fail, and the tenant was well"
+        yield f"polls of {family} are told to fail, and the tenant was well"

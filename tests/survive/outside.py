@@ -54,6 +54,11 @@ class Call:
         return self.answer is not None and self.answer.status == ANSWERS["takes"].status
 
 
+def flow_called(call: Call) -> int:
+    """The flow that is called."""
+    return int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
+
+
 @dataclass(slots=True)
 class Flows:
     """The flows, by URL; `on_call` is told of each call as it begins, `on_end` as the bridge hears of it."""

@@ -20,7 +20,7 @@ from tests.virtual_time import NOON
 
 PATIENCE = 6.0
 MOST_TRIES = 30
-ENDS = {"unsubscribe", "leave"}
+ENDS, CHANGES = {"unsubscribe", "leave"}, {"edit"}
 
 
 @dataclass(slots=True)
@@ -33,6 +33,10 @@ class Asked:
     ended_at: float | None = None
     event_id: str | None = None
     tries: int = 0
+    # Whether the bridge has answered that there is no such thing.
+    is_refused: bool = False
+    # The events for which something must come of it.
+    concerns: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -46,6 +50,7 @@ class People:
     tokens: dict[int, str] = field(default_factory=dict)
     # The events that a flow has been called with, in the order of their first calls.
     known: dict[int, list[EventKey]] = field(default_factory=dict)
+    on_ask: Callable[[Asked], None] = lambda _asked: None
 
     def url(self, flow: int) -> str:
         """Where a flow is called."""
@@ -61,6 +66,7 @@ class People:
             return
         asked = Asked(what, flow, seconds())
         self.asked.append(asked)
+        self.on_ask(asked)
         while asked.tries < MOST_TRIES:
             asked.tries += 1
             worker = self.host.any_worker(f"person {what}", len(self.asked) + asked.tries)
@@ -79,6 +85,7 @@ class People:
         try:
             await self._do(worker, asked)
         except (NotFoundError, ConflictError):
+            asked.is_refused = True
             return True
         except PermanentError as error:
             self.host.bugs.append(f"{asked.what}: {type(error).__name__}: {error}")

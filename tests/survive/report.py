@@ -82,10 +82,21 @@ KINDS = {
     "deliveries are still": "a delivery is stuck",
     "messages are left": "no rest",
     "is a dead letter": "a delivery is dead",
+    "at the age of": "an age",
+    "too late": "an age",
+    "is so since": "an age",
+    "does not want": "a delivery that nobody wants",
+    "comes of what is asked for": "a request without consequence",
+    "never gets the test": "a request without consequence",
+    "is told": "a wrong notice",
+    "is suspended, and": "a suspension without reason",
     "in a row": "a count",
     "raises": "an error",
 }
-FIRST = ("twice at once", "past what is held", "before the older", "too soon", "never takes")
+FIRST = (
+    *("does not want", "at the age of", "is suspended, and"),
+    *("twice at once", "past what is held", "before the older", "too soon", "never takes"),
+)
 
 
 def kind_of(problem: str) -> str:

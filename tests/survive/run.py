@@ -28,6 +28,8 @@ from tests.virtual_time import NOON, run
 # After the schedule the timers poll for so long, and what waits is waited for at most so long. Seconds.
 CATCHES_UP, MOST = 660, 4 * 3_600
 MINUTE = 60
+# Calls are counted by their names behind this.
+CALLS_OF = "calls of "
 
 
 @dataclass(slots=True)
@@ -190,6 +192,7 @@ class World:
         counts["schedules"] = 1
         counts["steps"] = len(self.schedule.steps)
         counts["calls of ports"] = sum(self.cloud.calls.values())
+        counts.update({f"{CALLS_OF}{name}": number for name, number in self.cloud.calls.items()})
         counts["crashes"] = len(self.host.deaths)
         counts["faults"] = sum(1 for _, _, fault in self.cloud.struck if isinstance(fault, Fault))
         return counts

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
+from tests.survive.calls import DELIVERING, PEOPLE, POLLING
 from tests.survive.cloud import Fault, Trouble
 from tests.survive.outside import MOODS
 from tests.survive.tenant import FIRST, SOURCES
@@ -92,60 +93,9 @@ WATCHED = (
     Wanted("polling-failed", instance_id="*"),
     Wanted("polling-recovered", instance_id="*"),
 )
-# Which calls may go wrong, and how likely each is chosen.
-DELIVERING: Mapping[str, int] = {
-    "subscriptions.get": 3,
-    "subscriptions.replace": 5,
-    "subscriptions.query": 1,
-    "deliveries.get": 3,
-    "deliveries.insert": 4,
-    "deliveries.replace": 5,
-    "deliveries.transact": 6,
-    "deliveries.query": 3,
-    "due.put": 4,
-    "due.delete": 3,
-    "due.query": 1,
-    "events.insert": 2,
-    "events.query": 1,
-    "deadletters.insert": 3,
-    "deadletters.delete": 1,
-    "queue deliveries.add": 6,
-    "queue releases.add": 5,
-    "queue events.done": 2,
-    "queue deliveries.done": 3,
-    "queue releases.done": 3,
-    "queue events.taken": 1,
-    "queue deliveries.taken": 2,
-    "queue releases.taken": 4,
-    "flow.call": 5,
-    "topic.publish": 3,
-}
-PEOPLE: Mapping[str, int] = {
-    "subscriptions.insert": 2,
-    "subscriptions.put": 3,
-    "subscriptions.delete": 2,
-    "deliveries.delete": 1,
-    "deadletters.get": 1,
-}
-POLLING: Mapping[str, int] = {
-    "checkpoints.load": 4,
-    "checkpoints.save": 14,
-    "topic.publish": 10,
-    "polls.get": 2,
-    "polls.replace": 3,
-    "polls.insert": 3,
-    "polls.put": 2,
-    "polls.query": 2,
-    "queue polls.add": 3,
-    "queue polls.taken": 2,
-    "queue polls.done": 2,
-    "api.jobs": 3,
-    "api.nodes": 2,
-    "api.data sources": 3,
-    "api.segments": 2,
-    "api.measures": 2,
-    "api.measure": 1,
-}
+# Some schedules last so long, in seconds, and reach the age at which a delivery is given up, and that to which all is
+# kept. A message whose process died comes again after ten minutes: both ages are more, as they are in the settings.
+LONG, AGES = 3_000, (timedelta(minutes=15), timedelta(minutes=30))
 TROUBLES: Mapping[Trouble, int] = {
     "refused": 4,
     "denied": 1,
@@ -162,12 +112,12 @@ PERSONS: Mapping[str, int] = {
     "subscribe": 3,
     "unsubscribe": 2,
     "leave": 1,
-    "edit": 1,
+    "edit": 2,
     "relabel": 1,
     "replay": 3,
     "replay all": 1,
     "redeliver": 3,
-    "redeliver letters": 2,
+    "redeliver letters": 4,
     "test": 1,
 }
 
@@ -180,12 +130,13 @@ def schedule_of(seed: int) -> Schedule:
     """The schedule of a seed. Each has a taste of its own: what it has much of, and what none of."""
     chance = Random(seed)  # noqa: S311 - a schedule, and no secret
     polls = chance.random() < 0.35
-    ends = chance.choice((240, 480, 900) if polls else (120, 300, 600, 900))
+    is_long = chance.random() < 0.12
+    ends = LONG if is_long else chance.choice((240, 480, 900) if polls else (120, 300, 600, 900))
     settings = Settings(
         rate=chance.choice((1_000, 1_000, 15, 5, 2, 1)),
         retry_seconds=chance.choice(((10, 30, 60), (5, 10, 20, 40), (10, 200, 400), (150, 300))),
-        max_age=timedelta(hours=chance.choice((2, 2, 76))),
-        keep=timedelta(hours=chance.choice((3, 720, 720))),
+        max_age=AGES[0] if is_long else timedelta(hours=76),
+        keep=AGES[1] if is_long else timedelta(days=30),
         inline_max=chance.choice((20, 20, 0)),
     )
     wanted = WANTED + WATCHED * 2 if polls else WANTED
@@ -201,8 +152,12 @@ def schedule_of(seed: int) -> Schedule:
         *_faults(chance, calls),
         *_outage(chance, calls),
         *_resumed(chance, len(flows)),
+        *_edited(chance, len(flows)),
+        *(_kept_waiting(chance, len(flows)) if is_long else ()),
     ]
-    return Schedule(seed, chance.choice((1, 1, 2, 3)), polls, settings, tuple(flows), tuple(steps))
+    workers = chance.choice((1, 1, 2, 3))
+    steps += _untold(chance, len(flows))
+    return Schedule(seed, workers, polls, settings, tuple(flows), tuple(steps))
 
 
 def _at(chance: Random, ends: int) -> float:
@@ -287,6 +242,40 @@ def _outage(chance: Random, calls: Mapping[str, int]) -> Iterator[Fault]:
         call, first, trouble = _one(chance, calls), chance.randrange(12), _one(chance, TROUBLES)
         for number in range(first, first + chance.randint(2, 8)):
             yield Fault(call, number, trouble)
+
+
+def _kept_waiting(chance: Random, flows: int) -> Iterator[Step]:
+    """A flow lets its deliveries wait until they are too old, or until shortly before."""
+    flow, how = chance.randrange(flows), chance.choice(("pause", "busy", "denies", "off"))
+    yield Step(6.0, "pause", (flow,)) if how == "pause" else Step(6.0, "flow", (flow, how))
+    for source in SOURCES:
+        yield Step(_at(chance, 60), "refresh", (source, "successful", chance.choice((1, 2, 5))))
+    ends = chance.choice(AGES).total_seconds() * chance.choice((0.5, 0.9, 1.1, 1.6))
+    yield Step(round(ends, 1), "flow", (flow, "takes"))
+    yield Step(round(ends + 5, 1), "activate", (flow,))
+
+
+def _edited(chance: Random, flows: int) -> Iterator[Step | Fault]:
+    """A flow wants something else from now on, and what led the former events to it may be left."""
+    if chance.random() < 0.9:
+        return
+    flow, at = chance.randrange(flows), round(chance.uniform(20, 60), 1)
+    yield Step(at, "edit", (flow,))
+    yield Step(at + 8, "refresh", (SOURCES[0], "successful", 2))
+    yield Fault("subscriptions.delete", 0, chance.choice(("refused", "dies before", "dies after")))
+
+
+def _untold(chance: Random, flows: int) -> Iterator[Step | Fault]:
+    """A subscription is suspended and resumed while the topic takes nothing."""
+    if chance.random() < 0.92:
+        return
+    flow, at = chance.randrange(flows), round(chance.uniform(20, 60), 1)
+    yield Step(at, "flow", (flow, chance.choice(("off", "gone"))))
+    yield Step(at + 1, "refresh", (SOURCES[0], "successful", 1))
+    yield Step(at + 15, "flow", (flow, "takes"))
+    yield Step(at + 16, "activate", (flow,))
+    for number in range(chance.randint(2, 6)):
+        yield Fault("topic.publish", number, "refused")
 
 
 def _resumed(chance: Random, flows: int) -> Iterator[Step | Fault]:

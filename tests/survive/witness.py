@@ -14,11 +14,13 @@ from shared.adapters.subscription_rows import subscription_key, subscription_of
 from shared.adapters.tables import VERSION
 from shared.domain.deliveries import EventKey
 from shared.domain.events.envelope import Event
-from shared.domain.subscriptions import MAX_FAILURES
+from shared.domain.triggers import TRIGGERS
+from tests.survive.ages import wrong_age
 from tests.survive.cloud import seconds
 from tests.survive.host import Host
-from tests.survive.outside import Call
-from tests.survive.people import People
+from tests.survive.outside import Call, flow_called
+from tests.survive.people import Asked, People
+from tests.survive.requests import concerns
 from tests.survive.schedule import Schedule
 from tests.survive.worker import Outside
 from tests.tables import Row
@@ -26,8 +28,13 @@ from tests.tables import Row
 # Whoever is about to call a flow has read so long ago how its subscription stands, at most; who lets out a page of its
 # backlog, so long ago. Seconds.
 READ_AGO, PAGE_AGO = 12.0, 130.0
+# Whoever begins a delivery has read so long ago what its subscription wants.
+BEGUN_AGO = 5.0
 # What is older in the line has been there for so long, for whoever lets out to have seen it.
 SEEN_FOR = 60.0
+# After so many failures in a row a subscription is failing.
+FAILURES = 5
+NOTICE = "CustomerInsights.Bridge.Subscription"
 TOLD = {"failing": "Failing", "suspended": "Suspended", "active": "Resumed"}
 
 
@@ -62,6 +69,15 @@ class Known:
     since: float
     until: float | None = None
 
+    def wants(self, raw: Mapping[str, Any]) -> bool:
+        """Whether an event is for it."""
+        data, source = raw["data"], self.filters.get("dataSourceId")
+        if TRIGGERS[self.slug].event_type != raw["type"]:
+            return False
+        if "ruleId" in data:
+            return bool(data["ruleId"] == self.rule_id)
+        return source in {None, data.get("dataSourceId")}
+
 
 @dataclass(slots=True)
 class Witness:
@@ -78,8 +94,7 @@ class Witness:
     stands: dict[str, Stands] = field(default_factory=dict)
     rules: dict[str, Known] = field(default_factory=dict)
     owed: dict[str, str] = field(default_factory=dict)
-    owing: dict[str, set[str]] = field(default_factory=dict)
-    failed: Counter[str] = field(default_factory=Counter)
+    failed: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     taken_at: dict[str, float] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     calm_from: float = 0.0
@@ -91,11 +106,13 @@ class Witness:
         tables["polls"].on_write = self._polls
         self.outside.flows.on_call = self._call
         self.outside.flows.on_end = self.ended
+        self.people.on_ask = self._note_concerns
 
     @property
     def owes(self) -> bool:
         """Whether anybody still has a notice to tell."""
-        return any(self.owing.values())
+        tables = self.outside.storage.tables
+        return any(_owed(row) for name in ("subscriptions", "polls") for row in tables[name].rows.values())
 
     @property
     def is_skewed(self) -> bool:
@@ -155,9 +172,25 @@ class Witness:
         if before is None:
             event = Event.decode(after["event"].decode())
             self.people.known.setdefault(flow, []).append(EventKey(event.time, event.id))
+            self._check_wish(flow, subscription_id, event.raw, after)
+        if not self.is_skewed:
+            for problem in wrong_age(self.schedule.settings, self.outside.storage.cloud.now(), before, after):
+                self.say(f"flow {flow}'s {after['eventId']} {problem}")
         self.marks[flow, after["eventId"]].append(
             Mark(seconds(), after["stage"], after.get("reason"), time_in(after, "nextAttemptAt"))
         )
+
+    def _check_wish(self, flow: int, id_: str, raw: Mapping[str, Any], after: Row) -> None:
+        """Whether what is begun is wanted, or was until just now; a letter is put back whatever is wanted by now."""
+        is_letter = after["replayed"] and any(one.what == "redeliver letters" for one in self.people.asked)
+        stood = [one for one in self.rules.values() if one.subscription_id == id_]
+        read_at = seconds() - (READ_AGO if after["replayed"] else BEGUN_AGO)
+        stands = [one for one in stood if one.until is None or one.until > read_at or is_letter]
+        if raw["data"].get("test") is not True and "byHand" not in after and not any(one.wants(raw) for one in stands):
+            self.say(f"flow {flow} is called with {raw['id']}, a {raw['type']} that it does not want")
+
+    def _note_concerns(self, asked: Asked) -> None:
+        asked.concerns = concerns(self, asked)
 
     def _subscription(self, before: Row | None, after: Row) -> None:
         if "tokens" not in after:
@@ -166,9 +199,7 @@ class Witness:
         id_, status, is_open = after["id"], after["status"], after["status"] == "active" and "releaseAt" not in after
         self._note_owed(id_, after)
         if before is None:
-            self.stands[id_], self.failed[id_] = Stands(status, seconds(), is_open, seconds()), 0
-        if before is not None and before["failures"] and not after["failures"]:
-            self.failed[id_] = 0
+            self.stands[id_], self.failed[id_] = Stands(status, seconds(), is_open, seconds()), []
         stands = self.stands[id_]
         if is_open != stands.is_open:
             stands.is_open, stands.open_since = is_open, seconds()
@@ -176,14 +207,23 @@ class Witness:
             return
         was, stands.status, stands.status_since = stands.status, status, seconds()
         self.counts[f"turned {status}"] += 1
+        fresh = {one["id"] for one in _owed(after)} - {one["id"] for one in _owed(before)}
+        kinds = {one["type"].removeprefix(NOTICE) for one in _owed(after) if one["id"] in fresh}
         is_told = status in {"failing", "suspended"} or (status == "active" and was in {"failing", "suspended"})
-        if is_told and not after["trigger"].startswith("subscription-"):
-            fresh = {one["id"] for one in _owed(after)} - {one["id"] for one in _owed(before)}
-            kinds = {one["type"] for one in _owed(after) if one["id"] in fresh}
-            if f"CustomerInsights.Bridge.Subscription{TOLD[status]}" not in kinds:
-                self.say(f"the subscription {id_} turns from {was} to {status}, and nobody is to be told")
-        if status == "failing" and self.failed[id_] < MAX_FAILURES:
-            self.say(f"the subscription {id_} is failing after {self.failed[id_]} failures in a row")
+        if is_told and not after["trigger"].startswith("subscription-") and TOLD[status] not in kinds:
+            self.say(f"the subscription {id_} turns from {was} to {status}, and nobody is to be told")
+        if kinds - ({TOLD[status]} if is_told else set()):
+            self.say(f"the subscription {id_} turns from {was} to {status}, and {', '.join(kinds)} is told")
+        if status == "failing" and len(self.failed[id_]) < FAILURES:
+            self.say(f"the subscription {id_} is failing after {len(self.failed[id_])} failures in a row")
+        if status == "suspended" and not self._was_refused(id_):
+            self.say(f"the subscription {id_} is suspended, and its flow is neither off nor gone, and denies nothing")
+
+    def _was_refused(self, id_: str) -> bool:
+        """Whether its flow has said that it is off or gone, or has denied the bridge."""
+        flow = self.flow_of(id_)
+        calls = [one for one in self.outside.flows.calls if one.answer is not None and flow_called(one) == flow]
+        return any(one.mood in {"off", "gone", "denies"} for one in calls)
 
     def _note_rule(self, before: Row | None, after: Row) -> None:
         if after["ruleId"] in self.rules:
@@ -199,24 +239,29 @@ class Witness:
         self._note_owed(f"{after['PartitionKey']}/{after['RowKey']}", after)
 
     def _note_owed(self, of: str, row: Row) -> None:
-        found = _owed(row)
-        self.owing[of] = {one["id"] for one in found}
-        for one in found:
+        for one in _owed(row):
             self.owed[one["id"]] = f"{one['type']} of {of}"
 
     def ended(self, call: Call) -> None:
         """Count a call that the bridge was told the end of."""
-        flow = int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
-        id_ = self.people.ids.get(flow, "")
+        id_ = self.people.ids.get(flow_called(call), "")
         if call.was_taken:
             self.taken_at[id_] = seconds()
+            if not self._is_hindered(call):
+                # One that failed meanwhile, or just before, may be counted after this.
+                self.failed[id_] = [at for at in self.failed[id_] if at > call.began_at - READ_AGO]
         elif call.number not in self.by_hand:
-            self.failed[id_] += 1
+            self.failed[id_].append(seconds())
+
+    def _is_hindered(self, call: Call) -> bool:
+        """Whether what comes of a call may never be written: what its process does with subscriptions goes wrong."""
+        struck = self.outside.storage.cloud.struck
+        return any(name == call.process.name and fault.call.startswith("subscriptions.") for _, name, fault in struck)
 
     def _call(self, call: Call) -> None:
         self.counts["calls of flows"] += 1
         event = Event.decode(call.body.decode())
-        flow = int(call.url.split("/")[2].split(".")[0].removeprefix("flow"))
+        flow = flow_called(call)
         id_ = self.people.ids[flow]
         rows = self.outside.storage.tables["deliveries"].rows
         record = rows.get((key_of(id_), record_key(EventKey(event.time, event.id))))

@@ -251,6 +251,19 @@ async def test_the_rate_is_used_and_never_exceeded(rate: int) -> None:
     assert called_with(world) == [event.id for event in events]
 
 
+@pytest.mark.parametrize("held", [19, 20, 21])
+async def test_what_comes_after_a_run_has_handed_on_the_last_of_a_backlog_keeps_the_rate(held: int) -> None:
+    world = World(of=subscription(status="paused"), events=[event_of(number) for number in range(held)], rate=1)
+    await world.run()
+    await resume(world)
+    await world.run(until=timedelta(seconds=held + 2))
+    for number in range(held, held + 4):
+        world.dispatch(event_of(number))
+    await world.run()
+    assert (world.calls(), world.is_quiet()) == (held + 4, True)
+    assert in_any_window(world.called) <= WINDOW
+
+
 @pytest.mark.parametrize("rate", [1, 5, 15])
 async def test_a_burst_over_several_instances_keeps_the_rate(rate: int) -> None:
     events = [event_of(number) for number in range(rate * 25)]
