@@ -279,9 +279,7 @@ class Attempt:
             return it.suspended(why, self._clock()) if is_same else None
 
         found = await change(self._subscriptions, subscription.id, suspended)
-        if found is None:
-            return None
-        if found.status == "suspended":
+        if found is not None and found.status == "suspended":
             log.warning("subscription.suspended id=%s trigger=%s: %s", found.id, found.trigger.slug, why)
-        await self._backlog.start(found.id)
+        await self._backlog.start(subscription.id)
         return found

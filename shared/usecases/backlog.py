@@ -48,11 +48,14 @@ class Backlog:
     async def start(self, subscription_id: str, *, is_careful: bool = False) -> None:
         """See to it that somebody lets the backlog out, unless somebody does, or it has to wait.
 
-        `is_careful`: the flow has been called at its rate just now.
+        `is_careful`: the flow has been called at its rate just now. Of a subscription that has ended, it is forgotten.
         """
+        before = self._clock()
         found = await self._subscription(subscription_id)
         now = self._clock()
-        if found is not None and needs_start(found[0], now):
+        if found is None:
+            await self._deliveries.drop(subscription_id, before)
+        elif needs_start(found[0], now):
             await self._arrange(subscription_id, lambda it: it if needs_start(it, now) else None, now, is_careful)
 
     async def expect(self, subscription_id: str) -> None:

@@ -214,10 +214,15 @@ class Witness:
             self.say(f"the subscription {id_} turns from {was} to {status}, and nobody is to be told")
         if kinds - ({TOLD[status]} if is_told else set()):
             self.say(f"the subscription {id_} turns from {was} to {status}, and {', '.join(kinds)} is told")
-        if status == "failing" and len(self.failed[id_]) < FAILURES:
+        if status == "failing" and len(self.failed[id_]) < FAILURES - self._counted_twice():
             self.say(f"the subscription {id_} is failing after {len(self.failed[id_])} failures in a row")
         if status == "suspended" and not self._was_refused(id_):
             self.say(f"the subscription {id_} is suspended, and its flow is neither off nor gone, and denies nothing")
+
+    def _counted_twice(self) -> int:
+        """How many failures may count twice: their answer was lost, and another was counted before the SDK repeated."""
+        struck = (fault for _, _, fault in self.outside.storage.cloud.struck)
+        return sum(fault.call == "subscriptions.replace" and fault.trouble == "repeated" for fault in struck)
 
     def _was_refused(self, id_: str) -> bool:
         """Whether its flow has said that it is off or gone, or has denied the bridge."""

@@ -137,6 +137,19 @@ async def test_only_the_callback_that_denied_an_event_has_its_subscription_suspe
     assert (world.calls(), world.stage(), world.status(), world.letters()) == (called, stage, status, [])
 
 
+@pytest.mark.parametrize("answer", [503, 404])
+async def test_nothing_is_left_of_what_is_answered_when_its_subscription_has_ended(answer: int) -> None:
+    world = World(Answer(answer))
+
+    def end() -> None:
+        world.subscriptions.rows.clear()
+        world.clock.advance(timedelta(seconds=1))
+
+    world.callbacks.on_call = end
+    await world.run()
+    assert world.deliveries.rows == {}
+
+
 @pytest.mark.parametrize("status", ["suspended", "paused", "failing"])
 async def test_what_waits_for_another_attempt_is_held_once_its_subscription_is_not_active(status: str) -> None:
     world = World(Answer(503), Answer(202))
