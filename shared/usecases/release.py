@@ -161,12 +161,12 @@ class Release:
             await self._agenda.waive(mine, until)
 
     def _is_meant(self, asked: Asked, subscription: Subscription) -> bool:
-        """Whether to work on it now: of many messages for a failing one, only that for its next probe counts."""
+        """Whether to work on it now: of many messages, only the one counts that is expected, or is overdue."""
         now = self._clock()
         if subscription.status not in OPEN or is_leased(subscription, now):
             return False
         at = subscription.release_at
-        return subscription.status == "active" or at is None or at == asked.at or at + LOST_AFTER < now
+        return at is None or at == asked.at or at + LOST_AFTER < now
 
     async def _work(self, asked: Asked) -> _Run:
         run = _Run(Pace(self._per_second, asked.is_careful, asked.is_spent), self._clock() + WORK)
@@ -292,7 +292,7 @@ class Release:
             await self._agenda.look(following, following.at)
             await self._agenda.waive(following, following.at + LOST_AFTER)
         # Whoever put something in meanwhile has relied on this run.
-        if await self._deliveries.line(subscription_id, 1):
+        elif await self._deliveries.line(subscription_id, 1):
             await self._backlog.start(subscription_id)
 
     async def _give_back(self, subscription_id: str, until: datetime, next_at: datetime | None) -> None:

@@ -114,6 +114,19 @@ async def test_a_failing_subscription_without_a_backlog_is_tried_with_the_next_e
     assert (world.calls(), world.stage(), world.status()) == (1, Stage.DELIVERED, "active")
 
 
+async def test_what_a_process_that_died_was_letting_out_is_waited_for_with_few_looks() -> None:
+    world = World(events=[])
+    begun = world.clock() + timedelta(seconds=40)
+    for event in EVENTS[:2]:
+        held = Delivery.held(New("s1", event, world.clock()), world.clock())
+        await world.deliveries.put(held.attempt(world.clock(), begun, is_let_out=True))
+    for _ in range(3):
+        await world.backlog.start("s1")
+    await world.run()
+    assert (set(world.stages()), called_with(world)) == ({Stage.DELIVERED}, [event.id for event in EVENTS[:2]])
+    assert world.releases.sent <= 12  # one each 5 seconds
+
+
 async def test_failures_that_are_not_in_a_row_leave_a_subscription_active() -> None:
     answers = [Answer(503), Answer(503), Answer(503), Answer(503), Answer(202)] * 3
     world = World(*answers, events=[])
