@@ -292,7 +292,7 @@ class Release:
             await self._agenda.look(following, following.at)
             await self._agenda.waive(following, following.at + LOST_AFTER)
         # Whoever put something in meanwhile has relied on this run.
-        elif await self._deliveries.line(subscription_id, 1):
+        if following is None and await self._deliveries.line(subscription_id, 1):
             await self._backlog.start(subscription_id)
 
     async def _give_back(self, subscription_id: str, until: datetime, next_at: datetime | None) -> None:
