@@ -174,7 +174,7 @@ GUARDS = (
     Guard(
         "a backlog is looked at again after all of it was let out",
         f"{USES}.release",
-        """        if await self._deliveries.line(subscription_id, 1):
+        """        if following is None and await self._deliveries.line(subscription_id, 1):
             await self._backlog.start(subscription_id)
 """,
         "",
