@@ -172,14 +172,6 @@ GUARDS = (
 """,
     ),
     Guard(
-        "a backlog is looked at again after all of it was let out",
-        f"{USES}.release",
-        """        if following is None and await self._deliveries.line(subscription_id, 1):
-            await self._backlog.start(subscription_id)
-""",
-        "",
-    ),
-    Guard(
         "a former subscription's delivery is known without a clock",
         f"{USES}.release",
         "if not delivery.is_for(subscription.created_at):",
@@ -246,12 +238,6 @@ GUARDS = (
             await self._agenda.look(Look(ended.subscription_id, ended.key), ended.next_attempt_at)
             return
 """,
-    ),
-    Guard(
-        "what is dead leaves its line after it is buried",
-        f"{USES}.attempt",
-        "in_line = replace(ended, line=line)",
-        "in_line, line = ended, None",
     ),
     Guard(
         "who finds a dead delivery after a death buries it",
