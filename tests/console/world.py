@@ -13,6 +13,7 @@ from local.simulated import Access
 from local.stack import PROJECT, Stack
 from local.tenant.life import Contoso, contoso, retailer
 from local.tenant.records import Failure
+from tests.hosts import UNHURRIED
 
 NEVER = "0 0 0 1 1 *"
 SETTINGS = {
@@ -20,6 +21,7 @@ SETTINGS = {
     "POLL_THRESHOLDS_SCHEDULE": NEVER,
     "DELIVERY_RETRY_SECONDS": "1,1,1,1,600",
     "CALLBACK_TIMEOUT_SECONDS": "5",
+    **UNHURRIED,
 }
 FAILED = "data-source-refresh-failed"
 SUCCEEDED = "data-source-refresh-succeeded"

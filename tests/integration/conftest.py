@@ -22,6 +22,7 @@ from local.install_azurite import install
 from local.stack import PROJECT, Answer, Stack
 from local.tenant.api import TenantApi
 from local.tenant.model import Instance, Tenant
+from tests.hosts import UNHURRIED
 from tests.leaks import Secrets
 from tests.storage import Storage
 
@@ -163,6 +164,7 @@ async def started(visibility: int) -> AsyncIterator[World]:
         "POLL_THRESHOLDS_SCHEDULE": NEVER,
         "DELIVERY_RETRY_SECONDS": "1,1,2,2",
         "CALLBACK_TIMEOUT_SECONDS": "2",
+        **UNHURRIED,
     }
     async with (
         WatchedStack(
