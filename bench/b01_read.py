@@ -25,7 +25,7 @@ type Read = Callable[[Sequence[bytes]], Sequence[Sequence[object]]]
 
 def _ours(bodies: Sequence[bytes]) -> Sequence[Sequence[object]]:
     omissions = Omissions()
-    return [reader.all(body, "the benchmark", omissions) for reader, body in zip(_READERS, bodies, strict=True)]
+    return [reader.all([body], "the benchmark", omissions) for reader, body in zip(_READERS, bodies, strict=True)]
 
 
 def _limit(bodies: Sequence[bytes]) -> Sequence[Sequence[object]]:

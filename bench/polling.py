@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bench import memory
 from bench.polled import calls_to
-from shared.heap import give_back_large_blocks
+from shared.heap import keep_heap_small
 from shared.insights.client import InsightsClient
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from tests.fakes import CheckpointStoreFake, ClockFake, PollStoreFake, PublisherFake, SubscriptionStoreFake
@@ -19,7 +19,7 @@ from tests.usecases.polling import worker_of
 
 async def main(address: str, polls: int) -> None:
     """Poll, and tell."""
-    give_back_large_blocks()  # as the app does
+    keep_heap_small()  # as the app does
     calls, clock = calls_to(address), ClockFake()
     worker = worker_of(
         insights=InsightsClient(calls),

@@ -20,7 +20,7 @@ from bench.polled import WATCHED, calls_to
 from shared.domain.resources import Measure, Segment
 from shared.domain.rules import AnyRule, Rule
 from shared.domain.triggers import Trigger
-from shared.heap import give_back_large_blocks
+from shared.heap import keep_heap_small
 from shared.insights.client import InsightsClient
 from shared.usecases.poll import THRESHOLDS
 from shared.wiring_polling import Polling
@@ -66,7 +66,7 @@ async def _longest() -> AsyncIterator[list[float]]:
 
 async def main(before: str, after: str) -> None:
     """Poll, and tell."""
-    give_back_large_blocks()  # as the app does
+    keep_heap_small()  # as the app does
     earlier, later = calls_to(before), calls_to(after)
     clock, checkpoints, publisher = ClockFake(NIGHT + timedelta(days=2)), CheckpointStoreFake(), PublisherFake()
     client = InsightsClient(earlier)

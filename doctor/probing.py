@@ -106,15 +106,16 @@ class Api:
         noted = Noted()
 
         def read(answer: Answer) -> Seen:
+            body = answer.body()
             try:
-                document = json.loads(answer.body)
+                document = json.loads(body)
             except (ValueError, RecursionError):
                 raise MalformedAnswerError("it is not JSON, or it is cut off") from None
             if one:
-                found = [reader.one(answer.body, "", noted) for reader in readers]
+                found = [reader.one(body, "", noted) for reader in readers]
                 items = [[] if each is None else [each] for each in found]
             else:
-                items = [reader.all(answer.body, "", noted) for reader in readers]
+                items = [reader.all([body], "", noted) for reader in readers]
             return Seen(path, document, items[0] if items else (), list(noted.notes))
 
         try:

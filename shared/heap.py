@@ -1,8 +1,8 @@
-"""The heap of this process: what was large and is let go of goes back to the system.
+"""The heap of this process: what is let go of goes back to the system, or to whoever needs memory next.
 
 The C library of Linux (glibc) gives a large block pages of its own, but takes for large only what is larger than any
-such block that was let go of before (mallopt(3)). After an answer of 30 MB, each thread that reads answers would keep
-as much.
+such block that was let go of before; and it has many heaps, of which each keeps what its threads once needed
+(mallopt(3)). After a poll, each thread that reads answers would keep as much as those took.
 """
 
 import ctypes
@@ -10,11 +10,15 @@ from typing import Final
 
 # What a socket is read into stays below it: pages of its own for each read would cost more than they give back.
 _LARGE: Final = 1_000_000  # bytes
+# In Python threads wait for one another all the same.
+_HEAPS: Final = 2
 _M_MMAP_THRESHOLD: Final = -3  # malloc.h
+_M_ARENA_MAX: Final = -8
 
 
-def give_back_large_blocks() -> None:
-    """Have blocks of a megabyte and more go back, whatever came before; other C libraries have rules of their own."""
+def keep_heap_small() -> None:
+    """Have blocks of a megabyte and more go back, and threads share heaps; C libraries but glibc have other rules."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, _LARGE)
+        set_option(_M_ARENA_MAX, _HEAPS)

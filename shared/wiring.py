@@ -34,7 +34,7 @@ from shared.adapters.timer_table import TimerTable
 from shared.composition import Bridge, utc_now
 from shared.domain.callbacks import CallbackPolicy
 from shared.domain.deliveries import RetryPolicy
-from shared.heap import give_back_large_blocks
+from shared.heap import keep_heap_small
 from shared.insights.actions import ActionsClient
 from shared.insights.calls import Calls
 from shared.insights.catalog import CatalogClient
@@ -64,7 +64,7 @@ ACTION_PATIENCE = timedelta(seconds=20)
 
 def wire(settings: Settings, telemetry: Telemetry | None = None) -> Bridge:
     """Wire the bridge for these settings; `telemetry` stands in for what they say of it."""
-    give_back_large_blocks()
+    keep_heap_small()
     telemetry, clock = telemetry or _telemetry(settings), utc_now
     account = storage_account(settings)
     checkpoints, due = CheckpointBlobs(account), DueTable(account)

@@ -132,7 +132,7 @@ class Calls:
     ) -> list[R]:
         """All items at a path; `source` names it in warnings."""
         call = Call("GET", path, query or {})
-        return self.ask(call, lambda answer: reader.all(answer.body, source, self._omissions), deadline)
+        return self.ask(call, lambda answer: reader.all(answer.pieces, source, self._omissions), deadline)
 
     def all_of_instance[R](
         self,
@@ -164,7 +164,7 @@ class Calls:
     def one[R](self, reader: Reader[Any, R], instance_id: str, path: str, query: Query | None = None) -> R | None:
         """The item at a path below an instance; None where it is unreadable, of which a warning tells."""
         call = Call("GET", below(instance_id, path), query or {})
-        return self.ask(call, lambda answer: reader.one(answer.body, source_of(instance_id), self._omissions))
+        return self.ask(call, lambda answer: reader.one(answer.body(), source_of(instance_id), self._omissions))
 
     def one_of_workflow[R](self, reader: Reader[Any, R], instance_id: str, call: Call) -> R | None:
         """What the workflow answers to a call, whose path starts there; None where that is unreadable.
@@ -177,7 +177,7 @@ class Calls:
             return self.ask(replace(call, path=path), read, deadline)
 
         def read(answer: Answer) -> R | None:
-            return reader.one(answer.body, source_of(instance_id), self._omissions)
+            return reader.one(answer.body(), source_of(instance_id), self._omissions)
 
         return self._in_either(instance_id, paths.WORKFLOWS, ask)
 

@@ -95,7 +95,7 @@ def _file_requests(answer: Answer) -> Sequence[FileRequest] | None:
 
     None is left out: the place of each may tell which partition it belongs to.
     """
-    document = decoded(answer.body, dict)
+    document = decoded(answer.body(), dict)
     requests = document.get("httpRequests")
     if not isinstance(requests, list):
         return None

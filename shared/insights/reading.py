@@ -1,18 +1,18 @@
 """Reads the API's answers item by item: bytes in, resources out, and one bad item never costs the others.
 
-The fast way parses and checks a whole answer in one go. Only when that fails is the answer taken apart: the smallest
-list element around each wrong value, or around what is no JSON, is left out (a task of a job, or the job itself) and
-named in a warning, once.
+The fast way parses and checks a part of an answer in one go, while the next one comes. Only when that fails is the rest
+taken apart: the smallest list element around each wrong value, or around what is no JSON, is left out (a task of a job,
+or the job itself) and named in a warning, once.
 Nothing here knows what the fields mean, nor HTTP.
 """
 
-import itertools
 import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -32,6 +32,7 @@ _VALUE = rb'\s*(?:"(?:[^"\\]|\\.)*"|[\w.+-]+)\s*'
 _FIRST_KEYS = re.compile(rb'\s*\[\s*(\{\s*"[^"\\]*"\s*:)(?:' + _VALUE + rb'(,\s*"[^"\\]*"\s*:))?')
 # So many bytes are read at a time, few enough for the processor's cache; where a part ends is guessed so many times.
 _PART, _TRIES = 50_000, 8
+_REACH = 2 * _PART
 
 type _Location = tuple[int | str, ...]
 
@@ -101,13 +102,9 @@ class Reader[Wire: BaseModel, Resource]:
         self._item = TypeAdapter(model)
         self._list = TypeAdapter(list[model])  # type: ignore[valid-type]  # a type only known at run time
 
-    def all(self, body: bytes, source: str, omissions: Omissions) -> list[Resource]:
-        """Read a list. Raises `MalformedAnswerError` when it is none."""
-        try:
-            return self._distinct(itertools.chain.from_iterable(_parts(body, self._list)), source, omissions)
-        except ValidationError:
-            items = self._readable(_shaped(_taken_apart(body), list), source, omissions)
-        return self._distinct(items, source, omissions)
+    def all(self, body: Iterable[bytes], source: str, omissions: Omissions) -> list[Resource]:
+        """Read a list that comes in pieces. Raises `MalformedAnswerError` when it is none."""
+        return self._distinct(chain.from_iterable(self._lists(iter(body), source, omissions)), source, omissions)
 
     def one(self, body: bytes, source: str, omissions: Omissions) -> Resource | None:
         """Read one item; None where it is unreadable. Raises `MalformedAnswerError` when it is no object."""
@@ -119,10 +116,17 @@ class Reader[Wire: BaseModel, Resource]:
             item = self._salvaged(whole, "the only one", source, omissions)
         return None if item is None else self._resource(item)
 
-    def _readable(self, document: list[Any], source: str, omissions: Omissions) -> list[Wire]:
+    def _lists(self, body: Iterator[bytes], source: str, omissions: Omissions) -> Iterator[list[Wire]]:
+        count, rest = yield from _parts(body, self._list)
+        try:
+            yield self._list.validate_json(rest)
+        except ValidationError:
+            yield self._readable(_shaped(_taken_apart(rest), list), count + 1, source, omissions)
+
+    def _readable(self, document: list[Any], first: int, source: str, omissions: Omissions) -> list[Wire]:
         salvaged = (
             self._salvaged(item, f"number {position}", source, omissions)
-            for position, item in enumerate(document, start=1)
+            for position, item in enumerate(document, first)
         )
         return [item for item in salvaged if item is not None]
 
@@ -159,33 +163,53 @@ class Reader[Wire: BaseModel, Resource]:
         return list(resources.values())
 
 
-def _parts[Item](body: bytes, reader: TypeAdapter[list[Item]]) -> Iterator[list[Item]]:
-    """Read a long list in parts: reading holds up all threads, and the whole of it would do so for too long.
+def _parts[Item](
+    body: Iterator[bytes], reader: TypeAdapter[list[Item]]
+) -> Generator[list[Item], None, tuple[int, bytes]]:
+    """Read a long list in parts, as its pieces come; gives how many items those had, and the rest, itself a list.
 
-    Where a part ends is guessed, and proved by reading it: cut anywhere but between two items, it is no JSON. Raises
-    `ValidationError` for what is wrong in itself, and may have given parts before.
+    So it is never held as a whole, and no thread waits for long: reading holds up all of them. Where a part ends is
+    guessed, and proved by reading it: cut anywhere but between two items, it is no JSON. The rest is short, or has
+    something wrong in it.
     """
-    first = _FIRST_KEYS.match(body)
-    begun = start = first.start(1) if first else 0
-    whole = memoryview(body)  # of which a part is copied once
-    head = re.compile(_VALUE.join(map(re.escape, filter(None, first.groups())))) if first else None
-    while head and len(body) - start > _PART:
-        for end in _ends(body, head, start):
+    text, count, length = _filled(b"", body, _REACH), 0, _REACH
+    first = _FIRST_KEYS.match(text)
+    if first is None:
+        return 0, b"".join((text, *body))
+    start, head = first.start(1), re.compile(_VALUE.join(map(re.escape, filter(None, first.groups()))))
+    while True:
+        if len(text) - start < length:
+            text, start = _filled(b"[" + text[start:], body, length), 1
+            if len(text) < length:  # all has come
+                return count, text
+        was_tried = False
+        for end in _ends(text, head, start):
+            was_tried = True
             try:
-                part = reader.validate_json(b"".join((b"[", whole[start:end], b"]")))
+                part = reader.validate_json(b"".join((b"[", memoryview(text)[start:end], b"]")))
             except ValidationError:
                 continue
             yield part
-            start = end + 1
+            start, count, length = end + 1, count + len(part), _REACH
             break
         else:
-            break
-    yield reader.validate_json(body if start == begun else b"".join((b"[", whole[start:])))
+            if was_tried:
+                return count, b"".join((b"[", memoryview(text)[start:], *body))
+            length *= 2  # so long an item
+
+
+def _filled(text: bytes, body: Iterator[bytes], length: int) -> bytes:
+    """A text and what comes after it, until it has some length or all has come."""
+    parts, have = [text] if text else [], len(text)
+    while have < length and (piece := next(body, b"")):
+        parts.append(piece)
+        have += len(piece)
+    return b"".join(parts)
 
 
 def _ends(body: bytes, head: re.Pattern[bytes], start: int) -> Iterator[int]:
     """The first commas after a part of some length that stand before something that begins as an item does."""
-    for item in itertools.islice(head.finditer(body, start + _PART), _TRIES):
+    for item in islice(head.finditer(body, start + _PART), _TRIES):
         yield body.rfind(b",", start, item.start())
 
 

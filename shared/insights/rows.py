@@ -119,7 +119,7 @@ class Page:
 
 def page_of(answer: Answer) -> Page:
     """The page that an answer holds. Raises `MalformedAnswerError`."""
-    document = decoded(answer.body, dict)
+    document = decoded(answer.body(), dict)
     items, count = document.get("value"), document.get("@odata.count")
     if not isinstance(items, list):
         raise MalformedAnswerError("it holds no list of rows")
@@ -128,7 +128,7 @@ def page_of(answer: Answer) -> Page:
 
 def _row_or_rows(answer: Answer) -> Sequence[Row]:
     """The row: an object of its own, as OData has it, or alone in an envelope, or in a list there."""
-    row: object = _plain(decoded(answer.body, dict))
+    row: object = _plain(decoded(answer.body(), dict))
     if isinstance(row, dict) and row.keys() == {"value"}:
         row = row["value"]
     return [one for one in (row if isinstance(row, list) else [row]) if isinstance(one, dict) and one]

@@ -7,7 +7,8 @@ and follows no redirect: requests would take the subscription key along to anoth
 import io
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -103,11 +104,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whatever its status."""
+    """What came back, whatever its status; its body, which may be large, comes in pieces, and once."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    pieces: Iterator[bytes]
+
+    def body(self) -> bytes:
+        """The whole body."""
+        body = io.BytesIO()  # which never holds it twice
+        body.writelines(self.pieces)
+        return body.getvalue()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -151,28 +158,32 @@ class Transport:
             attempt += 1
 
     def _attempt[T](self, call: Call, read: Callable[[Answer], T], deadline: float) -> T:
-        answer, token = self._authorised(call, deadline)
-        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            raise _refusal(call, answer, self.subscription_key, token)
-        try:
-            return read(answer)
-        except MalformedAnswerError as error:
-            message = f"The answer of Customer Insights to {call} is unreadable: {error}"
-            if call.is_repeatable:
-                raise TransientError(f"{message}.") from error
-            raise PermanentError(f"{message}; what was asked for may have been done.") from error
+        response, token = self._authorised(call, deadline)
+        with response:
+            pieces = _in_utf8(self._pieces(call, response, deadline), response.headers.get("Content-Type", ""))
+            answer = Answer(response.status_code, response.headers, pieces)
+            if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+                raise _refusal(call, answer, self.subscription_key, token)
+            try:
+                return read(answer)
+            except MalformedAnswerError as error:
+                message = f"The answer of Customer Insights to {call} is unreadable: {error}"
+                if call.is_repeatable:
+                    raise TransientError(f"{message}.") from error
+                raise PermanentError(f"{message}; what was asked for may have been done.") from error
 
-    def _authorised(self, call: Call, deadline: float) -> tuple[Answer, str]:
+    def _authorised(self, call: Call, deadline: float) -> tuple[requests.Response, str]:
         """Send with the token at hand, once more with a new one if the API rejects it; return the one that counted."""
         token = self.tokens.token()
-        answer = self._request(call, token, deadline)
-        if answer.status == HTTPStatus.UNAUTHORIZED and self.tokens.renew(token):
+        response = self._request(call, token, deadline)
+        if response.status_code == HTTPStatus.UNAUTHORIZED and self.tokens.renew(token):
+            response.close()
             token = self.tokens.token()
-            answer = self._request(call, token, deadline)
-        return answer, token
+            response = self._request(call, token, deadline)
+        return response, token
 
-    def _request(self, call: Call, token: str, deadline: float) -> Answer:
-        """Send one request. Nothing else touches requests or sees its exceptions."""
+    def _request(self, call: Call, token: str, deadline: float) -> requests.Response:
+        """Send one request; its answer has begun. Nothing but this and `_pieces` sees the exceptions of requests."""
         if self.pace.takes_turns:
             self._wait_for_room(call, deadline)
         else:
@@ -181,16 +192,16 @@ class Transport:
         if left <= 0:
             raise _late(call)
         try:
-            answer = self._sent(call, token, deadline, left)
+            response = self._sent(call, token, left)
         except requests.RequestException as error:
             failure = _failure(call, error)
         else:
-            self.dates.heard(call.path, answer.headers)
-            if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-                self.budget.refused(_retry_after(answer.headers))
+            self.dates.heard(call.path, response.headers)
+            if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                self.budget.refused(_retry_after(response.headers))
             else:
                 self.budget.taken()
-            return answer
+            return response
         # Out here: what is raised while an exception is handled carries it along, and requests' own quote the address.
         raise failure
 
@@ -203,8 +214,8 @@ class Transport:
                 )
             self.clock.sleep(wait)
 
-    def _sent(self, call: Call, token: str, deadline: float, left: float) -> Answer:
-        with self.session.request(
+    def _sent(self, call: Call, token: str, left: float) -> requests.Response:
+        return self.session.request(
             call.method,
             self.endpoint + call.path,
             # Percent-encoded throughout: whether `+` is a space depends on who reads it.
@@ -214,18 +225,20 @@ class Transport:
             timeout=(min(self.pace.connect_timeout, left), min(self.pace.read_timeout, left)),
             allow_redirects=False,
             stream=True,
-        ) as response:
-            body = _in_utf8(self._body(call, response, deadline), response.headers.get("Content-Type", ""))
-            return Answer(response.status_code, response.headers, body)
+        )
 
-    def _body(self, call: Call, response: requests.Response, deadline: float) -> bytes:
-        """Read the answer, but no longer than the deadline: a timeout only limits the pauses between its pieces."""
-        body = io.BytesIO()  # an answer may be large: this never holds it twice
-        for piece in pieces(response):
-            body.write(piece)
-            if self.clock.monotonic() > deadline:
-                raise _late(call)
-        return body.getvalue()
+    def _pieces(self, call: Call, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        """The body, but no longer than the deadline: a timeout only limits the pauses between its pieces."""
+        try:
+            for piece in pieces(response):
+                if self.clock.monotonic() > deadline:
+                    raise _late(call)
+                yield piece
+        except requests.RequestException as error:
+            failure = _failure(call, error)
+        else:
+            return
+        raise failure  # out here, as above
 
     def _headers(self, token: str) -> dict[str, str]:
         secrets = {"CUSTOMER_INSIGHTS_SUBSCRIPTION_KEY": self.subscription_key, "The access token": token}
@@ -273,7 +286,7 @@ def _refusal(call: Call, answer: Answer, *secrets: str) -> BridgeError:
     error, advice = _meaning(answer.status)
     if error is ConflictError and call.is_repeatable:
         error = RefusedError  # nothing that is only read clashes with anything
-    words, target = own_words(answer.body, *secrets)
+    words, target = own_words(answer.body(), *secrets)
     # What the API says of a call that is not told in full may repeat what is left out of it.
     quoted = f' ("{words}")' if words and call.told is None else ""
     message = f"Customer Insights answered {call} with {answer.status}{quoted}: {advice}."
@@ -284,19 +297,19 @@ def _refusal(call: Call, answer: Answer, *secrets: str) -> BridgeError:
     return ConflictError(message, words=words) if error is ConflictError else error(message)
 
 
-def _in_utf8(body: bytes, content_type: str) -> bytes:
+def _in_utf8(pieces: Iterator[bytes], content_type: str) -> Iterator[bytes]:
     """The text in UTF-8, the encoding of JSON; another that is declared counts only where it is not in UTF-8."""
     declared = _CHARSET.search(content_type)
     if declared is None or declared[1].lower() == "utf-8":
-        return body
+        yield from pieces
+        return
+    body = b"".join(pieces)
     try:
         body.decode()
     except UnicodeError:
-        try:
-            return body.decode(declared[1]).encode()
-        except (LookupError, UnicodeError):
-            return body
-    return body
+        with suppress(LookupError, UnicodeError):
+            body = body.decode(declared[1]).encode()
+    yield body
 
 
 def _failure(call: Call, error: requests.RequestException) -> BridgeError:

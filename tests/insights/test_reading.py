@@ -1,8 +1,10 @@
 import copy
+import itertools
 import json
 import logging
 import tracemalloc
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, override
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +30,18 @@ ITEMS: list[tuple[Reader[Any, Any], dict[str, Any]]] = [
 ]
 # What names the item, so that neighbours differ from it.
 IDS = {"instanceId", "dataSourceId", "identifier", "jobId", "name"}
+
+
+class Told(Omissions):
+    """Remembers the items that are left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: list[str] = []
+
+    @override
+    def warn(self, source: str, item: str, reason: str) -> None:
+        self.items.append(item)
 
 
 def renamed(item: Any, name: str) -> Any:  # noqa: ANN401 - JSON
@@ -72,8 +86,8 @@ def test_whatever_one_value_of_one_item_becomes_the_others_count(
     reader, item = kind
     mutated = with_value(item, data.draw(st.sampled_from(places(item))), value)
     before, after = renamed(item, "before"), renamed(item, "after")
-    intact = reader.all(json.dumps([before, after]).encode(), "test", Omissions())
-    read = reader.all(json.dumps([before, mutated, after]).encode(), "test", Omissions())
+    intact = reader.all([json.dumps([before, after]).encode()], "test", Omissions())
+    read = reader.all([json.dumps([before, mutated, after]).encode()], "test", Omissions())
     assert len(intact) == 2
     assert [resource for resource in intact if resource not in read] == []
     assert len(read) <= 3
@@ -84,14 +98,14 @@ def test_whatever_one_value_of_one_item_becomes_the_others_count(
 @given(st.binary())
 def test_bytes_that_are_no_list_are_one_kind_of_error(body: bytes) -> None:
     try:
-        read = wire.JOBS.all(body, "test", Omissions())
+        read = wire.JOBS.all([body], "test", Omissions())
     except MalformedAnswerError:
         return
     assert read == []
 
 
 def jobs(*items: object) -> list[Job]:
-    return wire.JOBS.all(json.dumps(items).encode(), "instance i1", Omissions())
+    return wire.JOBS.all([json.dumps(items).encode()], "instance i1", Omissions())
 
 
 @pytest.mark.parametrize(
@@ -131,14 +145,14 @@ def test_an_item_that_is_no_json_is_named_and_the_others_count(
     reader, item = kind
     before, middle, after = (json.dumps(renamed(item, one)).encode() for one in ("before", "TO BREAK", "after"))
     body = b"[" + b",".join([before, middle.replace(b'"TO BREAK"', broken), after]) + b"]"
-    intact = reader.all(b"[" + before + b"," + after + b"]", "test", Omissions())
-    assert reader.all(body, "test", Omissions()) == intact
+    intact = reader.all([b"[" + before + b"," + after + b"]"], "test", Omissions())
+    assert reader.all([body], "test", Omissions()) == intact
     assert f"{reader.kind} '{name}' is left out: " in caplog.text
 
 
 def test_a_task_that_is_no_json_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
     body = b'[{"jobId": "a", "tasks": [{"taskId": "t1"}, {"friendlyName": "caf\xe9"}, {"taskId": "t3"}]}]'
-    (job,) = wire.JOBS.all(body, "instance i1", Omissions())
+    (job,) = wire.JOBS.all([body], "instance i1", Omissions())
     assert [task.id for task in job.tasks or ()] == ["t1", "t3"]
     assert "tasks[1] of job 'a' is left out: friendlyName: it is not UTF-8" in caplog.text
 
@@ -166,7 +180,7 @@ def test_an_unreadable_task_costs_neither_its_job_nor_the_other_tasks(caplog: py
 def test_an_unreadable_evaluation_costs_only_itself() -> None:
     history = [RESULT, RESULT | {"entityCount": "many"}, RESULT]
     body = json.dumps([{"name": "s", "evaluationStatusHistory": history}]).encode()
-    (segment,) = wire.SEGMENTS.all(body, "test", Omissions())
+    (segment,) = wire.SEGMENTS.all([body], "test", Omissions())
     assert [evaluation.count for evaluation in segment.history] == [5, 5]
 
 
@@ -184,19 +198,19 @@ def test_of_two_items_with_one_id_the_first_counts(caplog: pytest.LogCaptureFixt
     ],
 )
 def test_what_the_fast_parser_refuses_is_read_all_the_same(body: bytes) -> None:
-    assert wire.SEGMENTS.all(body, "test", Omissions()) == [Segment("a"), Segment("b")]
+    assert wire.SEGMENTS.all([body], "test", Omissions()) == [Segment("a"), Segment("b")]
 
 
 def test_an_item_too_deep_to_read_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
     deep = '{"name":"deep","x":' + "[" * 300 + "]" * 300 + "}"
-    assert wire.SEGMENTS.all(f'[{{"name":"a"}},{deep}]'.encode(), "test", Omissions()) == [Segment("a")]
+    assert wire.SEGMENTS.all([f'[{{"name":"a"}},{deep}]'.encode()], "test", Omissions()) == [Segment("a")]
     assert "segment 'deep'" in caplog.text
 
 
 @pytest.mark.parametrize("body", [b"", b"nothing", b"[", b'[{"name"', b"{}", b"null", b"5", b"[" * 100_000])
 def test_an_answer_that_is_no_list_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedAnswerError):
-        wire.SEGMENTS.all(body, "test", Omissions())
+        wire.SEGMENTS.all([body], "test", Omissions())
 
 
 def test_an_answer_that_is_no_object_is_malformed() -> None:
@@ -224,15 +238,23 @@ def test_omissions_are_told_once_in_bounded_memory(caplog: pytest.LogCaptureFixt
 LOOKALIKES = ['{"name":"x"},{"name":"y"}', '\\"},{"name":"', {"name": "in"}, [{"name": "a"}, {"name": "b"}], "ü" * 50]
 
 
+def in_pieces(body: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
+    """A body as it comes over a connection, in pieces of these sizes, again and again."""
+    start, following = 0, itertools.cycle(sizes)
+    while piece := body[start : (start := start + next(following))]:
+        yield piece
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     stuffing=st.lists(st.sampled_from(LOOKALIKES), min_size=1, max_size=6),
     odd=st.none() | st.integers(0, 2_999),
     indent=st.sampled_from([None, 1]),
     lead=st.sampled_from(["", " \n"]),
+    sizes=st.lists(st.integers(1_000, 200_000) | st.just(10_000_000), min_size=1, max_size=3),
 )
 def test_a_long_list_is_read_as_a_short_one_is(
-    stuffing: list[Any], odd: int | None, indent: int | None, lead: str
+    stuffing: list[Any], odd: int | None, indent: int | None, lead: str, sizes: Sequence[int]
 ) -> None:
     items = [
         {"name": f"S{n}", "evaluationStatus": RESULT, "segmentQueryExpression": [stuffing, "." * 600]}
@@ -241,7 +263,36 @@ def test_a_long_list_is_read_as_a_short_one_is(
     if odd is not None:
         items[odd] = {"more": {"name": "first of another"}, **items[odd]}
     body = (lead + json.dumps(items, indent=indent, ensure_ascii=False)).encode()
-    assert [segment.name for segment in wire.SEGMENTS.all(body, "i1", Omissions())] == [f"S{n}" for n in range(3_000)]
+    read = wire.SEGMENTS.all(in_pieces(body, sizes), "i1", Omissions())
+    assert [segment.name for segment in read] == [f"S{n}" for n in range(3_000)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    lengths=st.lists(st.sampled_from([0, 300, 20_000, 150_000]), min_size=1, max_size=40),
+    data=st.data(),
+    sizes=st.lists(st.integers(1_000, 200_000), min_size=1, max_size=3),
+)
+def test_an_unreadable_item_of_a_long_list_costs_only_itself(
+    lengths: Sequence[int], data: st.DataObject, sizes: Sequence[int]
+) -> None:
+    bad = data.draw(st.sets(st.integers(0, len(lengths) - 1), max_size=3))
+    items = [{"name": None if n in bad else f"S{n}", "more": "." * length} for n, length in enumerate(lengths)]
+    told = Told()
+    read = wire.SEGMENTS.all(in_pieces(json.dumps(items).encode(), sizes), "i1", told)
+    assert [segment.name for segment in read] == [f"S{n}" for n in range(len(lengths)) if n not in bad]
+    assert told.items == [f"segment number {n + 1}" for n in sorted(bad)]
+
+
+def test_of_a_long_list_that_comes_in_pieces_no_more_is_held_than_what_becomes_of_it() -> None:
+    item = json.dumps({"name": "S", "segmentQueryExpression": "." * 6_000}).encode()
+    pieces = itertools.chain([b"[" + item], itertools.repeat(b"," + item, 1_000), [b"]"])
+    tracemalloc.start()
+    read = wire.SEGMENTS.all(pieces, "i1", Omissions())
+    left, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(read) == 1  # they have one name
+    assert most - left < 500_000
 
 
 def test_a_long_list_whose_items_hold_what_begins_like_them_takes_little_memory() -> None:
@@ -249,7 +300,7 @@ def test_a_long_list_whose_items_hold_what_begins_like_them_takes_little_memory(
     items = [{"kind": "default", "name": f"S{n}", "segmentQueryExpression": criteria} for n in range(2_000)]
     body = json.dumps(items).encode()
     tracemalloc.start()
-    wire.SEGMENTS.all(body, "i1", Omissions())
+    wire.SEGMENTS.all([body], "i1", Omissions())
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < len(body) / 2
@@ -259,15 +310,15 @@ def test_a_job_with_many_tasks_takes_little_more_memory_than_what_becomes_of_it(
     tasks = [{**TASK, "taskId": f"t{n}", "friendlyName": f"Segment {n}", "endTimestamp": TIME} for n in range(2_000)]
     body = json.dumps([{"jobId": "a", "tasks": tasks}]).encode()
     tracemalloc.start()
-    jobs = wire.JOBS.all(body, "i1", Omissions())
+    jobs = wire.JOBS.all(in_pieces(body, [64 * 1024]), "i1", Omissions())
     left, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(jobs[0].tasks or ()) == len(tasks)
-    assert most < 1.2 * left
+    assert most < 1.2 * left + len(body)
 
 
 @pytest.mark.parametrize("cut", [1, 700_000, -2])
 def test_a_long_list_that_is_cut_off_is_none(cut: int) -> None:
     body = json.dumps([{"name": f"S{n}", "description": "." * 600} for n in range(3_000)]).encode()
     with pytest.raises(MalformedAnswerError):
-        wire.SEGMENTS.all(body[:cut], "i1", Omissions())
+        wire.SEGMENTS.all([body[:cut]], "i1", Omissions())

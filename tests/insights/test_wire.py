@@ -15,7 +15,7 @@ from shared.insights.spelling import _SPELLINGS, spelled
 
 
 def job(**fields: object) -> Job:
-    (read,) = wire.JOBS.all(json.dumps([{"jobId": "a", **fields}]).encode(), "test", Omissions())
+    (read,) = wire.JOBS.all([json.dumps([{"jobId": "a", **fields}]).encode()], "test", Omissions())
     return read
 
 
@@ -25,7 +25,7 @@ def fault(**fields: object) -> Fault | None:
 
 
 def measure(**fields: object) -> Measure:
-    (read,) = wire.MEASURES.all(json.dumps([{"name": "a", **fields}]).encode(), "test", Omissions())
+    (read,) = wire.MEASURES.all([json.dumps([{"name": "a", **fields}]).encode()], "test", Omissions())
     return read
 
 
@@ -209,7 +209,7 @@ def test_no_text_breaks_an_output(text: str) -> None:
 
 def segments(count: object) -> list[Segment]:
     body = json.dumps([{"name": "a", "evaluationStatus": {"entityCount": count}}]).encode()
-    return wire.SEGMENTS.all(body, "test", Omissions())
+    return wire.SEGMENTS.all([body], "test", Omissions())
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_what_is_no_count_makes_a_segment_unreadable(count: object) -> None:
 
 
 def count(reader: Reader[Any, Any], *items: object) -> int:
-    return len(reader.all(json.dumps(items).encode(), "test", Omissions()))
+    return len(reader.all([json.dumps(items).encode()], "test", Omissions()))
 
 
 @pytest.mark.parametrize("spelled", ["2A9F", "{2a9f}", " 2a9F\t", "{2A9F} "])
@@ -270,4 +270,4 @@ def test_what_a_list_shows_twice_in_two_spellings_counts_once(spelled: str) -> N
 )
 def test_what_is_blank_is_no_id(reader: Reader[Any, Any], key: str, blank: str) -> None:
     items = [{"operationType": "merge", key: value} for value in (blank, " {A} ")]
-    assert len(reader.all(json.dumps(items).encode(), "here", Omissions())) == 1
+    assert len(reader.all([json.dumps(items).encode()], "here", Omissions())) == 1
