@@ -26,7 +26,7 @@ from shared.domain.deliveries import Delivery, New
 from shared.domain.messages import decode_delivery
 from shared.domain.subscriptions import Subscription
 from shared.settings import Settings
-from shared.usecases.shared_reads import SharedReads
+from shared.usecases.shared_calls import SharedCalls
 
 _BATCH: Final = 32  # as host.json has it
 _HIDDEN: Final = 600  # seconds
@@ -80,7 +80,7 @@ async def stored(storage: Storage) -> None:
 
     The read is shared as the bridge shares it. What is written is what the bridge writes.
     """
-    read = SharedReads(lambda id_: storage.subscriptions.get_entity(*subscription_key(id_)))
+    read = SharedCalls(lambda id_: storage.subscriptions.get_entity(*subscription_key(id_)))
 
     async def work(message: QueueMessage) -> None:
         new = decode_delivery(str(message.content))

@@ -7,6 +7,7 @@ afterwards: whatever the order of their steps, one of them sees what the other h
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from shared.domain.deliveries import Delivery
 from shared.domain.messages import Release
@@ -16,7 +17,7 @@ from shared.ports.deliveries import DeliveryStore
 from shared.ports.subscriptions import SubscriptionStore
 from shared.usecases.agenda import Agenda
 from shared.usecases.change import change
-from shared.usecases.shared_reads import SharedReads
+from shared.usecases.shared_calls import SharedCalls
 
 # A look that is so much overdue, or a message that has not come for so long, is taken for lost.
 LOST_AFTER = timedelta(seconds=60)
@@ -33,7 +34,9 @@ class Backlog:
         self, *, subscriptions: SubscriptionStore, deliveries: DeliveryStore, agenda: Agenda, clock: Clock
     ) -> None:
         self._subscriptions = subscriptions
-        self._subscription = SharedReads(subscriptions.get)
+        # A burst of events for one flow puts in one after the other.
+        self._start = SharedCalls(partial(self._see_to, is_careful=False))
+        self._start_carefully = SharedCalls(partial(self._see_to, is_careful=True))
         self._deliveries = deliveries
         self._agenda = agenda
         self._clock = clock
@@ -50,13 +53,18 @@ class Backlog:
 
         `is_careful`: the flow has been called at its rate just now. Of a subscription that has ended, it is forgotten.
         """
+        await (self._start_carefully if is_careful else self._start)(subscription_id)
+
+    async def _see_to(self, subscription_id: str, *, is_careful: bool) -> None:
         before = self._clock()
-        found = await self._subscription(subscription_id)
+        found = await self._subscriptions.get(subscription_id)
         now = self._clock()
         if found is None:
             await self._deliveries.drop(subscription_id, before)
         elif needs_start(found[0], now):
-            await self._arrange(subscription_id, lambda it: it if needs_start(it, now) else None, now, is_careful)
+            await self._arrange(
+                subscription_id, lambda it: it if needs_start(it, now) else None, now, is_careful=is_careful
+            )
 
     async def expect(self, subscription_id: str) -> None:
         """Have the backlog looked at in a while, whatever becomes of who is about to put something in."""
@@ -71,14 +79,15 @@ class Backlog:
         `how` gives the active subscription, or None where there is nothing to change; gives what then stands there.
         """
         held = await self._deliveries.held(subscription_id, MOST_HELD)
-        return await self._arrange(subscription_id, how, self._clock(), is_careful=False, held=held)
+        return await self._arrange(subscription_id, how, self._clock(), held=held)
 
     async def _arrange(
         self,
         subscription_id: str,
         how: Callable[[Subscription], Subscription | None],
         now: datetime,
-        is_careful: bool,  # noqa: FBT001 - passed on
+        *,
+        is_careful: bool = False,
         held: int = 0,
     ) -> Subscription | None:
         release = Release(subscription_id, now, is_careful)
@@ -91,6 +100,7 @@ class Backlog:
         stands = await change(self._subscriptions, subscription_id, arranged, held)
         if stands is not None and stands.release_at == now:
             await self._agenda.look(release, now)
+        await self._agenda.waive(release, now + LOST_AFTER)
         return stands
 
 

@@ -21,7 +21,7 @@ from shared.usecases.backlog import LOST_AFTER, Backlog
 from shared.usecases.bury import Bury
 from shared.usecases.crowd import Crowd
 from shared.usecases.gate import Gate
-from shared.usecases.shared_reads import SharedReads
+from shared.usecases.shared_calls import SharedCalls
 
 log = logging.getLogger("bridge.deliver")
 
@@ -42,7 +42,7 @@ class Deliver:
         clock: Clock,
     ) -> None:
         # A burst of events for one flow asks for the same subscription again and again.
-        self._subscription = SharedReads(subscriptions.get)
+        self._subscription = SharedCalls(subscriptions.get)
         self._deliveries = deliveries
         self._agenda = agenda
         self._attempt = attempt

@@ -127,6 +127,15 @@ async def test_what_a_process_that_died_was_letting_out_is_waited_for_with_few_l
     assert world.releases.sent <= 12  # one each 5 seconds
 
 
+async def test_many_who_put_something_in_at_once_arrange_one_look_and_leave_nothing_to_be_looked_at_later() -> None:
+    world = World(events=[])
+    held = [Delivery.held(New("s1", event, world.clock()), world.clock()) for event in EVENTS]
+    await asyncio.gather(*map(world.backlog.add, held))
+    assert (world.releases.sent, world.due.rows) == (1, {})
+    await world.run()
+    assert called_with(world) == [event.id for event in EVENTS]
+
+
 async def test_failures_that_are_not_in_a_row_leave_a_subscription_active() -> None:
     answers = [Answer(503), Answer(503), Answer(503), Answer(503), Answer(202)] * 3
     world = World(*answers, events=[])

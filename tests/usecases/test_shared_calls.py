@@ -1,11 +1,11 @@
-"""Shared reads: who asks gets what was read after he asked, and many who ask at once cost two reads."""
+"""Shared calls: who asks gets what was read after he asked, and many who ask at once cost two calls."""
 
 import asyncio
 
 import pytest
 
 from shared.errors import TransientError
-from shared.usecases.shared_reads import SharedReads
+from shared.usecases.shared_calls import SharedCalls
 
 
 class Source:
@@ -28,7 +28,7 @@ class Source:
 
 async def test_a_thousand_at_once_cost_two_reads() -> None:
     source = Source()
-    read = SharedReads(source.read)
+    read = SharedCalls(source.read)
     assert set(await asyncio.gather(*(read("a") for _ in range(1_000)))) == {("a", 0)}
     assert source.reads == 2
     assert await read("a") == ("a", 0)
@@ -37,14 +37,14 @@ async def test_a_thousand_at_once_cost_two_reads() -> None:
 
 async def test_keys_do_not_wait_for_each_other() -> None:
     source = Source()
-    read = SharedReads(source.read)
+    read = SharedCalls(source.read)
     assert await asyncio.gather(read("a"), read("b")) == [("a", 0), ("b", 0)]
     assert source.reads == 2
 
 
 async def test_nobody_gets_what_was_read_before_he_asked() -> None:
     source = Source()
-    read = SharedReads(source.read)
+    read = SharedCalls(source.read)
 
     async def ask(after: int) -> bool:
         for _ in range(after):
@@ -59,7 +59,7 @@ async def test_nobody_gets_what_was_read_before_he_asked() -> None:
 async def test_a_read_that_fails_fails_for_those_who_share_it_and_no_others() -> None:
     source = Source()
     source.failing = 1
-    read = SharedReads(source.read)
+    read = SharedCalls(source.read)
     first, *others = await asyncio.gather(*(read("a") for _ in range(5)), return_exceptions=True)
     assert isinstance(first, TransientError)
     assert others == [("a", 0)] * 4
@@ -67,7 +67,7 @@ async def test_a_read_that_fails_fails_for_those_who_share_it_and_no_others() ->
 
 async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
     source = Source()
-    read = SharedReads(source.read)
+    read = SharedCalls(source.read)
     first, second, third = (asyncio.create_task(read("a")) for _ in range(3))
     await asyncio.sleep(0)
     first.cancel()
