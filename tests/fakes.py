@@ -428,9 +428,11 @@ class DueStoreFake:
     def __init__(self, fate: Fate | None = None) -> None:
         self._fate = fate or Fate()
         self.rows: dict[tuple[datetime, str], tuple[Look | Release, str]] = {}
+        self.added = 0
         self._versions = itertools.count(1)
 
     async def add(self, at: datetime, what: Look | Release) -> None:
+        self.added += 1
         await self._fate.step(lambda: self.rows.update({(at, what.encode()): (what, f"v{next(self._versions)}")}))
 
     async def remove(self, at: datetime, what: Look | Release, version: str | None = None) -> None:

@@ -151,13 +151,16 @@ class Release:
             taken = replace(it, release_at=until, leased_until=until) if self._is_meant(asked, it) else None
             return taken
 
-        if await change(self._subscriptions, asked.subscription_id, leased) is taken is not None:
+        stands = await change(self._subscriptions, asked.subscription_id, leased)
+        is_mine = stands is taken is not None
+        if is_mine:
             try:
                 run = await self._work(asked)
             except Exception:  # the message comes again, and is to find the lease free
                 await self._give_back(asked.subscription_id, until, asked.at)
                 raise
             await self._hand_over(asked.subscription_id, until, run)
+        if is_mine or stands is None or stands.leased_until != until:  # else whoever was quicker has insured the same
             await self._agenda.waive(mine, until)
 
     def _is_meant(self, asked: Asked, subscription: Subscription) -> bool:

@@ -17,11 +17,11 @@ from shared.ports.clock import Clock
 from shared.ports.deliveries import DeliveryStore
 from shared.ports.logs import DeadLetterLog, EventLog
 from shared.ports.subscriptions import SubscriptionStore
-from shared.usecases.backlog import Backlog
+from shared.usecases.backlog import LOST_AFTER, Backlog
 from shared.usecases.bury import letter_of
 
-# After so many, the look at the backlog is insured anew.
-EVERY = 100
+# After so long, the look at the backlog is insured anew.
+EVERY = LOST_AFTER / 2
 
 log = logging.getLogger("bridge.replay")
 
@@ -64,14 +64,17 @@ class Replay:
         if found is None:
             raise NotFoundError("There is no such subscription.")
         subscription, count = found[0], 0
+        insured_at: datetime | None = None
         events = self._events.between(
             subscription.instance_id, subscription.trigger.event_type, Between(wanted.since, wanted.until)
         )
         async for event in events:
             if not subscription.wants(event):
                 continue
-            if not is_dry and count % EVERY == 0:
+            now = self._clock()
+            if not is_dry and (insured_at is None or now > insured_at + EVERY):
                 await self._backlog.expect(subscription_id)
+                insured_at = now
             count += await self._join(subscription, event, wanted, is_dry=is_dry)
         if not is_dry:
             await self._backlog.start(subscription_id)

@@ -312,6 +312,15 @@ async def test_a_replay_leaves_out_what_was_taken_unless_all_is_wanted() -> None
     assert called_with(world)[6:] == [event.id for event in EVENTS]
 
 
+async def test_a_replay_of_what_was_taken_arranges_few_looks_whatever_the_number_of_events() -> None:
+    world = await logged()
+    await world.replay("s1", Wanted(NOON))
+    await world.run()
+    before = world.due.added
+    assert await world.replay("s1", Wanted(NOON)) == 0
+    assert world.due.added - before == 2  # while it puts in, and when it has
+
+
 async def test_a_replay_of_what_is_under_way_changes_nothing() -> None:
     world = await logged(Answer(503, retry_after=600), Answer(202))
     world.dispatch(EVENTS[1])

@@ -368,6 +368,21 @@ async def test_only_one_run_lets_out() -> None:
     assert called_with(world) == [event.id for event in EVENTS]
 
 
+async def test_a_run_that_finds_another_one_quicker_leaves_no_look_behind() -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS)
+    await world.run()
+    await resume(world)
+    (message,) = world.releases.due()
+
+    async def is_quicker() -> None:
+        until = world.clock() + timedelta(seconds=20)
+        await change(world.subscriptions, "s1", lambda it: replace(it, release_at=until, leased_until=until))
+
+    world.subscriptions.before_write = is_quicker
+    await world.release(message)
+    assert (called_with(world), world.due.rows) == ([], {})
+
+
 async def test_a_run_that_another_instance_takes_over_at_once_is_followed_without_a_pause() -> None:
     events = [event_of(number) for number in range(100)]
     world = World(of=subscription(status="paused"), events=events, rate=2)
