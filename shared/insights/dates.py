@@ -15,9 +15,9 @@ def date_of(value: str) -> datetime | None:
     """A date as HTTP writes it (RFC 9110, 5.6.7), in UTC; None for what is none."""
     try:
         date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
 
 
 class Dates:

@@ -182,18 +182,18 @@ def _parts[Item](
             text, start = _filled(b"[" + text[start:], body, length), 1
             if len(text) < length:  # all has come
                 return count, text
-        was_tried = False
+        tries = 0
         for end in _ends(text, head, start):
-            was_tried = True
             try:
                 part = reader.validate_json(b"".join((b"[", memoryview(text)[start:end], b"]")))
             except ValidationError:
+                tries += 1
                 continue
             yield part
             start, count, length = end + 1, count + len(part), _REACH
             break
         else:
-            if was_tried:
+            if tries == _TRIES:
                 return count, b"".join((b"[", memoryview(text)[start:], *body))
             length *= 2  # so long an item
 
@@ -201,7 +201,7 @@ def _parts[Item](
 def _filled(text: bytes, body: Iterator[bytes], length: int) -> bytes:
     """A text and what comes after it, until it has some length or all has come."""
     parts, have = [text] if text else [], len(text)
-    while have < length and (piece := next(body, b"")):
+    while have < length and (piece := next(body, None)) is not None:
         parts.append(piece)
         have += len(piece)
     return b"".join(parts)
@@ -209,8 +209,8 @@ def _filled(text: bytes, body: Iterator[bytes], length: int) -> bytes:
 
 def _ends(body: bytes, head: re.Pattern[bytes], start: int) -> Iterator[int]:
     """The first commas after a part of some length that stand before something that begins as an item does."""
-    for item in islice(head.finditer(body, start + _PART), _TRIES):
-        yield body.rfind(b",", start, item.start())
+    commas = (body.rfind(b",", start, item.start()) for item in head.finditer(body, start + _PART))
+    return islice((comma for comma in commas if comma > 0), _TRIES)
 
 
 def decoded[Shape: (list[Any], dict[str, Any])](body: bytes, shape: type[Shape]) -> Shape:

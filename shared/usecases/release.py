@@ -139,6 +139,9 @@ class Release:
         found = await self._subscriptions.get(asked.subscription_id)
         if found is not None and found[0].status not in OPEN:
             await self._hold_again(asked.subscription_id)
+        if found is not None and found[0].leased_until == asked.at > self._clock():  # by another clock, it has ended
+            await self._agenda.look(asked, asked.at)
+            return
         if found is None or not self._is_meant(asked, found[0]):
             return
         until = self._clock() + self._lease
@@ -169,7 +172,8 @@ class Release:
         if subscription.status not in OPEN or is_leased(subscription, now):
             return False
         at = subscription.release_at
-        return at is None or at == asked.at or at + LOST_AFTER < now
+        # What insured a lease finds it where nobody has given it back.
+        return at is None or asked.at in {at, subscription.leased_until} or at + LOST_AFTER < now
 
     async def _work(self, asked: Asked) -> _Run:
         run = _Run(Pace(self._per_second, asked.is_careful, asked.is_spent), self._clock() + WORK)

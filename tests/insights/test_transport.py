@@ -26,6 +26,7 @@ from shared.errors import (
 )
 from shared.insights.client import InsightsClient
 from shared.insights.sessions import new_session
+from shared.insights.transport import Answer, Call
 from tests.insights.fakes import ENDPOINT, KEY, TOKEN, FakeClock, FakeTokens, answering, calls, client
 
 INSTANCES = f"{ENDPOINT}/instances"
@@ -147,7 +148,17 @@ async def test_patience_counts_for_all_attempts_together(api: RequestsMock) -> N
 
 
 @pytest.mark.parametrize(
-    "value", ["soon", "-5", "1e9", "nan", "", "Fri, 99 Foo 2026", "Fri, 20 Nov 99999999999999 00:00:00 GMT"]
+    "value",
+    [
+        "soon",
+        "-5",
+        "1e9",
+        "nan",
+        "",
+        "Fri, 99 Foo 2026",
+        "Fri, 20 Nov 99999999999999 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -0100",
+    ],
 )
 async def test_a_retry_after_that_says_nothing_is_ignored(api: RequestsMock, value: str) -> None:
     api.get(INSTANCES, status=503, headers={"Retry-After": value})
@@ -169,6 +180,20 @@ async def test_an_answer_that_trickles_in_ends_with_the_patience(api: RequestsMo
     with pytest.raises(TransientError, match="in time"):
         await client(clock).instances()
     assert len(api.calls) == 1
+
+
+def test_what_it_takes_to_read_an_answer_is_not_held_against_the_api(api: RequestsMock) -> None:
+    api.get(INSTANCES, body=b"x" * 200_000)
+    clock = FakeClock()
+
+    def read(answer: Answer) -> int:
+        length = 0
+        for piece in answer.pieces:
+            clock.now += 40
+            length += len(piece)
+        return length
+
+    assert calls(clock).ask(Call("GET", "/instances"), read) == 200_000
 
 
 async def test_renews_a_rejected_token_once(api: RequestsMock) -> None:

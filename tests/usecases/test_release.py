@@ -368,6 +368,53 @@ async def test_only_one_run_lets_out() -> None:
     assert called_with(world) == [event.id for event in EVENTS]
 
 
+async def dying(world: World) -> str:
+    """Begin to let out, and die meanwhile; gives the message, which comes again."""
+
+    async def die() -> None:
+        raise Death
+
+    (message,) = world.releases.due()
+    world.callbacks.during = die
+    with pytest.raises(Death):
+        await world.release(message)
+    world.callbacks.during = None
+    world.begin()
+    return message
+
+
+@pytest.mark.parametrize("after", [35, 45, 70, 95])
+async def test_what_a_run_that_died_has_left_goes_out_after_a_pause_within_its_lease(after: int) -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS)
+    await world.run()
+    await resume(world)
+    began, message = world.clock(), await dying(world)
+    world.clock.advance(timedelta(seconds=10))
+    await world.release(message)  # finds the lease taken
+    world.releases.remove(message)
+    await change(world.subscriptions, "s1", lambda it: replace(it, status="paused"))
+    world.clock.now = began + timedelta(seconds=after)
+    await resume(world)
+    await world.run()
+    assert (set(world.stages()), world.is_quiet()) == ({Stage.DELIVERED}, True)
+
+
+async def test_what_a_run_that_died_has_left_goes_out_though_the_next_process_is_behind_its_clock() -> None:
+    world = World(of=subscription(status="paused"), events=EVENTS)
+    await world.run()
+    await resume(world)
+    message = await dying(world)
+    await world.release(message)
+    world.releases.remove(message)
+    lease = world.subscriptions.rows["s1"][0].leased_until
+    assert lease is not None
+    world.due.rows.clear()
+    world.clock.now = lease - timedelta(seconds=3)
+    await world.release(Release("s1", lease).encode())  # what has insured it; it was sent by another clock
+    await world.run()
+    assert (set(world.stages()), world.is_quiet()) == ({Stage.DELIVERED}, True)
+
+
 async def test_a_run_that_finds_another_one_quicker_leaves_no_look_behind() -> None:
     world = World(of=subscription(status="paused"), events=EVENTS)
     await world.run()
