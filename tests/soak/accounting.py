@@ -30,7 +30,8 @@ ENDS = ("delivered", "held", "dead")
 class Found:
     """What there is at the end.
 
-    `stages` are those of each flow's deliveries, by the id of the event; `held` is what each subscription counts.
+    `stages` are those of each flow's deliveries, by the id of the event; `held` is what each subscription counts, and
+    `places` how many rows stand in all backlogs.
     `killed` are the deaths of hosts; `asked` is when somebody asked that a flow get an event that it had already.
     `suspended` are the flows that were so at any time, `active` those that take events. `told` are the secrets that
     stand in the hosts' logs, in the storage or in what was published.
@@ -42,6 +43,7 @@ class Found:
     killed: Sequence[datetime] = ()
     asked: Mapping[str, Mapping[str, Sequence[datetime]]] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
+    places: int = 0
     suspended: frozenset[str] = frozenset()
     active: frozenset[str] = frozenset()
     told: frozenset[str] = frozenset()
@@ -71,6 +73,8 @@ def account(occurrences: Sequence[Occurrence], flows: Sequence[DemoFlow], found:
         flow.name: Counter(events.get(id_, Key("unknown", id_)) for id_ in found.stages.get(flow.name, {}))
         for flow in flows
     }
+    held = sum(stage == "held" for stages in found.stages.values() for stage in stages.values())
+    counted = sum(found.held.values())
     return [
         Row("occurrences", None, len(occurrences), is_right=True),
         _none("events that were not published", differences({"topic": expected.published}, published)),
@@ -80,12 +84,8 @@ def account(occurrences: Sequence[Occurrence], flows: Sequence[DemoFlow], found:
         _none("lost", differences(expected.delivered, ended)),
         _none("for nobody", differences(ended, expected.delivered)),
         _none("not come to an end", _each(flows, _unended, found)),
-        Row(
-            "held, as the subscriptions count it",
-            held := sum(stage == "held" for stages in found.stages.values() for stage in stages.values()),
-            counted := sum(found.held.values()),
-            held == counted,
-        ),
+        Row("held, as the subscriptions count it", held, counted, held == counted),
+        Row("held, and with a place in a backlog", held, found.places, held == found.places),
         _none("held, though the flow takes events", _each(flows, _stuck, found)),
         _none("delivered, and the flow has not taken it", _each(flows, _invented, found)),
         _none("taken by the flow, and not delivered", _each(flows, _forgotten, found)),

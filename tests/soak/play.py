@@ -20,7 +20,7 @@ from tests.leaks import Secrets
 from tests.soak.accounting import TIMEOUT, Found, Tally, account, tallies
 from tests.soak.flows import AT_LAST, OFF_AT_LAST, PAUSED_AT_LAST, STEADY, have_moods, soak_flows
 from tests.soak.people import People
-from tests.soak.samples import FIRST, SECOND, Looker, Sample
+from tests.soak.samples import FIRST, PLACES, SECOND, Looker, Sample
 from tests.storage import Storage
 
 SETTINGS = {
@@ -148,9 +148,16 @@ class Soak:
             stages[flow] = {one["eventId"]: stands(one, is_active=flow in active) for one in each}
         held = {each["label"]: each["held"] for each in subscriptions}
         killed = [at for times in self.deaths.values() for at in times]
-        published, calls = tuple(self.stack.topic.published), tuple(self.stack.flows.calls)
         return Found(
-            published, calls, stages, killed, self.people.asked, held, frozenset(self.suspended), frozenset(active)
+            published=tuple(self.stack.topic.published),
+            calls=tuple(self.stack.flows.calls),
+            stages=stages,
+            killed=killed,
+            asked=self.people.asked,
+            held=held,
+            places=(await self.looker.rows()).get(PLACES, 0),
+            suspended=frozenset(self.suspended),
+            active=frozenset(active),
         )
 
     async def leaks(self) -> set[str]:

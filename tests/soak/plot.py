@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from tests.soak.samples import (
+    BACKLOGS,
     CHECKPOINTS,
     FIRST,
     LOG_ROWS,
@@ -35,6 +36,7 @@ STYLE = """
     .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round }
     .one { stroke: #0969da }
     .two { stroke: #bc4c00 }
+    .three { stroke: #59636e; stroke-dasharray: 2 5 }
     @media (prefers-color-scheme: dark) {
       .page { fill: #0d1117; stroke: #3d444d }
       .judged { fill: #121d2f; opacity: 1 }
@@ -43,6 +45,7 @@ STYLE = """
       .grid { stroke: #3d444d }
       .one { stroke: #4493f8 }
       .two { stroke: #f0883e }
+      .three { stroke: #9198a1 }
     }
 """
 
@@ -59,7 +62,7 @@ class Panel:
 PANELS = (
     Panel("Memory, MB", (memory_of(FIRST), memory_of(SECOND)), ("first host", "second host")),
     Panel("Checkpoints, KB", (CHECKPOINTS,)),
-    Panel("Rows and messages", (ROWS, MESSAGES), ("rows beside the logs", "messages in queues")),
+    Panel("Rows and messages", (ROWS, MESSAGES, BACKLOGS), ("other rows", "messages in queues", "places in backlogs")),
     Panel("Rows in the logs for each event", (LOG_ROWS,)),
 )
 
@@ -118,7 +121,7 @@ def _panel(panel: Panel, top: int, samples: Sequence[Sample], end: float, since:
         told = f"{number * minutes:g}" + (" minutes" if number == 0 else "")
         anchor = "start" if number == 0 else "middle"
         yield f'  <text class="note" x="{at:.1f}" y="{bottom + 28}" text-anchor="{anchor}">{told}</text>'
-    for number, (line, kind) in enumerate(zip(lines, ("one", "two"), strict=False)):
+    for number, (line, kind) in enumerate(zip(lines, ("one", "two", "three"), strict=False)):
         for run in line:
             points = " ".join(f"{_x(at, end):.1f},{y(value):.1f}" for at, value in run)
             yield f'  <polyline class="line {kind}" points="{points}"/>'

@@ -41,7 +41,8 @@ RIGHT = Found(
 )
 
 
-HELD = ["held, as the subscriptions count it", "held, though the flow takes events"]
+PLACED = "held, and with a place in a backlog"
+HELD = ["held, as the subscriptions count it", PLACED, "held, though the flow takes events"]
 
 
 def wrong(found: Found) -> list[str]:
@@ -73,6 +74,7 @@ def test_an_account_as_it_should_be_is_right_and_counted_by_flow() -> None:
         ),
         (staged("ticket", e3="waiting"), ["not come to an end"]),
         (replace(RIGHT, held={"log": 1}), ["held, as the subscriptions count it"]),
+        (replace(RIGHT, places=1), [PLACED]),
         (staged("ticket", e3="held"), HELD),
         (staged("ticket", e3="delivered"), ["delivered, and the flow has not taken it"]),
         (staged("log", e1="delivered", e2="dead"), None),
@@ -111,7 +113,7 @@ def test_what_comes_too_late_for_the_bridge_to_hear_is_not_taken() -> None:
 
 
 def test_only_a_death_right_after_it_explains_that_a_flow_s_answer_was_not_recorded() -> None:
-    found = replace(staged("log", e1="delivered", e2="held"), active=frozenset(), held={"log": 1})
+    found = replace(staged("log", e1="delivered", e2="held"), active=frozenset(), held={"log": 1}, places=1)
     name = ["taken by the flow, and not delivered"]
     assert wrong(found) == name
     assert wrong(replace(found, killed=[START + timedelta(seconds=3)])) == []
