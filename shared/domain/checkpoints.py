@@ -6,6 +6,7 @@ published. Both are saved in one write, so neither is ever without the other.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -70,6 +71,10 @@ class _Stored[S](BaseModel):
     outbox: list[dict[str, Any]]
 
 
+# Kept, for a model that nothing refers to is made anew.
+_STORED = {family: _Stored[family.remembers] for family in Family}  # type: ignore[name-defined]  # known at run time
+
+
 def encode(family: Family, checkpoint: Checkpoint) -> bytes:
     """The checkpoint as stored: JSON, versioned."""
     state = checkpoint.state.model_dump_json(exclude_defaults=True) if checkpoint.state is not None else "null"
@@ -80,14 +85,21 @@ def encode(family: Family, checkpoint: Checkpoint) -> bytes:
 def decode(family: Family, stored: bytes) -> Checkpoint:
     """Read what `encode` has written, of this version or an earlier one; raises ValueError for anything else."""
     try:
-        head = _Head.model_validate_json(stored)
-        if head.version not in READABLE:
-            raise ValueError(f"its version is {head.version}, and this release reads up to {VERSION}")
-        if head.family != family:
-            raise ValueError(f"it is of family {head.family}")
         # In one go: by way of what Python makes of JSON, it takes longer than the event loop may be held up.
-        content = _Stored[family.remembers].model_validate_json(stored)  # type: ignore[name-defined]  # known at run time
+        content = _STORED[family].model_validate_json(stored)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
+        told = f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}"
+        with suppress(ValidationError):
+            told = _refused(family, _Head.model_validate_json(stored)) or told
+        raise ValueError(told) from None
+    if (refused := _refused(family, content)) is not None:
+        raise ValueError(refused)
     return Checkpoint(content.state, content.outbox)
+
+
+def _refused(family: Family, head: _Head | _Stored[Any]) -> str | None:
+    """Why what begins like that is not read, if it is not."""
+    if head.version not in READABLE:
+        return f"its version is {head.version}, and this release reads up to {VERSION}"
+    return f"it is of family {head.family}" if head.family != family else None
