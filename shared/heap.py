@@ -10,14 +10,14 @@ from typing import Final
 
 # What a socket is read into stays below it: pages of its own for each read would cost more than they give back.
 _LARGE: Final = 1_000_000  # bytes
-# In Python threads wait for one another all the same.
-_HEAPS: Final = 2
+# One for all: in Python, threads wait for one another all the same.
+_HEAPS: Final = 1
 _M_MMAP_THRESHOLD: Final = -3  # malloc.h
 _M_ARENA_MAX: Final = -8
 
 
 def keep_heap_small() -> None:
-    """Have blocks of a megabyte and more go back, and threads share heaps; C libraries but glibc have other rules."""
+    """Have blocks of a megabyte and more go back, and threads share a heap; other C libraries have their own rules."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, _LARGE)
