@@ -32,7 +32,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """All tests share the processors; those that somebody names run in this process, where `-s` and `--pdb` work."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
-    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)  # one more than processors: many tests wait
+    return max(2, min(os.cpu_count() or 1, MOST_WORKERS))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
