@@ -324,7 +324,7 @@ def test_a_job_with_many_tasks_takes_little_more_memory_than_what_becomes_of_it(
     left, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(jobs[0].tasks or ()) == len(tasks)
-    assert most < 1.2 * left + len(body)
+    assert most < 1.2 * left + 1.5 * len(body)  # its text is held until it has been read
 
 
 @pytest.mark.parametrize("cut", [1, 700_000, -2])
