@@ -33,6 +33,14 @@ async def resume(world: World) -> None:
     await world.backlog.open(world.mine, lambda it: replace(it, status="active", status_reason=None))
 
 
+async def resumed() -> World:
+    """All events were held, and are about to be let out."""
+    world = World(of=subscription(status="paused"), events=EVENTS)
+    await world.run()
+    await resume(world)
+    return world
+
+
 def in_any_window(times: list[float], seconds: float = WINDOW) -> int:
     """The most calls in any time of that length."""
     return max(sum(1 for at in times if start <= at < start + seconds) for start in times)
@@ -358,9 +366,7 @@ def test_the_shares_of_all_instances_fit_into_the_rate(rate: int) -> None:
 
 
 async def test_only_one_run_lets_out() -> None:
-    world = World(of=subscription(status="paused"), events=EVENTS)
-    await world.run()
-    await resume(world)
+    world = await resumed()
     (message,) = world.releases.due()
     again = Release("s1", world.clock()).encode()
     await asyncio.gather(world.release(message), world.release(again), world.release(message))
@@ -385,9 +391,7 @@ async def dying(world: World) -> str:
 
 @pytest.mark.parametrize("after", [35, 45, 70, 95])
 async def test_what_a_run_that_died_has_left_goes_out_after_a_pause_within_its_lease(after: int) -> None:
-    world = World(of=subscription(status="paused"), events=EVENTS)
-    await world.run()
-    await resume(world)
+    world = await resumed()
     began, message = world.clock(), await dying(world)
     world.clock.advance(timedelta(seconds=10))
     await world.release(message)  # finds the lease taken
@@ -400,9 +404,7 @@ async def test_what_a_run_that_died_has_left_goes_out_after_a_pause_within_its_l
 
 
 async def test_what_a_run_that_died_has_left_goes_out_though_the_next_process_is_behind_its_clock() -> None:
-    world = World(of=subscription(status="paused"), events=EVENTS)
-    await world.run()
-    await resume(world)
+    world = await resumed()
     message = await dying(world)
     await world.release(message)
     world.releases.remove(message)
@@ -416,9 +418,7 @@ async def test_what_a_run_that_died_has_left_goes_out_though_the_next_process_is
 
 
 async def test_a_run_that_finds_another_one_quicker_leaves_no_look_behind() -> None:
-    world = World(of=subscription(status="paused"), events=EVENTS)
-    await world.run()
-    await resume(world)
+    world = await resumed()
     (message,) = world.releases.due()
 
     async def is_quicker() -> None:
