@@ -16,7 +16,7 @@ from typing import Final, override
 from shared.adapters.callbacks import CallbackClient
 from shared.adapters.cipher import CallbackCipher
 from shared.domain.callbacks import CallbackPolicy
-from shared.domain.deliveries import New, RetryPolicy
+from shared.domain.deliveries import Delivery, New, RetryPolicy
 from shared.domain.events.data_sources import DataSourceRefreshFailed
 from shared.domain.events.envelope import Event
 from shared.domain.messages import Look, Release, encode_new
@@ -33,7 +33,6 @@ from tests.fakes import (
     DeliveryStoreFake,
     DueStoreFake,
     EventLogFake,
-    Fate,
     PublisherFake,
     QueueFake,
     SubscriptionStoreFake,
@@ -124,13 +123,26 @@ async def logged_to_nobody() -> AsyncIterator[None]:
             log.setLevel(was)
 
 
-class AtOnce(Fate):
-    """Nobody dies, and nobody waits: a step of the fakes takes effect at once."""
+class _Subscriptions(SubscriptionStoreFake):
+    """Subscriptions as they are once their rows have come and were read."""
+
+    def __init__(self, subscribed: Sequence[Subscription]) -> None:
+        super().__init__(*subscribed)
+        self._read = {one.id: (one, "") for one in subscribed}
 
     @override
-    async def step[T](self, effect: Callable[[], T]) -> T:
-        self.steps += 1
-        return effect()
+    async def get(self, subscription_id: str) -> tuple[Subscription, str] | None:
+        return self._read.get(subscription_id)
+
+
+class Records(DeliveryStoreFake):
+    """Records that are kept, and nothing else: what the tests check of each would cost more than keeping it."""
+
+    @override
+    async def put(self, delivery: Delivery, version: str | None = None, was: Delivery | None = None) -> str:
+        self.writes += 1
+        self.rows[delivery.subscription_id, delivery.key] = delivery, ""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +150,14 @@ class InMemory:
     """The code that delivers, with what it has stored to look at."""
 
     deliver: Deliver
-    deliveries: DeliveryStoreFake
+    deliveries: Records
     queue: QueueFake[New | Look]
     callbacks: CallbackClient
 
     @classmethod
     def over(cls, subscribed: Sequence[Subscription]) -> "InMemory":
         """A new one, for these subscriptions."""
-        at_once = AtOnce()
-        store, deliveries = SubscriptionStoreFake(*subscribed, fate=at_once), DeliveryStoreFake(at_once)
+        store, deliveries = _Subscriptions(subscribed), Records()
         queue, releases = QueueFake[New | Look](now), QueueFake[Release](now)  # type: ignore[arg-type] # any clock will do
         bury = Bury(letters=DeadLetterLogFake(), clock=now)
         callbacks = CallbackClient(CallbackPolicy((HOST,), allow_insecure=True), _TIMEOUT.total_seconds())
