@@ -21,7 +21,6 @@ from shared.errors import InvalidInputError
 
 type Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
-LOOKUP_SECONDS = 3.0
 MAX_KNOWN_ADDRESSES = 4_096
 
 # Of all names and of all values together.
@@ -127,8 +126,7 @@ class CallbackClient:
         return addresses
 
     async def _addresses(self, host: str) -> Sequence[str]:
-        async with asyncio.timeout(LOOKUP_SECONDS):
-            addresses = await self._resolve(host)
+        addresses = await self._resolve(host)
         if not addresses:
             raise socket.gaierror(socket.EAI_NONAME, "no addresses")
         return addresses

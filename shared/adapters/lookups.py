@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 MAX_LOOKUPS = 32  # hosts at a time; threads are started as they are needed
 KEEP_SECONDS = 5.0  # how long an answer is taken to hold: a flow's host moves seldom, and slowly
+WAIT_SECONDS = 3.0  # how long one waits for an answer
 
 type LookUp = Callable[[str], Sequence[str]]
 
@@ -24,9 +25,12 @@ def look_up(host: str) -> Sequence[str]:
 class Lookups:
     """Finds the addresses of hosts. Used from one event loop."""
 
-    def __init__(self, look_up: LookUp = look_up, keep_seconds: float = KEEP_SECONDS) -> None:
+    def __init__(
+        self, look_up: LookUp = look_up, keep_seconds: float = KEEP_SECONDS, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
         self._look_up = look_up
         self._keep_seconds = keep_seconds
+        self._wait_seconds = wait_seconds
         self._threads: ThreadPoolExecutor | None = None
         self._answers: dict[str, asyncio.Future[Sequence[str]]] = {}
 
@@ -35,7 +39,10 @@ class Lookups:
         answer = self._answers.get(host)
         if answer is None:
             answer = self._answers[host] = self._begin(host)
-        return await asyncio.shield(answer)  # who gives up waiting does not end it for the others
+        if not answer.done():
+            async with asyncio.timeout(self._wait_seconds):
+                await asyncio.shield(answer)  # who gives up waiting does not end it for the others
+        return answer.result()
 
     def close(self) -> None:
         """Let go of the threads; those that wait for a name server end when it has answered."""

@@ -4,7 +4,7 @@ The record of a delivery is the truth about it. A message in a queue only says "
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Self
@@ -122,8 +122,7 @@ MOST_ENDED = 20
 MAX_REASON = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One event for one subscription.
 
     `attempts` counts those with a known end, and `history` has the latest of them. `patient_since` is what the maximum
@@ -225,8 +224,7 @@ class Delivery:
     def attempt(self, now: datetime, until: datetime, *, is_let_out: bool = False, by_hand: str | None = None) -> Self:
         """It with an attempt under way; one that is let out of the backlog, or sent by hand, is as patient as new."""
         fresh = by_hand is not None or (is_let_out and self.stage is Stage.HELD)
-        return replace(
-            self,
+        return self._replace(
             stage=_checked(Move.ATTEMPT, self.stage, Stage.ATTEMPTING),
             updated_at=now,
             claimed_until=until,
@@ -245,8 +243,7 @@ class Delivery:
 
     def hold(self, now: datetime, why: str | None = None) -> Self:
         """It in the backlog, in the line where it stands already or with those that are held."""
-        return replace(
-            self,
+        return self._replace(
             stage=_checked(Move.HOLD, self.stage, Stage.HELD),
             updated_at=now,
             claimed_until=None,
@@ -258,8 +255,7 @@ class Delivery:
 
     def replay(self, now: datetime, subscribed_at: datetime) -> Self:
         """A new delivery of the same event, in the backlog of the subscription that was made then."""
-        return replace(
-            self,
+        return self._replace(
             stage=_checked(Move.REPLAY, self.stage, Stage.HELD),
             updated_at=now,
             patient_since=now,
@@ -276,8 +272,7 @@ class Delivery:
 
     def give_up(self, now: datetime, why: str) -> Self:
         """It as a dead letter."""
-        return replace(
-            self,
+        return self._replace(
             stage=_checked(Move.GIVE_UP, self.stage, Stage.DEAD),
             updated_at=now,
             claimed_until=None,
@@ -291,8 +286,7 @@ class Delivery:
         """It with the attempt's end noted, on its way to what comes of it."""
         why = reason(answer)
         ended = Ended(self.updated_at, round(answer.took / MILLISECOND), answer.status, why[:MAX_REASON])
-        return replace(
-            self,
+        return self._replace(
             attempts=self.attempts + 1,
             history=(*self.history, ended)[-MOST_ENDED:],
             status=answer.status,
@@ -305,16 +299,16 @@ class Delivery:
     def succeed(self) -> Self:
         """It as delivered."""
         stage = _checked(Move.SUCCEED, self.stage, Stage.DELIVERED)
-        return replace(self, stage=stage, line=None, reason=None, was=None)
+        return self._replace(stage=stage, line=None, reason=None, was=None)
 
     def put_back(self) -> Self:
         """It as delivered, as it was before it was sent again in vain."""
-        return replace(self, stage=_checked(Move.PUT_BACK, self.stage, Stage.DELIVERED), was=None)
+        return self._replace(stage=_checked(Move.PUT_BACK, self.stage, Stage.DELIVERED), was=None)
 
     def retry(self, at: datetime, line: Line | None) -> Self:
         """It waiting for its next attempt, in a line as the probe of its subscription, else out of the backlog."""
         stage = _checked(Move.RETRY, self.stage, Stage.WAITING)
-        return replace(self, stage=stage, next_attempt_at=at, line=line, was=None)
+        return self._replace(stage=stage, next_attempt_at=at, line=line, was=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ class Attempt:
             await self._deliveries.put(ended, version, was)
             return
         # It leaves its line last: who finds it there buries it once more.
-        in_line = replace(ended, line=line)
+        in_line = ended._replace(line=line)
         version = await self._deliveries.put(in_line, version, was)
         if not ended.is_test:
             await self._bury.delivery(ended)
@@ -232,7 +232,7 @@ class Attempt:
         if not stored.delivery.is_test:
             await self._bury.delivery(stored.delivery)
         if stored.delivery.line is not None:
-            await self._deliveries.put(replace(stored.delivery, line=None), stored.version, stored.delivery)
+            await self._deliveries.put(stored.delivery._replace(line=None), stored.version, stored.delivery)
 
     def _tell(self, settled: Settled, span: Span) -> None:
         delivery = settled.delivery

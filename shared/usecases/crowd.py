@@ -5,7 +5,6 @@ waited longest leaves its attempt to go on alone, so that slow flows, however ma
 """
 
 import asyncio
-from collections import deque
 
 # So many functions may wait for slow flows at a time.
 PLACES = 8
@@ -17,20 +16,30 @@ class Crowd:
     """Those that wait for slow flows in this process."""
 
     def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[asyncio.Future[None], None] = {}
 
     async def wait[T](self, attempt: asyncio.Task[T]) -> bool:
         """Wait until an attempt has ended, or until its place is others'; whether it has ended."""
-        await asyncio.wait({attempt}, timeout=BRISK)
-        if attempt.done():
-            return True
-        place = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
-        if len(self._waiting) > PLACES:
-            self._waiting.popleft().set_result(None)
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        slow = loop.call_later(BRISK, self._take_place, over)
+        attempt.add_done_callback(lambda _: _end(over))
         try:
-            await asyncio.wait({attempt, place}, return_when=asyncio.FIRST_COMPLETED)
+            await over
         finally:
-            if not place.done():
-                self._waiting.remove(place)
+            slow.cancel()
+            self._waiting.pop(over, None)
         return attempt.done()
+
+    def _take_place(self, over: asyncio.Future[None]) -> None:
+        """Let one wait for a slow flow; where too many do, who has waited longest is over."""
+        self._waiting[over] = None
+        if len(self._waiting) > PLACES:
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            _end(longest)
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

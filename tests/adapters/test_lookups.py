@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from shared.adapters.callbacks import CallbackClient
 from shared.adapters.lookups import MAX_LOOKUPS, Lookups, look_up
-from shared.domain.callbacks import Answer
+from shared.domain.callbacks import Answer, CallbackPolicy
 from tests.adapters.scripted_flow import BODY, HEADERS, LOCAL, flow
 
 
@@ -90,6 +90,16 @@ async def test_who_gives_up_waiting_does_not_end_it_for_the_others(names: Names)
     names.light.set()
     assert await patient == ["127.0.0.1"]
     assert names.asked == ["dark.test"]
+    lookups.close()
+
+
+async def test_a_host_that_stays_dark_is_given_up(names: Names) -> None:
+    lookups = Lookups(names, wait_seconds=0.05)
+    client = CallbackClient(CallbackPolicy(("dark.test",)), 5, resolve=lookups)
+    assert await client.admit("https://dark.test/x") == "dark.test"
+    assert await client.post("https://dark.test/x", BODY, HEADERS) == Answer(failure="timeout")
+    names.light.set()
+    await client.close()
     lookups.close()
 
 
