@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class _Calls[T]:
-    """The call that is under way for a key, and the one that follows it."""
+class _Call[T]:
+    """A call that is under way, and the one that follows it."""
 
-    running: asyncio.Task[T]
+    over: asyncio.Future[None]
     following: asyncio.Task[T] | None = None
 
 
@@ -21,26 +21,26 @@ class SharedCalls[T]:
 
     def __init__(self, make: Callable[[str], Awaitable[T]]) -> None:
         self._make = make
-        self._calls: dict[str, _Calls[T]] = {}
+        self._calls: dict[str, _Call[T]] = {}
 
     async def __call__(self, key: str) -> T:
         """What the call gives, or raises."""
-        calls = self._calls.get(key)
-        if calls is None:
-            calls = self._calls[key] = _Calls(asyncio.create_task(self._run(key, None)))
-            return await asyncio.shield(calls.running)
-        if calls.following is None:
-            calls.following = asyncio.create_task(self._run(key, calls.running))
-        return await asyncio.shield(calls.following)
+        call = self._calls.get(key)
+        if call is None:
+            return await self._run(key)
+        if call.following is None:
+            call.following = asyncio.create_task(self._follow(key, call.over))
+        return await asyncio.shield(call.following)
 
-    async def _run(self, key: str, before: asyncio.Task[T] | None) -> T:
-        if before is not None:
-            await asyncio.wait([before])
-            calls = self._calls[key]
-            assert calls.following is not None  # noqa: S101 - it is this one
-            calls.running, calls.following = calls.following, None
+    async def _follow(self, key: str, before: asyncio.Future[None]) -> T:
+        await before
+        return await self._run(key)
+
+    async def _run(self, key: str) -> T:
+        call = self._calls[key] = _Call(asyncio.get_running_loop().create_future())
         try:
             return await self._make(key)
         finally:
-            if self._calls[key].following is None:
+            call.over.set_result(None)
+            if call.following is None:
                 del self._calls[key]
