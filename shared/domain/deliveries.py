@@ -122,6 +122,7 @@ MOST_ENDED = 20
 MAX_REASON = 200
 
 
+# A tuple, for each move copies one, and a tuple is copied in a third of the time of a data class.
 class Delivery(NamedTuple):
     """One event for one subscription.
 

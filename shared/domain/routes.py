@@ -1,15 +1,14 @@
 """Routes: the place where an event's subscribers are found by reading nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.domain import ids
 from shared.domain.events.envelope import Event
 from shared.domain.triggers import TRIGGERS_BY_EVENT_TYPE, Trigger
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Where subscriptions to an event stand: a partition, and in it all rows or, for a rule's event, its own."""
 
     partition: tuple[str, ...]

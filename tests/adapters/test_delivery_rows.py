@@ -1,6 +1,6 @@
 """The keys of the table of deliveries sort as the port says, and each row is read as it was written."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any

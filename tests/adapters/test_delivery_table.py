@@ -1,7 +1,7 @@
 """The table of deliveries: what each step costs, what stands in it, and what it forgets."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -6,7 +6,7 @@ column that a row may be without, and that whoever does not know it may pass ove
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
