@@ -21,7 +21,7 @@ from shared.errors import InvalidInputError
 
 type Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
-MAX_KNOWN_ADDRESSES = 4_096
+MAX_KNOWN = 4_096
 
 # Of all names and of all values together.
 _HEADER_NAMES = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -47,22 +47,20 @@ class CallbackClient:
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._policy = policy
         self._timeout_seconds = timeout_seconds
         self._lookups = Lookups()
         self._resolve = resolve or self._lookups
         self._connections = Connections(tls)
-        # The rule is fixed, so an address is judged once.
-        self._permits = lru_cache(MAX_KNOWN_ADDRESSES)(
-            lambda address: policy.permits_address(address, _special_networks())
-        )
+        # The rules are fixed, so a URL and an address are judged once.
+        self._locate = lru_cache(MAX_KNOWN)(policy.locate)
+        self._permits = lru_cache(MAX_KNOWN)(lambda address: policy.permits_address(address, _special_networks()))
 
     async def admit(self, url: str) -> str:
         """Return the host of a URL that may be subscribed. Raises `InvalidInputError` on the callback URL.
 
         A host that cannot be resolved at the moment is admitted: every attempt checks it again.
         """
-        endpoint = self._policy.locate(url)
+        endpoint = self._locate(url)
         try:
             await self._check_addresses(endpoint)
         except _AddressNotPermittedError:
@@ -79,7 +77,7 @@ class CallbackClient:
         Raises `ValueError` for a header that would break out of its line: that is a fault of the caller.
         """
         try:
-            endpoint = self._policy.locate(url)
+            endpoint = self._locate(url)
         except InvalidInputError as error:
             return Answer(failure=f"callback not permitted: {error.fields[CALLBACK_FIELD]}", refused=True)
         request, reader = _request(endpoint, body, headers), AnswerReader()
