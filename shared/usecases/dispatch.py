@@ -5,13 +5,12 @@ It may run twice for one event: the deliveries it begins again are recognised wh
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 from shared.domain.deliveries import Delivery, New
 from shared.domain.events.envelope import Event
 from shared.domain.messages import parse
-from shared.domain.routes import routes_of
+from shared.domain.routes import Route, routes_of
 from shared.errors import LostRaceError, TooLargeError
 from shared.ports.clock import Clock
 from shared.ports.logs import EventLog
@@ -79,7 +78,8 @@ class Dispatch:
             log.info("event.dispatched id=%s type=%s deliveries=%d", event.id, event.type, count)
 
     async def _dispatch(self, event: Event, published_at: datetime | None, traceparent: str | None) -> int:
-        found = [subscription_id async for subscription_id in self._matching(event)]
+        at_routes = await asyncio.gather(*map(self._standing_at, routes_of(event)))
+        found = [subscription_id for some in at_routes for subscription_id in some]
         await self._events.record(event, found, published_at)
         per_second = max(PER_SECOND, len(found) / SPREAD.total_seconds())
         for start in range(0, len(found), AT_ONCE):
@@ -88,10 +88,8 @@ class Dispatch:
             await asyncio.gather(*begun)
         return len(found)
 
-    async def _matching(self, event: Event) -> AsyncIterator[str]:
-        for route in routes_of(event):
-            async for subscription_id in self._subscriptions.matching(route):
-                yield subscription_id
+    async def _standing_at(self, route: Route) -> list[str]:
+        return [subscription_id async for subscription_id in self._subscriptions.matching(route)]
 
     async def _begin(self, new: New, wait: timedelta) -> None:
         try:
