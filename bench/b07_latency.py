@@ -1,8 +1,8 @@
 """B7: how long from a change in the tenant to the call of a flow, when the tenant is polled every second?
 
 Data sources are refreshed one after the other, at times that are spread evenly over the interval. The bridge runs in
-the local stack, with its timers and its two queues; Node-RED polls the same API with a flow of its usual nodes. Each has
-an instance of its own. A turn is some dozens of messages, which is little enough for Azurite's garbage collector.
+the local stack, with its timers and its two queues; Node-RED polls the same API with a flow of its usual nodes. Each
+has an instance of its own. A turn is some dozens of messages, which is little enough for Azurite's garbage collector.
 """
 
 import asyncio
