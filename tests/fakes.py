@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.adapters import checkpoint_bytes
 from shared.adapters.subscription_rows import (
     SUBSCRIPTIONS,
     signposts,
@@ -18,7 +19,7 @@ from shared.adapters.subscription_rows import (
 from shared.adapters.subscription_table import SubscriptionTable
 from shared.domain import ids
 from shared.domain.callbacks import Answer
-from shared.domain.checkpoints import Checkpoint, Family, decode, encode
+from shared.domain.checkpoints import Checkpoint, Family
 from shared.domain.deliveries import Delivery, EventKey, New, Stage
 from shared.domain.events.envelope import Event
 from shared.domain.letters import DeadLetter, LetterKind
@@ -173,7 +174,7 @@ class CheckpointStoreFake:
         if found is None:
             return Checkpoint(), None
         try:
-            return decode(family, found[0]), found[1]
+            return await checkpoint_bytes.read(family, found[0]), found[1]
         except ValueError as error:
             raise CheckpointError(f"checkpoint {instance_id} {family}: {error}") from None
 
@@ -181,7 +182,7 @@ class CheckpointStoreFake:
         if (intruder := self.before_save) is not None:
             self.before_save = None
             await intruder()
-        content = encode(family, checkpoint)
+        content = await checkpoint_bytes.written(family, checkpoint)
 
         def write() -> str:
             found = self.stored.get((instance_id, family))

@@ -9,8 +9,9 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
+from shared.adapters import checkpoint_bytes
 from shared.adapters.storage import API_VERSION, CONNECTING, RETRIES, Account, creating, named_errors
-from shared.domain import checkpoints, ids
+from shared.domain import ids
 from shared.domain.checkpoints import Checkpoint, Family
 from shared.errors import CheckpointError, LostRaceError
 
@@ -43,7 +44,7 @@ class CheckpointBlobs:
             except ResourceNotFoundError:
                 return Checkpoint(), None
         try:
-            return checkpoints.decode(family, content), str(download.properties.etag)
+            return await checkpoint_bytes.read(family, content), str(download.properties.etag)
         except ValueError as error:
             raise CheckpointError(
                 f"the checkpoint {CONTAINER}/{blob.blob_name} cannot be read ({error}). It is left as it is, and "
@@ -54,7 +55,7 @@ class CheckpointBlobs:
     async def save(self, instance_id: str, family: Family, checkpoint: Checkpoint, version: str | None) -> str:
         """Replace the version that was loaded, or make the first; gives the new ETag."""
         blob = self._blob(instance_id, family)
-        content = checkpoints.encode(family, checkpoint)
+        content = await checkpoint_bytes.written(family, checkpoint)
 
         async def upload() -> str:
             if version is None:

@@ -8,11 +8,10 @@ Nothing here knows what the fields mean, nor HTTP.
 
 import json
 import logging
-import re
 import threading
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -20,19 +19,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from shared.domain import exact_json
 from shared.insights import lenient
 from shared.insights.lenient import Undecodable
+from shared.insights.parts import LongItems, parts
 
 log = logging.getLogger("bridge.insights")
 
 # The decoder's own message would quote nothing of use to an operator, but could quote data.
 _NOT_JSON = "it is not JSON, or it is cut off"
-
-# How an answer begins: a list, and in it an object with its first key and, after a plain value, its second one. Objects
-# inside it may begin with the same key, but hardly go on with the same one.
-_VALUE = rb'\s*(?:"(?:[^"\\]|\\.)*"|[\w.+-]+)\s*'
-_FIRST_KEYS = re.compile(rb'\s*\[\s*(\{\s*"[^"\\]*"\s*:)(?:' + _VALUE + rb'(,\s*"[^"\\]*"\s*:))?')
-# So many bytes are read at a time, few enough for the processor's cache; where a part ends is guessed so many times.
-_PART, _TRIES = 50_000, 8
-_REACH = 2 * _PART
 
 type _Location = tuple[int | str, ...]
 
@@ -84,9 +76,10 @@ class Reader[Wire: BaseModel, Resource]:
 
     `resource` turns the wire model into ours, or into None for an item that is none of our business. No two items of a
     list have the same `identity`. `names` are the keys (dots lead into nested objects) that name an item in a warning.
+    `long` is the field of an item, if any, that may be a very long list.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it has to know of a kind, by name
         self,
         kind: str,
         *,
@@ -94,6 +87,7 @@ class Reader[Wire: BaseModel, Resource]:
         resource: Callable[[Wire], Resource | None],
         identity: Callable[[Resource], Hashable],
         names: Sequence[str],
+        long: str | None = None,
     ) -> None:
         self.kind = kind
         self._resource = resource
@@ -101,6 +95,7 @@ class Reader[Wire: BaseModel, Resource]:
         self._names = names
         self._item = TypeAdapter(model)
         self._list = TypeAdapter(list[model])  # type: ignore[valid-type]  # a type only known at run time
+        self._long = LongItems(self._list, model, long) if long is not None else None
 
     def all(self, body: Iterable[bytes], source: str, omissions: Omissions) -> list[Resource]:
         """Read a list that comes in pieces. Raises `MalformedAnswerError` when it is none."""
@@ -109,7 +104,7 @@ class Reader[Wire: BaseModel, Resource]:
     def one(self, body: bytes, source: str, omissions: Omissions) -> Resource | None:
         """Read one item; None where it is unreadable. Raises `MalformedAnswerError` when it is no object."""
         try:
-            item: Wire | None = self._item.validate_json(body)
+            item: Wire | None = self._read_one(body)
         except ValidationError:
             document = _taken_apart(body)
             whole = document if isinstance(document, Undecodable) else _shaped(document, dict)
@@ -117,11 +112,19 @@ class Reader[Wire: BaseModel, Resource]:
         return None if item is None else self._resource(item)
 
     def _lists(self, body: Iterator[bytes], source: str, omissions: Omissions) -> Iterator[list[Wire]]:
-        count, rest = yield from _parts(body, self._list)
+        count, rest = yield from parts(body, self._read)
         try:
-            yield self._list.validate_json(rest)
+            yield self._read(rest)
         except ValidationError:
             yield self._readable(_shaped(_taken_apart(rest), list), count + 1, source, omissions)
+
+    def _read(self, text: bytes) -> list[Wire]:
+        items = self._long.read(text) if self._long is not None else None
+        return self._list.validate_json(text) if items is None else items
+
+    def _read_one(self, text: bytes) -> Wire:
+        items = self._long.read(b"[%b]" % text) if self._long is not None else None
+        return items[0] if items is not None and len(items) == 1 else self._item.validate_json(text)
 
     def _readable(self, document: list[Any], first: int, source: str, omissions: Omissions) -> list[Wire]:
         salvaged = (
@@ -161,56 +164,6 @@ class Reader[Wire: BaseModel, Resource]:
             else:
                 resources[identity] = resource
         return list(resources.values())
-
-
-def _parts[Item](
-    body: Iterator[bytes], reader: TypeAdapter[list[Item]]
-) -> Generator[list[Item], None, tuple[int, bytes]]:
-    """Read a long list in parts, as its pieces come; gives how many items those had, and the rest, itself a list.
-
-    So it is never held as a whole, and no thread waits for long: reading holds up all of them. Where a part ends is
-    guessed, and proved by reading it: cut anywhere but between two items, it is no JSON. The rest is short, or has
-    something wrong in it.
-    """
-    text, count, length = _filled(b"", body, _REACH), 0, _REACH
-    first = _FIRST_KEYS.match(text)
-    if first is None:
-        return 0, b"".join((text, *body))
-    start, head = first.start(1), re.compile(_VALUE.join(map(re.escape, filter(None, first.groups()))))
-    while True:
-        if len(text) - start < length:
-            text, start = _filled(b"[" + text[start:], body, length), 1
-            if len(text) < length:  # all has come
-                return count, text
-        tries = 0
-        for end in _ends(text, head, start):
-            try:
-                part = reader.validate_json(b"".join((b"[", memoryview(text)[start:end], b"]")))
-            except ValidationError:
-                tries += 1
-                continue
-            yield part
-            start, count, length = end + 1, count + len(part), _REACH
-            break
-        else:
-            if tries == _TRIES:
-                return count, b"".join((b"[", memoryview(text)[start:], *body))
-            length *= 2  # so long an item
-
-
-def _filled(text: bytes, body: Iterator[bytes], length: int) -> bytes:
-    """A text and what comes after it, until it has some length or all has come."""
-    parts, have = [text] if text else [], len(text)
-    while have < length and (piece := next(body, None)) is not None:
-        parts.append(piece)
-        have += len(piece)
-    return b"".join(parts)
-
-
-def _ends(body: bytes, head: re.Pattern[bytes], start: int) -> Iterator[int]:
-    """The first commas after a part of some length that stand before something that begins as an item does."""
-    commas = (body.rfind(b",", start, item.start()) for item in head.finditer(body, start + _PART))
-    return islice((comma for comma in commas if comma > 0), _TRIES)
 
 
 def decoded[Shape: (list[Any], dict[str, Any])](body: bytes, shape: type[Shape]) -> Shape:

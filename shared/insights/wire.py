@@ -321,6 +321,7 @@ JOBS: Final = Reader(
     resource=GraphJobInfo.resource,
     identity=lambda job: ids.key(job.id),
     names=("jobId",),
+    long="tasks",
 )
 SEGMENTS: Final = Reader(
     "segment",
