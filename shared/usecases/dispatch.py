@@ -5,6 +5,7 @@ It may run twice for one event: the deliveries it begins again are recognised wh
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from shared.domain.deliveries import Delivery, New
@@ -80,16 +81,18 @@ class Dispatch:
     async def _dispatch(self, event: Event, published_at: datetime | None, traceparent: str | None) -> int:
         at_routes = await asyncio.gather(*map(self._standing_at, routes_of(event)))
         found = [subscription_id for some in at_routes for subscription_id in some]
-        await self._events.record(event, found, published_at)
-        per_second = max(PER_SECOND, len(found) / SPREAD.total_seconds())
-        for start in range(0, len(found), AT_ONCE):
-            some, wait = found[start : start + AT_ONCE], timedelta(seconds=int(start / per_second))
-            begun = (self._begin(New(id_, event, self._clock(), None, traceparent), wait) for id_ in some)
-            await asyncio.gather(*begun)
+        await asyncio.gather(self._events.record(event, found, published_at), self._send(event, found, traceparent))
         return len(found)
 
     async def _standing_at(self, route: Route) -> list[str]:
         return [subscription_id async for subscription_id in self._subscriptions.matching(route)]
+
+    async def _send(self, event: Event, to: Sequence[str], traceparent: str | None) -> None:
+        per_second = max(PER_SECOND, len(to) / SPREAD.total_seconds())
+        for start in range(0, len(to), AT_ONCE):
+            some, wait = to[start : start + AT_ONCE], timedelta(seconds=int(start / per_second))
+            begun = (self._begin(New(id_, event, self._clock(), None, traceparent), wait) for id_ in some)
+            await asyncio.gather(*begun)
 
     async def _begin(self, new: New, wait: timedelta) -> None:
         try:
