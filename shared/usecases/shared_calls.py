@@ -33,7 +33,7 @@ class SharedCalls[T]:
         return await asyncio.shield(call.following)
 
     async def _follow(self, key: str, before: asyncio.Future[None]) -> T:
-        await before
+        await asyncio.wait([before])  # who is cancelled does not cancel what he waits for
         return await self._run(key)
 
     async def _run(self, key: str) -> T:

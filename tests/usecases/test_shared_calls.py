@@ -75,3 +75,16 @@ async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
     with pytest.raises(asyncio.CancelledError):
         await second
     assert await third == ("a", 0)
+
+
+async def test_a_call_ends_well_whatever_becomes_of_the_one_that_follows() -> None:
+    source = Source()
+    read = SharedCalls(source.read)
+    first, second = (asyncio.create_task(read("a")) for _ in range(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - {asyncio.current_task(), first}:  # as where a process ends
+        task.cancel()
+    assert await first == ("a", 0)
+    with pytest.raises(asyncio.CancelledError):
+        await second
