@@ -142,9 +142,12 @@ def bridge() -> Bridge:
 @functools.cache
 def wired() -> Bridge:
     """The bridge for the settings of the environment, once."""
+    from shared.heap import pass_over_what_stays  # noqa: PLC0415 - on first use, like all that is wired
+
     # At their usual level the SDKs log every request.
     logging.getLogger("azure").setLevel(logging.WARNING)
     made = compose(Settings.load())
+    pass_over_what_stays()
     # The worker tells nobody that it stops; its event loop is closed by then, and what is closed now needs none.
     atexit.register(lambda: asyncio.run(made.close()))
     return made

@@ -6,6 +6,7 @@ such block that was let go of before; and it has many heaps, of which each keeps
 """
 
 import ctypes
+import gc
 from typing import Final
 
 # What a socket is read into stays below it: pages of its own for each read would cost more than they give back.
@@ -22,3 +23,13 @@ def keep_heap_small() -> None:
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, _LARGE)
         set_option(_M_ARENA_MAX, _HEAPS)
+
+
+def pass_over_what_stays() -> None:
+    """Have the garbage collector leave alone what there is now, once all that stays is there.
+
+    Modules and what they define are a hundred thousand objects. Whenever a large answer has been read, the collector
+    would go over all of them, and the event loop would stand still meanwhile.
+    """
+    gc.collect()
+    gc.freeze()

@@ -34,6 +34,7 @@ ALLOWED = {
         "shared.telemetry",
         "shared.usecases",
         "shared.insights",
+        "shared.heap",
         "shared.wiring",
     ),
     "shared.wiring": (

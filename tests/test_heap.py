@@ -47,6 +47,22 @@ libc.fflush(ctypes.c_void_p(out))
 """
 
 
+STAYS = """
+import gc
+from shared.heap import pass_over_what_stays
+
+class Node:
+    pass
+
+gone = Node()
+gone.itself = gone
+stays = Node()
+del gone
+pass_over_what_stays()
+print(any(isinstance(each, Node) for each in gc.get_objects()), gc.get_freeze_count() > 1_000, len(gc.get_objects()))
+"""
+
+
 def run(script: str) -> str:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
     return done.stdout
@@ -60,3 +76,9 @@ def test_a_large_block_has_pages_of_its_own_after_a_larger_one() -> None:
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="another C library")
 def test_threads_share_a_heap() -> None:
     assert run(HEAPS).count("<heap nr=") == 1
+
+
+def test_the_collector_passes_over_what_stays() -> None:
+    goes_over_it, is_spared, left = run(STAYS).split()
+    assert (goes_over_it, is_spared) == ("False", "True")
+    assert int(left) < 100
