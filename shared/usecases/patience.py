@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from shared.domain.deliveries import Delivery, New
+from shared.domain.deliveries import Delivery, New, Stage
 from shared.domain.messages import decode_delivery
 from shared.errors import FormatError, LostRaceError
 from shared.ports.clock import Clock
@@ -93,6 +93,9 @@ class Patience:
         if found is None and not isinstance(asked, New):
             return  # its subscription has ended
         stored = Stored(*found) if found is not None else None
+        if stored is not None and stored.delivery.stage is Stage.DEAD:
+            await self._attempt.bury_again(stored)  # what failed may be what buries it
+            return
         delivery = stored.delivery if stored is not None else Delivery.attempted(asked, now, now)  # type: ignore[arg-type]
         if not delivery.has_ended and delivery.line is None:
             try:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.deliveries import New, Stage
+from shared.domain.deliveries import Delivery, New, Stage
 from shared.domain.messages import Look, encode_new
 from shared.errors import FormatError, TransientError
 from shared.usecases.patience import REST, Patience
@@ -65,6 +65,16 @@ async def test_work_that_is_done_is_done() -> None:
 
     await patient.patience("events", "x", None, work)
     assert (done, patient.world.letters()) == ([True], [])
+
+
+async def test_a_dead_delivery_whose_letter_was_not_written_gets_it() -> None:
+    patient = Patient()
+    dead = Delivery.held(New("s1", EVENT, NOON), NOON).give_up(NOON, "too old")
+    patient.world.deliveries.rows["s1", dead.key] = (dead, "v1")
+    patient.world.clock.advance(MAX_AGE)
+    await patient.patience("deliveries", NEW, NOON, failing(TransientError("busy")))
+    (letter,) = patient.world.letters()
+    assert (letter.kind, letter.reason) == ("delivery", "too old")
 
 
 async def test_a_delivery_that_others_have_ended_is_not_given_up_too() -> None:
