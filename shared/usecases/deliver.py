@@ -70,7 +70,7 @@ class Deliver:
         elif isinstance(asked, New):
             await self._begin(asked, found[0], tries)
         else:
-            await self._look(asked, found[0], tries)
+            await self._look(asked, found[0], may_be_unburied=True)
 
     async def _forget(self, asked: New | Look) -> None:
         """Forget a delivery that waits, for its subscription has ended."""
@@ -83,7 +83,7 @@ class Deliver:
         """Make a delivery that has no record yet; where it has one, go on with that."""
         if new.by_hand is None and not subscription.wants(new.event):
             # What led the event here is older than the subscription's filters; what was begun before them goes on.
-            await self._look(Look(new.subscription_id, new.key), subscription, tries)
+            await self._look(Look(new.subscription_id, new.key), subscription, may_be_unburied=tries > 1)
             return
         now, new = self._clock(), replace(new, subscribed_at=subscription.created_at)
         begin = partial(Delivery.attempted, new)
@@ -94,9 +94,10 @@ class Deliver:
             elif not await self._go(subscription, begin, None, by_hand=new.by_hand is not None):
                 await self._backlog.add(Delivery.held(new, now), is_careful=subscription.is_open)
         except LostRaceError:
-            await self._look(Look(new.subscription_id, new.key, new.by_hand), subscription, tries)
+            await self._look(Look(new.subscription_id, new.key, new.by_hand), subscription, may_be_unburied=tries > 1)
 
-    async def _look(self, look: Look, subscription: Subscription, tries: int) -> None:
+    async def _look(self, look: Look, subscription: Subscription, *, may_be_unburied: bool) -> None:
+        """Do what is to be done now; of what is dead, whoever ended it may have failed or died before it was buried."""
         found = await self._deliveries.get(look.subscription_id, look.key)
         if found is None:
             log.info("delivery.unwanted event=%s subscription=%s", look.key.id, look.subscription_id)
@@ -108,7 +109,7 @@ class Deliver:
         elif is_asked_by_hand(look, delivery):
             await self._try(look, stored, subscription, by_hand=look.by_hand)
         elif delivery.has_ended:
-            if delivery.stage is Stage.DEAD and tries > 1:  # whoever ended it may have died before it was buried
+            if delivery.stage is Stage.DEAD and may_be_unburied:
                 await self._attempt.bury_again(stored)
         elif delivery.line is not None:
             await self._backlog.start(subscription.id, is_careful=subscription.is_open)

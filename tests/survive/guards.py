@@ -242,7 +242,7 @@ GUARDS = (
     Guard(
         "who finds a dead delivery after a death buries it",
         f"{USES}.deliver",
-        "if delivery.stage is Stage.DEAD and tries > 1:",
+        "if delivery.stage is Stage.DEAD and may_be_unburied:",
         "if False:",
     ),
     Guard(

@@ -454,6 +454,20 @@ async def test_an_attempt_that_goes_on_alone_and_fails_over_storage_is_made_agai
     assert "busy" in caplog.text
 
 
+async def test_an_attempt_that_goes_on_alone_and_cannot_be_buried_is_buried_later() -> None:
+    crowd = Crowd(PLACES + 1)
+    crowd.world.callbacks.answers["https://slow0/x"] = [Answer(400)]
+    await crowd.gather()
+    crowd.world.graveyard.failures.append(TransientError("busy"))
+    crowd.answer.set()
+    await asyncio.gather(*crowd.waiting)
+    await asyncio.sleep(0.01)
+    assert crowd.world.letters() == []
+    await crowd.world.run()
+    assert [letter.subscription_id for letter in crowd.world.letters()] == ["slow0"]
+    assert crowd.world.is_quiet()
+
+
 async def test_what_goes_straight_through_costs_one_read_and_two_writes() -> None:
     world = World()
     await world.run()
