@@ -153,5 +153,5 @@ BENCHMARK = Benchmark(
         Bar("and a poll holds up its event loop for at most 50 ms", "ours stretch", most=0.05),
     ),
     sides=_sides,
-    rounds=9,
+    rounds=7,
 )

@@ -141,12 +141,21 @@ class _Subscriptions(SubscriptionStoreFake):
 
 
 class Records(DeliveryStoreFake):
-    """Records that are kept, and nothing else: what the tests check of each would cost more than keeping it."""
+    """Records that are kept while they may be asked for, and nothing else: no storage is a part of this process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = 0
 
     @override
     async def put(self, delivery: Delivery, version: str | None = None, was: Delivery | None = None) -> str:
         self.writes += 1
-        self.rows[delivery.subscription_id, delivery.key] = delivery, ""
+        place = delivery.subscription_id, delivery.key
+        if delivery.has_ended:
+            del self.rows[place]
+            self.ended += 1
+        else:
+            self.rows[place] = delivery, ""
         return ""
 
 
