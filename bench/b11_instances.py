@@ -2,16 +2,18 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
-from typing import Final
+from typing import Final, override
 
 import aiohttp
 
 from bench.benchmark import LIMIT, OURS, Bar, Benchmark, Count, Sides, Took
 from bench.polled import calls_to
 from local.child import Child
+from shared.domain.rules import AnyRule
+from shared.domain.triggers import Trigger
 from shared.insights.client import InsightsClient
 from shared.usecases.poll import REFRESHES, THRESHOLDS
 from shared.usecases.poll_many import AT_ONCE
@@ -25,6 +27,14 @@ _CALLS: Final = 5
 _WITHIN: Final = 60.0  # seconds, for a server to start
 
 
+class _Nobody(SubscriptionStoreFake):
+    """No subscriptions, which is known without a look into any table."""
+
+    @override
+    async def rules(self, trigger: Trigger, instance_id: str) -> Sequence[AnyRule]:
+        return ()
+
+
 class _Tenant:
     """So many instances, which somebody serves at an address."""
 
@@ -35,7 +45,7 @@ class _Tenant:
         self._worker = worker_of(
             insights=InsightsClient(self._calls),
             checkpoints=CheckpointStoreFake(),
-            subscriptions=SubscriptionStoreFake(),
+            subscriptions=_Nobody(),
             publisher=PublisherFake(),
             polls=self._polls,
             clock=ClockFake(),

@@ -1,6 +1,5 @@
 """Data sources: their refreshes, told by three feeds of which any may be missing; their age and their credentials."""
 
-import asyncio
 from collections.abc import Sequence
 
 from shared.domain import credentials, gaps, overdue, refreshes
@@ -12,7 +11,7 @@ from shared.domain.rules import AgeRule
 from shared.domain.sightings import Snapshot
 from shared.errors import ConfigurationError
 from shared.usecases.families.catching_up import caught_up, waiting
-from shared.usecases.families.feeds import Feeds, if_offered, side_by_side
+from shared.usecases.families.feeds import Feeds, aside, if_offered, side_by_side
 from shared.usecases.families.room import Compared, Room
 
 
@@ -29,8 +28,9 @@ async def compare(state: DataSourcesState | None, feeds: Feeds) -> Compared:
         )
     if wait := waiting(state, feeds):
         return wait
-    # In a thread: after a gap there may be much to compare.
-    after, events = await asyncio.to_thread(_compare, caught_up(state), snapshot, rules, feeds)
+    # After a gap there may be much to compare.
+    count = len(snapshot.nodes or ()) + sum(len(job.tasks or ()) for job in snapshot.jobs or ())
+    after, events = await aside(lambda: _compare(caught_up(state), snapshot, rules, feeds), count)
     if not feeds.unread or state is None:
         return Compared(after, events)
     until = gaps.oldest(snapshot.jobs or (), feeds.now())

@@ -19,6 +19,8 @@ from shared.ports.subscriptions import SubscriptionStore
 
 # How many of the latest jobs are read at first, by how much more each time, and at most.
 FIRST_JOBS, MORE_JOBS, MAX_JOBS = 20, 5, 2_500
+# So many resources are compared within a millisecond or two.
+FEW = 500
 
 
 class Feeds:
@@ -101,6 +103,11 @@ async def if_offered[T](call: Awaitable[T]) -> T | None:
         return await call
     except NotFoundError:
         return None
+
+
+async def aside[T](work: Callable[[], T], count: int) -> T:
+    """What the work on so many resources gives; it is done in a thread where it would hold up the event loop."""
+    return work() if count <= FEW else await asyncio.to_thread(work)
 
 
 async def side_by_side[A, B](one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tuple[A, B]:

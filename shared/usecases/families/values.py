@@ -1,6 +1,5 @@
 """Values: what segments and measures, which have values to compare with rules, have in common."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
 from shared.domain import failures, gaps, thresholds
@@ -11,7 +10,7 @@ from shared.domain.resources import Measure, Segment
 from shared.domain.rules import Rule
 from shared.domain.watching import ValuesState, Watched
 from shared.errors import BridgeError
-from shared.usecases.families.feeds import Feeds
+from shared.usecases.families.feeds import Feeds, aside
 from shared.usecases.families.room import Compared
 
 
@@ -46,7 +45,7 @@ async def compared(
     rules: Sequence[Rule],
     feeds: Feeds,
 ) -> Compared:
-    """What comparing them gives: in a thread, for there may be many."""
+    """What comparing them gives."""
     instance_id, now = feeds.instance_id, feeds.now()
 
     def compare() -> Compared:
@@ -55,7 +54,7 @@ async def compared(
         crossed = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
         return Compared(after, [*crossed, *failures.compare(state, changed, instance_id, now)])
 
-    return await asyncio.to_thread(compare)
+    return await aside(compare, len(listed))
 
 
 def missed(family: Family, state: ValuesState | None, read_again: Iterable[Watched], feeds: Feeds) -> list[Event]:
