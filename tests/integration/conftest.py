@@ -111,6 +111,12 @@ class World:
         assert answer.status in {200, 201}, answer.body
         return dict(answer.json())
 
+    async def start_host(self) -> None:
+        """Start the host unless it runs; what makes sure of its storage has made its container, too."""
+        if not self.stack.is_host_running:
+            await self.stack.start_host()
+            assert (await self.stack.call("GET", "/health", key=False)).status == 200
+
     async def poll(self) -> bool:
         """Run both polls; true when both succeeded."""
         return await self.stack.run_timer("poll_refreshes") & await self.stack.run_timer("poll_thresholds")
@@ -189,8 +195,6 @@ async def world(running: World) -> AsyncIterator[World]:
     """The stack with its host running, and a tenant without instances."""
     running.api.tenant.instances.clear()
     running.api.faults.waiting.clear()
-    if not running.stack.is_host_running:
-        await running.stack.start_host()
-        assert (await running.stack.call("GET", "/health", key=False)).status == 200
+    await running.start_host()
     yield running
     running.api.tenant.instances.clear()

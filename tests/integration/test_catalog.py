@@ -28,8 +28,7 @@ COLUMNS = {"Id": STRING, "Name": STRING, "Points": INTEGER, "Worth": DECIMAL, "S
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def given_up(running: World) -> AsyncIterator[asyncio.Task[Answer]]:
     """The answer to a call on which the API hangs: it is begun first, so that the other tests pass while it lasts."""
-    if not running.stack.is_host_running:
-        await running.stack.start_host()
+    await running.start_host()
     own = f"/instances/{running.instance().id}"
     running.api.faults.add(f"{own}/manage/segments", delay=30)
     answer = asyncio.create_task(call(running, "GET", f"{own}/segments"))
