@@ -21,7 +21,7 @@ from shared.errors import InvalidInputError
 
 type Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
-MAX_KNOWN = 4_096
+MAX_KNOWN_URLS, MAX_KNOWN_ADDRESSES = 256, 4_096
 
 # Of all names and of all values together.
 _HEADER_NAMES = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -52,8 +52,10 @@ class CallbackClient:
         self._resolve = resolve or self._lookups
         self._connections = Connections(tls)
         # The rules are fixed, so a URL and an address are judged once.
-        self._locate = lru_cache(MAX_KNOWN)(policy.locate)
-        self._permits = lru_cache(MAX_KNOWN)(lambda address: policy.permits_address(address, _special_networks()))
+        self._locate = lru_cache(MAX_KNOWN_URLS)(policy.locate)
+        self._permits = lru_cache(MAX_KNOWN_ADDRESSES)(
+            lambda address: policy.permits_address(address, _special_networks())
+        )
 
     async def admit(self, url: str) -> str:
         """Return the host of a URL that may be subscribed. Raises `InvalidInputError` on the callback URL.

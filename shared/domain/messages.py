@@ -26,11 +26,15 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Look at a delivery now; `by_hand`: and attempt it whatever its stage, once for each such request."""
+    """Look at a delivery now; `by_hand`: and attempt it whatever its stage, once for each such request.
+
+    `is_insurance`: whoever attempted it may have been lost, so nothing that he had to do is taken to be done.
+    """
 
     subscription_id: str
     key: EventKey
     by_hand: str | None = None
+    is_insurance: bool = False
 
     def encode(self) -> str:
         """The message as JSON text."""
@@ -40,6 +44,7 @@ class Look:
                 "eventTime": self.key.time.isoformat(),
                 "eventId": self.key.id,
                 "byHand": self.by_hand,
+                "insurance": self.is_insurance or None,
             }
         )
 
@@ -146,7 +151,8 @@ def decode_delivery(text: str) -> New | Look:
         event_id = message.get("eventId")
         if not isinstance(event_id, str):
             raise ValueError("not a delivery: neither event nor eventId")
-        return Look(_id_of(message), EventKey(_time_of(message, "eventTime"), event_id), by_hand)
+        key, is_insurance = EventKey(_time_of(message, "eventTime"), event_id), message.get("insurance") is True
+        return Look(_id_of(message), key, by_hand, is_insurance)
     try:
         event = Event.parse(message["event"])
     except (KeyError, TypeError) as error:

@@ -228,7 +228,7 @@ class Attempt:
             await self._notify(await self._suspend(subscription, why))
 
     async def bury_again(self, stored: Stored) -> None:
-        """Finish what a process that died has left of a dead delivery: its letter, and its place in the line."""
+        """Finish what who failed or died has left of a dead delivery: its letter, and its place in the line."""
         if not stored.delivery.is_test:
             await self._bury.delivery(stored.delivery)
         if stored.delivery.line is not None:

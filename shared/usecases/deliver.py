@@ -70,7 +70,7 @@ class Deliver:
         elif isinstance(asked, New):
             await self._begin(asked, found[0], tries)
         else:
-            await self._look(asked, found[0], may_be_unburied=True)
+            await self._look(asked, found[0], may_be_unburied=asked.is_insurance or tries > 1)
 
     async def _forget(self, asked: New | Look) -> None:
         """Forget a delivery that waits, for its subscription has ended."""
@@ -158,7 +158,7 @@ class Deliver:
             attempt.result()
             return
         delivery = claimed.delivery
-        look = Look(delivery.subscription_id, delivery.key, delivery.by_hand)
+        look = Look(delivery.subscription_id, delivery.key, delivery.by_hand, is_insurance=True)
         # Nobody looks at it before that as long as this process lives.
         at = (delivery.claimed_until or self._clock()) + LOST_AFTER
         await self._agenda.insure(look, at)

@@ -81,7 +81,8 @@ class Dispatch:
     async def _dispatch(self, event: Event, published_at: datetime | None, traceparent: str | None) -> int:
         at_routes = await asyncio.gather(*map(self._standing_at, routes_of(event)))
         found = [subscription_id for some in at_routes for subscription_id in some]
-        await asyncio.gather(self._events.record(event, found, published_at), self._send(event, found, traceparent))
+        await self._events.record(event, found, published_at)
+        await self._send(event, found, traceparent)
         return len(found)
 
     async def _standing_at(self, route: Route) -> list[str]:

@@ -28,7 +28,7 @@ class SharedCalls[T]:
         call = self._calls.get(key)
         if call is None:
             return await self._run(key)
-        if call.following is None:
+        if call.following is None or call.following.done():  # done: cancelled before it began
             call.following = asyncio.create_task(self._follow(key, call.over))
         return await asyncio.shield(call.following)
 

@@ -43,7 +43,7 @@ def test_a_new_delivery_survives_its_journey(*, new: New, encoded: bool) -> None
     assert decode_delivery(as_it_may_come(encode_new(new), encoded=encoded)) == new
 
 
-@given(look=st.builds(Look, ids, st.builds(EventKey, times, ids), hands), encoded=st.booleans())
+@given(look=st.builds(Look, ids, st.builds(EventKey, times, ids), hands, st.booleans()), encoded=st.booleans())
 def test_a_look_survives_its_journey(*, look: Look, encoded: bool) -> None:
     assert decode_delivery(as_it_may_come(look.encode(), encoded=encoded)) == look
 

@@ -10,6 +10,7 @@ import pytest
 
 from shared.domain.callbacks import Answer
 from shared.domain.deliveries import Stage
+from shared.domain.messages import Look
 from shared.domain.triggers import TRIGGERS
 from shared.domain.wishes import Wish
 from shared.errors import FormatError, TransientError
@@ -466,6 +467,19 @@ async def test_an_attempt_that_goes_on_alone_and_cannot_be_buried_is_buried_late
     await crowd.world.run()
     assert [letter.subscription_id for letter in crowd.world.letters()] == ["slow0"]
     assert crowd.world.is_quiet()
+
+
+async def test_a_look_that_comes_late_does_not_bring_back_a_letter_that_is_gone() -> None:
+    world = World(events=[])
+    world.callbacks.answers[URL] = [Answer(400)]
+    world.dispatch(EVENT)
+    await world.run()
+    [letter] = world.letters()
+    await world.graveyard.remove(letter.id)
+    await world.deliver(Look("s1", world.delivery().key).encode())
+    assert world.letters() == []
+    await world.deliver(Look("s1", world.delivery().key, is_insurance=True).encode())
+    assert [each.id for each in world.letters()] == [letter.id]
 
 
 async def test_what_goes_straight_through_costs_one_read_and_two_writes() -> None:

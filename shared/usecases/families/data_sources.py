@@ -29,7 +29,8 @@ async def compare(state: DataSourcesState | None, feeds: Feeds) -> Compared:
     if wait := waiting(state, feeds):
         return wait
     # After a gap there may be much to compare.
-    count = len(snapshot.nodes or ()) + sum(len(job.tasks or ()) for job in snapshot.jobs or ())
+    tasks = sum(len(job.tasks or ()) for job in snapshot.jobs or ())
+    count = len(snapshot.data_sources or ()) + len(snapshot.nodes or ()) + tasks
     after, events = await aside(lambda: _compare(caught_up(state), snapshot, rules, feeds), count)
     if not feeds.unread or state is None:
         return Compared(after, events)

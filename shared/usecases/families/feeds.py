@@ -19,8 +19,8 @@ from shared.ports.subscriptions import SubscriptionStore
 
 # How many of the latest jobs are read at first, by how much more each time, and at most.
 FIRST_JOBS, MORE_JOBS, MAX_JOBS = 20, 5, 2_500
-# So many resources are compared within a millisecond or two.
-FEW = 500
+# So many resources are compared within a few milliseconds.
+FEW = 100
 
 
 class Feeds:

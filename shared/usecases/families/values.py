@@ -54,7 +54,7 @@ async def compared(
         crossed = [thresholds.event(instance_id, crossing, resources[crossing.rule.name]) for crossing in crossings]
         return Compared(after, [*crossed, *failures.compare(state, changed, instance_id, now)])
 
-    return await aside(compare, len(listed))
+    return await aside(compare, len(listed) + len(rules))
 
 
 def missed(family: Family, state: ValuesState | None, read_again: Iterable[Watched], feeds: Feeds) -> list[Event]:
