@@ -227,6 +227,13 @@ class Attempt:
         else:
             await self._notify(await self._suspend(subscription, why))
 
+    async def end(self, stored: Stored, why: str) -> None:
+        """Give a delivery up for this reason; what is dead already is buried again."""
+        if stored.delivery.stage is Stage.DEAD:
+            await self.bury_again(stored)
+        else:
+            await self.conclude(stored.delivery.give_up(self._clock(), why), stored)
+
     async def bury_again(self, stored: Stored) -> None:
         """Finish what who failed or died has left of a dead delivery: its letter, and its place in the line."""
         if not stored.delivery.is_test:

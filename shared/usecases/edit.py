@@ -8,7 +8,6 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from shared.domain.deliveries import Stage
 from shared.domain.subscriptions import Subscription
 from shared.errors import InvalidInputError, LostRaceError, NotFoundError
 from shared.ports.clock import Clock
@@ -98,12 +97,8 @@ class Edit:
                 found = await self._deliveries.get(subscription_id, key)
                 if found is None or found[0].is_claimed(until) or found[0].updated_at > until:
                     continue
-                stored = Stored(*found)
                 try:
-                    if stored.delivery.stage is Stage.DEAD:  # whoever ended it died before it left the line
-                        await self._attempt.bury_again(stored)
-                    else:
-                        await self._attempt.conclude(stored.delivery.give_up(self._clock(), DISCARDED), stored)
+                    await self._attempt.end(Stored(*found), DISCARDED)  # one that is dead has not left the line yet
                 except LostRaceError:
                     continue
                 given_up += 1

@@ -99,10 +99,8 @@ class Expire:
         try:
             if not seen.is_for(subscription.created_at):
                 await self._deliveries.remove(seen, stored.version)
-            elif seen.stage is Stage.DEAD:
-                await self._attempt.bury_again(stored)
             else:
-                await self._attempt.conclude(seen.give_up(self._clock(), HELD_TOO_LONG), stored)
+                await self._attempt.end(stored, HELD_TOO_LONG)
         except LostRaceError:  # somebody else does with it what is to be done
             return False
         return True

@@ -90,18 +90,16 @@ class Patience:
             return
         asked, now = decode_delivery(message), self._clock()
         found = await self._deliveries.get(asked.subscription_id, asked.key)
-        if found is None and not isinstance(asked, New):
-            return  # its subscription has ended
-        stored = Stored(*found) if found is not None else None
-        if stored is not None and stored.delivery.stage is Stage.DEAD:
-            await self._attempt.bury_again(stored)  # what failed may be what buries it
-            return
-        delivery = stored.delivery if stored is not None else Delivery.attempted(asked, now, now)  # type: ignore[arg-type]
-        if not delivery.has_ended and delivery.line is None:
-            try:
-                await self._attempt.conclude(delivery.give_up(now, KEPT_FAILING), stored)
-            except LostRaceError:
-                log.info("delivery.superseded event=%s subscription=%s", asked.key.id, asked.subscription_id)
+        try:
+            if found is None:
+                if isinstance(asked, New):  # else its subscription has ended
+                    given_up = Delivery.attempted(asked, now, now).give_up(now, KEPT_FAILING)
+                    await self._attempt.conclude(given_up, None)
+            # What failed may be what buries it.
+            elif found[0].stage is Stage.DEAD or (not found[0].has_ended and found[0].line is None):
+                await self._attempt.end(Stored(*found), KEPT_FAILING)
+        except LostRaceError:
+            log.info("delivery.superseded event=%s subscription=%s", asked.key.id, asked.subscription_id)
 
 
 def _began(queue: str, message: str) -> datetime | None:
