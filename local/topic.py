@@ -53,7 +53,9 @@ class Topic:
         self.dead_letters: list[DeadLetter] = []
         self.refused = 0
         self._key = key
-        self._queue = QueueClient.from_connection_string(connection_string, queue, api_version="2025-11-05")
+        self._queue = QueueClient.from_connection_string(
+            connection_string, queue, api_version="2025-11-05", use_env_settings=False
+        )
         self._failures: list[int] = []
         self._repeats = 0
 

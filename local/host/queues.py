@@ -178,9 +178,16 @@ def trigger_metadata(message: QueueMessage, text: str) -> dict[str, Datum]:
 
 
 def _client(connection: str, queue: str) -> QueueClient:
-    # No retries in the client: they would wait for many seconds, and the pump polls again anyway.
+    # No retries in the client: they would wait for many seconds, and the pump polls again anyway. Nor does each request
+    # look for proxies in the environment, which would cost as much as all else of a poll; the worker would wait for it.
     return QueueClient.from_connection_string(
-        connection, queue, api_version=API_VERSION, retry_total=0, connection_timeout=5, read_timeout=10
+        connection,
+        queue,
+        api_version=API_VERSION,
+        retry_total=0,
+        connection_timeout=5,
+        read_timeout=10,
+        use_env_settings=False,
     )
 
 

@@ -20,6 +20,7 @@ from shared.telemetry import DISPATCH, SILENCE, Telemetry
 from shared.usecases.agenda import Agenda
 from shared.usecases.backlog import Backlog
 from shared.usecases.bury import Bury
+from shared.usecases.shared_calls import SharedCalls
 
 # So many messages are written at a time.
 AT_ONCE = 32
@@ -54,6 +55,8 @@ class Dispatch:
         telemetry: Telemetry = SILENCE,
     ) -> None:
         self._subscriptions = subscriptions
+        # Of what happens at once, much has the same routes.
+        self._standing_at = SharedCalls(self._read)
         self._events = events
         self._agenda = agenda
         self._backlog = backlog
@@ -85,7 +88,7 @@ class Dispatch:
         await self._send(event, found, traceparent)
         return len(found)
 
-    async def _standing_at(self, route: Route) -> list[str]:
+    async def _read(self, route: Route) -> list[str]:
         return [subscription_id async for subscription_id in self._subscriptions.matching(route)]
 
     async def _send(self, event: Event, to: Sequence[str], traceparent: str | None) -> None:

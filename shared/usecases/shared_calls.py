@@ -1,7 +1,7 @@
 """Calls that many ask for at once, made once for all of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
 
@@ -13,17 +13,17 @@ class _Call[T]:
     following: asyncio.Task[T] | None = None
 
 
-class SharedCalls[T]:
+class SharedCalls[K: Hashable, T]:
     """Calls with a key. Who asks while one is under way gets the next one, which all share who ask until it begins.
 
     So nobody gets what was begun before he asked, and of a thousand who ask at once two calls come.
     """
 
-    def __init__(self, make: Callable[[str], Awaitable[T]]) -> None:
+    def __init__(self, make: Callable[[K], Awaitable[T]]) -> None:
         self._make = make
-        self._calls: dict[str, _Call[T]] = {}
+        self._calls: dict[K, _Call[T]] = {}
 
-    async def __call__(self, key: str) -> T:
+    async def __call__(self, key: K) -> T:
         """What the call gives, or raises."""
         call = self._calls.get(key)
         if call is None:
@@ -32,11 +32,11 @@ class SharedCalls[T]:
             call.following = asyncio.create_task(self._follow(key, call.over))
         return await asyncio.shield(call.following)
 
-    async def _follow(self, key: str, before: asyncio.Future[None]) -> T:
+    async def _follow(self, key: K, before: asyncio.Future[None]) -> T:
         await asyncio.wait([before])  # who is cancelled does not cancel what he waits for
         return await self._run(key)
 
-    async def _run(self, key: str) -> T:
+    async def _run(self, key: K) -> T:
         call = self._calls[key] = _Call(asyncio.get_running_loop().create_future())
         try:
             return await self._make(key)

@@ -10,10 +10,11 @@ import pytest
 
 from shared.domain.deliveries import New, Stage
 from shared.domain.messages import Look, decode_delivery
+from shared.domain.routes import routes_of
 from shared.domain.subscriptions import Subscription
 from shared.usecases.dispatch import AT_ONCE, PER_SECOND, SPREAD
 from tests.fakes import Death
-from tests.usecases.world import EVENT, subscription
+from tests.usecases.world import EVENT, event_of, subscription
 from tests.usecases.world import World as Inner
 
 
@@ -90,6 +91,28 @@ async def test_one_event_for_many_leaves_room_for_others_between_its_deliveries(
     waits = Counter(int((at - world.clock()).total_seconds()) for at, _ in world.queue.messages)
     assert (min(waits), max(waits), waits.total()) == (0, last, count)
     assert max(waits.values()) <= max(PER_SECOND, count / SPREAD.total_seconds()) + AT_ONCE
+
+
+async def test_events_that_come_at_once_share_what_they_read() -> None:
+    world, burst = World(*WANTING), [event_of(number) for number in range(50)]
+    await asyncio.gather(*(world.dispatch(event.encode()) for event in burst))
+    assert Counter(world.sent()) == {"a": 50, "b": 50}
+    assert world.inner.subscriptions.table.calls.count("query") == 2 * len(routes_of(EVENT))
+
+
+async def test_an_event_finds_who_subscribed_while_an_earlier_one_was_looking() -> None:
+    late = subscription(id_="late")
+    for turns in range(8):
+        world = World(*WANTING)
+        earlier = asyncio.create_task(world.dispatch(EVENT.encode()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        world.inner.subscriptions.rows[late.id] = late, "v0"
+        await world.dispatch(event_of(1).encode())
+        await earlier
+        assert {(sent.subscription_id, sent.key.id) for sent in map(decode_delivery, world.queue.due())} >= {
+            (id_, event_of(1).id) for id_ in ("a", "b", "late")
+        }
 
 
 async def test_a_message_may_come_as_base64() -> None:
