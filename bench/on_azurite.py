@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from azure.core import MatchConditions
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
@@ -80,7 +80,7 @@ async def stored(storage: Storage) -> None:
 
     The read is shared as the bridge shares it. What is written is what the bridge writes.
     """
-    read = SharedCalls(lambda id_: storage.subscriptions.get_entity(*subscription_key(id_)))
+    read = SharedCalls[str, TableEntity](lambda id_: storage.subscriptions.get_entity(*subscription_key(id_)))
 
     async def work(message: QueueMessage) -> None:
         new = decode_delivery(str(message.content))
