@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
+# Seconds; a storage call takes milliseconds.
+LONGEST = 1.0
+
 
 @dataclass(slots=True)
 class _Call[T]:
@@ -16,7 +19,8 @@ class _Call[T]:
 class SharedCalls[K: Hashable, T]:
     """Calls with a key. Who asks while one is under way gets the next one, which all share who ask until it begins.
 
-    So nobody gets what was begun before he asked, and of a thousand who ask at once two calls come.
+    So nobody gets what was begun before he asked, and of a thousand who ask at once two calls come. One that hangs is
+    not waited for: the next begins after `LONGEST`.
     """
 
     def __init__(self, make: Callable[[K], Awaitable[T]]) -> None:
@@ -33,7 +37,7 @@ class SharedCalls[K: Hashable, T]:
         return await asyncio.shield(call.following)
 
     async def _follow(self, key: K, before: asyncio.Future[None]) -> T:
-        await asyncio.wait([before])  # who is cancelled does not cancel what he waits for
+        await asyncio.wait([before], timeout=LONGEST)  # who is cancelled does not cancel what he waits for
         return await self._run(key)
 
     async def _run(self, key: K) -> T:

@@ -6,6 +6,7 @@ import pytest
 
 from shared.errors import TransientError
 from shared.usecases.shared_calls import SharedCalls
+from tests.virtual_time import run
 
 
 class Source:
@@ -75,6 +76,31 @@ async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
     with pytest.raises(asyncio.CancelledError):
         await second
     assert await third == ("a", 0)
+
+
+def test_one_that_hangs_holds_up_those_who_come_later_for_a_second() -> None:
+    async def live() -> None:
+        begun, loop, hangs = list[float](), asyncio.get_running_loop(), asyncio.Event()
+
+        async def read(key: str) -> str:
+            begun.append(loop.time())
+            await (hangs.wait() if len(begun) == 1 else asyncio.sleep(0.01))
+            return key
+
+        ask = SharedCalls(read)
+        hanging = asyncio.create_task(ask("a"))
+        await asyncio.sleep(0.5)
+        assert await asyncio.gather(ask("a"), ask("a")) == ["a", "a"]
+        assert await asyncio.gather(ask("a"), ask("a")) == ["a", "a"]  # as if nothing were under way
+        assert loop.time() == pytest.approx(1.53)
+        later = asyncio.create_task(ask("a"))
+        await asyncio.sleep(0)
+        hangs.set()
+        assert await hanging == "a"
+        assert await asyncio.gather(ask("a"), later) == ["a", "a"]  # who ends late ends nothing of the others'
+        assert begun == pytest.approx([0, 1.5, 1.51, 1.52, 1.53, 1.54])
+
+    run(live())
 
 
 async def test_a_call_ends_well_whatever_becomes_of_the_one_that_follows() -> None:
